@@ -1,0 +1,124 @@
+//! The command line: what was typed ([`parse`]), and what the program needs ([`Options`]).
+//!
+//! The rest of the code never sees a raw flag: everything here is resolved, checked and has its
+//! default.
+
+mod flags;
+mod help;
+mod options;
+mod parse;
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use crate::escape::escape;
+
+pub use options::{Input, Options, When};
+
+/// The name of the program.
+pub const PROGRAM: &str = "image-tools";
+
+/// The one command that does the work.
+pub const VALIDATE: &str = "mirror-validate";
+
+/// The words that can stand in the place of a command.
+const COMMANDS: &[&str] = &[VALIDATE, "help", "version"];
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub enum Command {
+    /// Print this text and end.
+    Print(String),
+    /// Validate images.
+    Validate(Box<Options>),
+}
+
+/// A command line that cannot be followed, in words for the person who typed it.
+#[derive(Debug, thiserror::Error)]
+pub enum UsageError {
+    /// A word that is no command.
+    #[error("unknown command \"{}\"; {}", escape(.0), meant(.1.as_deref(), "-h lists the commands"))]
+    UnknownCommand(String, Option<String>),
+    /// A flag that is not in the table.
+    #[error("unknown flag \"{}\"; {}", escape(.0), meant(.1.as_deref(), "-h lists the flags"))]
+    UnknownFlag(String, Option<String>),
+    /// A word that is neither a flag nor a flag's value.
+    #[error("unexpected argument \"{}\"; an image list is given with -f", escape(.0))]
+    Argument(String),
+    /// A flag without its value.
+    #[error("flag needs a value: {0}")]
+    NoValue(String),
+    /// A value that the flag does not take.
+    #[error("invalid value \"{}\" for {flag} (wanted: {wanted})", escape(.value))]
+    Value {
+        /// The flag, with dashes, or the environment variable.
+        flag: String,
+        /// What was given.
+        value: String,
+        /// What is wanted.
+        wanted: String,
+    },
+    /// Anything else that lexopt refuses.
+    #[error("{}", escape(.0))]
+    Lexopt(String),
+}
+
+fn meant(near: Option<&str>, otherwise: &str) -> String {
+    near.map_or_else(
+        || otherwise.to_owned(),
+        |near| format!("did you mean \"{near}\"?"),
+    )
+}
+
+/// Reads the command line and the environment.
+///
+/// # Errors
+/// [`UsageError`] where it cannot be followed; nothing has been done then.
+pub fn command(mut args: impl Iterator<Item = OsString>) -> Result<Command, UsageError> {
+    let program = args.next().unwrap_or_default();
+    if Path::new(&program)
+        .file_name()
+        .is_some_and(|name| name == VALIDATE)
+    {
+        return validate(args);
+    }
+    let Some(first) = args.next() else {
+        return Ok(Command::Print(help::program()));
+    };
+    match first.to_string_lossy().as_ref() {
+        VALIDATE => validate(args),
+        "-h" | "--h" | "-help" | "--help" => Ok(Command::Print(help::program())),
+        "help" => match args.next() {
+            Some(topic) if topic == VALIDATE => Ok(Command::Print(help::validate())),
+            Some(topic) => Err(unknown(&topic.to_string_lossy())),
+            None => Ok(Command::Print(help::program())),
+        },
+        "-v" | "--v" | "-version" | "--version" | "version" => Ok(Command::Print(help::version())),
+        flag if flag.starts_with('-') => Err(UsageError::UnknownFlag(
+            flag.to_owned(),
+            flags::find(flag.trim_start_matches('-'))
+                .map(|_| format!("{PROGRAM} {VALIDATE} {flag}")),
+        )),
+        other => Err(unknown(other)),
+    }
+}
+
+fn validate(args: impl Iterator<Item = OsString>) -> Result<Command, UsageError> {
+    let typed = parse::parse(args)?;
+    if typed.switch(flags::Id::Help, false) {
+        return Ok(Command::Print(help::validate()));
+    }
+    if typed.switch(flags::Id::Version, false) {
+        return Ok(Command::Print(help::version()));
+    }
+    let environment = |name: &str| std::env::var(name).ok();
+    Ok(Command::Validate(Box::new(Options::resolve(
+        &typed,
+        &environment,
+    )?)))
+}
+
+fn unknown(word: &str) -> UsageError {
+    let near = flags::nearest(word, COMMANDS.iter().copied());
+    UsageError::UnknownCommand(word.to_owned(), near.map(ToOwned::to_owned))
+}

@@ -1,0 +1,78 @@
+//! Escaping of text from outside before a terminal, a log or a file of ours sees it.
+//!
+//! Lists and registries can hold anything: terminal control sequences, carriage returns that
+//! overwrite a line, right-to-left marks that reorder it. Nothing of that reaches the output.
+
+use std::borrow::Cow;
+
+/// The text with control and bidirectional formatting characters written as `\u{1b}`.
+pub fn escape(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_hidden(c) {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// [`escape`] for bytes that need not be UTF-8, cut after `limit` characters.
+pub fn escape_bytes(bytes: &[u8], limit: usize) -> String {
+    // Four bytes a character at the most: no need to decode a megabyte to show its start.
+    let head = &bytes[..bytes.len().min(limit.saturating_mul(4))];
+    let text = String::from_utf8_lossy(head);
+    let mut out: String = text.chars().take(limit).collect();
+    if out.len() < bytes.len() && (head.len() < bytes.len() || text.chars().count() > limit) {
+        out.push('…');
+    }
+    escape(&out).into_owned()
+}
+
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn plain_text_is_untouched() {
+        assert!(matches!(escape("镜像 latest"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn terminal_control_is_made_visible() {
+        assert_eq!(
+            escape("a\x1b[31mb\r\n\u{202e}"),
+            "a\\u{1b}[31mb\\r\\n\\u{202e}"
+        );
+    }
+
+    #[test]
+    fn bytes_are_cut_and_decoded() {
+        assert_eq!(escape_bytes(b"ab\xffcd", 10), "ab\u{fffd}cd");
+        assert_eq!(escape_bytes(b"abcdef", 3), "abc…");
+        assert_eq!(escape_bytes(b"abc", 3), "abc");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_hidden_is_left(text in any::<String>()) {
+            prop_assert!(!escape(&text).chars().any(is_hidden));
+        }
+
+        #[test]
+        fn any_bytes_can_be_shown(bytes in any::<Vec<u8>>(), limit in 0_usize..50) {
+            prop_assert!(!escape_bytes(&bytes, limit).chars().any(is_hidden));
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! image-tools: tells whether each image of a list was mirrored correctly from its source registry
+//! to its destination registry.
+
+mod cli;
+mod escape;
+mod exit;
+mod interrupt;
+mod list;
+mod manifest;
+mod reference;
+mod registry;
+mod report;
+mod run;
+mod validate;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use cli::Command;
+use exit::Exit;
+
+fn main() -> ExitCode {
+    match answer() {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            let text = escape::escape(&format!("{error:#}")).into_owned();
+            // If standard error is closed there is nobody to tell; the exit code remains.
+            let _ = writeln!(std::io::stderr(), "{}: {text}", cli::PROGRAM);
+            Exit::Usage.into()
+        }
+    }
+}
+
+fn answer() -> anyhow::Result<Exit> {
+    match cli::command(std::env::args_os())? {
+        Command::Print(text) => {
+            // `| head` closes standard output early: no error.
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            Ok(Exit::Passed)
+        }
+        Command::Validate(options) => Ok(run::run(*options)?),
+    }
+}

@@ -1,0 +1,145 @@
+//! A digest: the algorithm and the hash that name a piece of content.
+//!
+//! Grammar and algorithms: OCI image-spec, descriptor.md, "Digests". Only the two registered
+//! algorithms that registries use are taken, in lower-case hexadecimal, as `go-digest` does.
+
+use std::fmt;
+use std::str::FromStr;
+
+use ring::digest::{self, SHA256, SHA512};
+
+/// `sha256:…` or `sha512:…`, well formed: safe as a part of a URL.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest(Box<str>);
+
+/// Why a text is not a digest.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DigestError {
+    /// There is no `algorithm:` in front.
+    #[error("not a digest (wanted: sha256: and 64 hexadecimal digits)")]
+    Form,
+    /// The algorithm is not one of those that this program computes.
+    #[error("the digest algorithm is not supported (supported: sha256, sha512)")]
+    Algorithm,
+    /// The hash has not the algorithm's length, or other characters than `0-9a-f`.
+    #[error("the hash has to be {0} lower-case hexadecimal digits")]
+    Hash(usize),
+}
+
+impl Digest {
+    /// The sha256 digest of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self::format("sha256", digest::digest(&SHA256, bytes).as_ref())
+    }
+
+    /// Whether these bytes are what the digest names, by the digest's own algorithm.
+    pub fn matches(&self, bytes: &[u8]) -> bool {
+        let (name, algorithm) = match self.algorithm() {
+            "sha512" => ("sha512", &SHA512),
+            _ => ("sha256", &SHA256),
+        };
+        *self == Self::format(name, digest::digest(algorithm, bytes).as_ref())
+    }
+
+    /// `sha256` or `sha512`.
+    pub fn algorithm(&self) -> &str {
+        self.0.split(':').next().unwrap_or_default()
+    }
+
+    /// The whole text, `sha256:…`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn format(name: &str, hash: &[u8]) -> Self {
+        use std::fmt::Write as _;
+        let mut text = String::with_capacity(name.len() + 1 + 2 * hash.len());
+        text.push_str(name);
+        text.push(':');
+        for byte in hash {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+        }
+        Self(text.into_boxed_str())
+    }
+}
+
+impl FromStr for Digest {
+    type Err = DigestError;
+
+    fn from_str(text: &str) -> Result<Self, DigestError> {
+        let (algorithm, hash) = text.split_once(':').ok_or(DigestError::Form)?;
+        let length = match algorithm {
+            "sha256" => 64,
+            "sha512" => 128,
+            "" => return Err(DigestError::Form),
+            _ => return Err(DigestError::Algorithm),
+        };
+        let lower_hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+        if hash.len() != length || !hash.bytes().all(lower_hex) {
+            return Err(DigestError::Hash(length));
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl serde::Serialize for Digest {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const EMPTY: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    #[test]
+    fn computes_and_checks() {
+        assert_eq!(Digest::of(b"").as_str(), EMPTY);
+        let sha512: Digest = format!("sha512:{}", "0".repeat(128))
+            .parse()
+            .expect("well formed");
+        assert!(!sha512.matches(b""));
+        assert!(EMPTY.parse::<Digest>().expect("well formed").matches(b""));
+    }
+
+    #[test]
+    fn refuses_what_is_not_one() {
+        assert_eq!("latest".parse::<Digest>(), Err(DigestError::Form));
+        assert_eq!("md5:00".parse::<Digest>(), Err(DigestError::Algorithm));
+        assert_eq!(
+            EMPTY.to_uppercase().parse::<Digest>(),
+            Err(DigestError::Algorithm)
+        );
+        assert_eq!(
+            "sha256:../../etc".parse::<Digest>(),
+            Err(DigestError::Hash(64))
+        );
+        let upper = EMPTY.replace('e', "E");
+        assert!(upper.parse::<Digest>().is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_accepted_is_safe_in_a_url(text in "\\PC{0,80}|sha256:[0-9a-f]{62,66}") {
+            if let Ok(digest) = text.parse::<Digest>() {
+                prop_assert!(digest.as_str().bytes().all(|b| b.is_ascii_alphanumeric() || b == b':'));
+            }
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! What is asked of a registry, and what its answers mean.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ureq::http::Method;
+
+use super::Side;
+use super::credentials::Credentials;
+use super::error::{Error, Trouble, describe, words};
+use super::host::{Host, Query};
+use super::http::Response;
+use super::tls::{Trust, TrustError};
+use super::transport::Transport;
+use super::wire::Wire;
+use crate::interrupt::Interrupt;
+use crate::manifest::{self, ACCEPT, Digest, MAX_BYTES, Manifest, Platform};
+use crate::reference::{Reference, Repository};
+use crate::report::Logger;
+
+/// What a client has to know.
+#[derive(Debug)]
+pub struct Settings {
+    /// Whether certificates are verified.
+    pub tls_verify: bool,
+    /// More trusted CAs.
+    pub ca_file: Option<PathBuf>,
+    /// For one request without progress.
+    pub timeout: Duration,
+    /// How often a request is repeated.
+    pub retries: u32,
+    /// Number of threads that ask.
+    pub jobs: usize,
+    /// Who asks.
+    pub credentials: Credentials,
+}
+
+/// A registry, and the side for which it has credentials of its own, if one has.
+type HostKey = (String, Option<Side>);
+
+/// Reads registries; shared by all threads.
+pub struct Client {
+    wire: Wire,
+    credentials: Credentials,
+    hosts: Mutex<HashMap<HostKey, Arc<Host>>>,
+}
+
+impl Client {
+    /// A client that has asked nobody yet.
+    ///
+    /// # Errors
+    /// [`TrustError`] where the configured certificates cannot be used.
+    pub fn new(settings: Settings, interrupt: Arc<Interrupt>) -> Result<Self, TrustError> {
+        let trust = Trust::load(settings.tls_verify, settings.ca_file.as_deref())?;
+        let transport = Transport::new(&trust, settings.jobs, settings.timeout, interrupt.clone())?;
+        let wire = Wire::new(transport, settings.retries, !settings.tls_verify, interrupt);
+        Ok(Self {
+            wire,
+            credentials: settings.credentials,
+            hosts: Mutex::default(),
+        })
+    }
+
+    /// Reads a manifest. One asked for by digest is what the digest says.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] only where the registry says that it does not have it.
+    pub fn manifest(
+        &self,
+        side: Side,
+        repository: &Repository,
+        reference: &Reference,
+        log: &Logger,
+    ) -> Result<Manifest, Error> {
+        // A damaged answer may be an accident on the way (a cut that HTTP does not show).
+        match self.read_manifest(side, repository, reference, log) {
+            Err(Error::Invalid(_)) => self.read_manifest(side, repository, reference, log),
+            other => other,
+        }
+    }
+
+    fn read_manifest(
+        &self,
+        side: Side,
+        repository: &Repository,
+        reference: &Reference,
+        log: &Logger,
+    ) -> Result<Manifest, Error> {
+        let question = Question::manifest(Method::GET, repository, reference);
+        let response = self.ask(side, &question, log)?;
+        let invalid = |answer: String| Error::Invalid(question.trouble(answer));
+        if response.is_html() {
+            return Err(invalid("an HTML page instead of a manifest".to_owned())
+                .with_remedy("is this a registry? A proxy or a login page may be in between"));
+        }
+        let manifest =
+            manifest::parse(&response.body).map_err(|error| invalid(error.to_string()))?;
+        match reference {
+            Reference::Digest(asked)
+                if *asked != manifest.digest && !asked.matches(&response.body) =>
+            {
+                return Err(invalid(format!(
+                    "the answer is another manifest, of digest {}",
+                    manifest.digest
+                )));
+            }
+            Reference::Digest(asked) => {
+                return Ok(Manifest {
+                    digest: asked.clone(),
+                    ..manifest
+                });
+            }
+            Reference::Tag(_) => {}
+        }
+        let claimed = response
+            .header("docker-content-digest")
+            .and_then(|text| text.parse::<Digest>().ok());
+        if let Some(claimed) = claimed
+            && claimed != manifest.digest
+            && !claimed.matches(&response.body)
+        {
+            log.warn(format!(
+                "{}: the registry names digest {claimed} for a manifest whose digest is {}",
+                reference.of(repository),
+                manifest.digest
+            ));
+        }
+        Ok(manifest)
+    }
+
+    /// The digest that the registry names for a manifest on HEAD (`Docker-Content-Digest`), if it
+    /// names one. A claim: nothing of it is verified.
+    ///
+    /// # Errors
+    /// As [`Client::manifest`]. An answer to HEAD has no body: what is wrong is found out by GET.
+    pub fn head(
+        &self,
+        side: Side,
+        repository: &Repository,
+        reference: &Reference,
+        log: &Logger,
+    ) -> Result<Option<Digest>, Error> {
+        let question = Question::manifest(Method::HEAD, repository, reference);
+        let response = self.ask(side, &question, log)?;
+        Ok(response
+            .header("docker-content-digest")
+            .and_then(|text| text.parse().ok()))
+    }
+
+    /// Whether a manifest is there. HEAD is believed when it names the digest that was asked for;
+    /// everything else is found out by GET, also the reason of a refusal.
+    ///
+    /// # Errors
+    /// [`Error`], but never [`Error::Missing`].
+    pub fn has_manifest(
+        &self,
+        side: Side,
+        repository: &Repository,
+        digest: &Digest,
+        log: &Logger,
+    ) -> Result<bool, Error> {
+        let reference = Reference::Digest(digest.clone());
+        match self.head(side, repository, &reference, log) {
+            Ok(named) if named.as_ref() == Some(digest) => return Ok(true),
+            Ok(_) | Err(Error::Missing(_) | Error::Denied(_) | Error::Invalid(_)) => {}
+            Err(error) => return Err(error),
+        }
+        match self.manifest(side, repository, &reference, log) {
+            Ok(_) => Ok(true),
+            Err(Error::Missing(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads the platform of an image from its config blob.
+    ///
+    /// # Errors
+    /// As [`Client::manifest`].
+    pub fn config(
+        &self,
+        side: Side,
+        repository: &Repository,
+        digest: &Digest,
+        log: &Logger,
+    ) -> Result<Platform, Error> {
+        let question = Question::blob(repository, digest);
+        let response = self.ask(side, &question, log)?;
+        if !digest.matches(&response.body) {
+            return Err(Error::Invalid(
+                question.trouble("the answer is another blob, of another digest"),
+            ));
+        }
+        manifest::config_platform(&response.body)
+            .map_err(|error| Error::Invalid(question.trouble(error.to_string())))
+    }
+
+    /// Ends all requests.
+    pub fn shutdown(&self) {
+        self.wire.shutdown();
+    }
+
+    /// Sends a question; an answer is one with status 200.
+    fn ask(&self, side: Side, question: &Question<'_>, log: &Logger) -> Result<Response, Error> {
+        let host = self.host(side, &question.repository.registry);
+        let query = Query {
+            method: &question.method,
+            repository: &question.repository.registry_path(),
+            path: &question.path,
+            accept: question.accept,
+            limit: MAX_BYTES,
+        };
+        let response = host.ask(&self.wire, &query, log)?;
+        let trouble = || question.trouble(describe(&response));
+        match response.status.as_u16() {
+            200 => Ok(response),
+            404 if is_of_registry(&response) => Err(Error::Missing(trouble())),
+            404 => Err(Error::Invalid(trouble().remedy(
+                "this is not a registry's answer; check the registry's name and path",
+            ))),
+            401 | 403 => Err(Error::Denied(trouble().remedy(host.login_remedy()))),
+            _ => Err(Error::Invalid(trouble())),
+        }
+    }
+
+    fn host(&self, side: Side, registry: &str) -> Arc<Host> {
+        let own = self.credentials.are_of_side(side, registry).then_some(side);
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let make = || Arc::new(Host::new(registry, self.credentials.find(side, registry)));
+        hosts
+            .entry((registry.to_owned(), own))
+            .or_insert_with(make)
+            .clone()
+    }
+}
+
+/// Whether a 404 says that something is not there, and not that this is no registry or that it
+/// cannot answer in a type that was asked for.
+fn is_of_registry(response: &Response) -> bool {
+    !response.is_html() && !words(response).contains("accept header does not support")
+}
+
+/// Something asked of a repository.
+struct Question<'a> {
+    method: Method,
+    repository: &'a Repository,
+    path: String,
+    accept: &'static [&'static str],
+}
+
+impl<'a> Question<'a> {
+    fn manifest(method: Method, repository: &'a Repository, reference: &Reference) -> Self {
+        let path = format!("{}/manifests/{reference}", repository.registry_path());
+        Self {
+            method,
+            repository,
+            path,
+            accept: &ACCEPT,
+        }
+    }
+
+    fn blob(repository: &'a Repository, digest: &Digest) -> Self {
+        let path = format!("{}/blobs/{digest}", repository.registry_path());
+        Self {
+            method: Method::GET,
+            repository,
+            path,
+            accept: &[],
+        }
+    }
+
+    fn trouble(&self, answer: impl Into<String>) -> Trouble {
+        Trouble::new(
+            &self.repository.registry,
+            &format!("{} /v2/{}", self.method, self.path),
+            answer,
+        )
+    }
+}
+
+impl Error {
+    /// The same, and what to do about it.
+    fn with_remedy(self, remedy: &str) -> Self {
+        match self {
+            Self::Missing(trouble) => Self::Missing(trouble.remedy(remedy)),
+            Self::Denied(trouble) => Self::Denied(trouble.remedy(remedy)),
+            Self::Unreachable(trouble) => Self::Unreachable(trouble.remedy(remedy)),
+            Self::Invalid(trouble) => Self::Invalid(trouble.remedy(remedy)),
+            Self::Interrupted => Self::Interrupted,
+        }
+    }
+}

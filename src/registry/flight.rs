@@ -1,0 +1,130 @@
+//! Single flight: of many threads that need the same thing, one gets it and the others wait.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// A value that is made once, when it is first needed. No lock is held while it is being made.
+#[derive(Debug)]
+pub struct Flight<T> {
+    state: Mutex<State<T>>,
+    landed: Condvar,
+}
+
+#[derive(Debug)]
+enum State<T> {
+    Empty,
+    Flying,
+    Landed(T),
+}
+
+impl<T: Clone> Flight<T> {
+    /// Nothing made yet.
+    pub fn new() -> Self {
+        Self {
+            state: Mutex::new(State::Empty),
+            landed: Condvar::new(),
+        }
+    }
+
+    /// The value: the one that is there if `keep` still likes it, or else a new one. An error is
+    /// not kept: the threads that waited for it try in their turn.
+    pub fn get<E>(
+        &self,
+        keep: impl Fn(&T) -> bool,
+        make: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut state = self.lock();
+        loop {
+            match &*state {
+                State::Landed(value) if keep(value) => return Ok(value.clone()),
+                State::Flying => {
+                    state = self
+                        .landed
+                        .wait(state)
+                        .unwrap_or_else(PoisonError::into_inner);
+                }
+                State::Landed(_) | State::Empty => break,
+            }
+        }
+        *state = State::Flying;
+        drop(state);
+        // Should `make` panic, the next thread has its turn.
+        let mut landing = Landing {
+            flight: self,
+            value: None,
+        };
+        let value = make()?;
+        landing.value = Some(value.clone());
+        Ok(value)
+    }
+
+    /// Forgets the value if `unwanted` says so.
+    pub fn forget(&self, unwanted: impl Fn(&T) -> bool) {
+        let mut state = self.lock();
+        if matches!(&*state, State::Landed(value) if unwanted(value)) {
+            *state = State::Empty;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Landing<'a, T: Clone> {
+    flight: &'a Flight<T>,
+    value: Option<T>,
+}
+
+impl<T: Clone> Drop for Landing<'_, T> {
+    fn drop(&mut self) {
+        *self.flight.lock() = self.value.take().map_or(State::Empty, State::Landed);
+        self.flight.landed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, Barrier};
+    use std::thread;
+
+    #[test]
+    fn many_threads_make_it_once() {
+        let flight = Arc::new(Flight::new());
+        let made = Arc::new(AtomicUsize::new(0));
+        let start = Arc::new(Barrier::new(8));
+        let threads: Vec<_> = (0..8)
+            .map(|_| {
+                let (flight, made, start) = (flight.clone(), made.clone(), start.clone());
+                thread::spawn(move || {
+                    start.wait();
+                    flight.get(
+                        |_| true,
+                        || Ok::<_, ()>(made.fetch_add(1, Ordering::SeqCst)),
+                    )
+                })
+            })
+            .collect();
+        for thread in threads {
+            assert_eq!(thread.join().expect("no panic"), Ok(0));
+        }
+        assert_eq!(made.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn an_error_or_a_panic_leaves_it_to_the_next() {
+        let flight = Flight::new();
+        assert_eq!(flight.get(|_: &i32| true, || Err("no")), Err("no"));
+        let panicked = thread::scope(|scope| {
+            scope
+                .spawn(|| flight.get(|_| true, || -> Result<i32, ()> { panic!("on purpose") }))
+                .join()
+        });
+        assert!(panicked.is_err());
+        assert_eq!(flight.get(|_| true, || Ok::<_, ()>(1)), Ok(1));
+        assert_eq!(flight.get(|value| *value > 1, || Ok::<_, ()>(2)), Ok(2));
+        flight.forget(|value| *value == 2);
+        assert_eq!(flight.get(|_| true, || Ok::<_, ()>(3)), Ok(3));
+    }
+}

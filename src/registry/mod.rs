@@ -1,0 +1,39 @@
+//! Reading a registry: manifests, configs, and whether something is there.
+//!
+//! The layers, each of which can be read alone, from the user's wish to the wire:
+//! [`client`] (what is asked for, and what an answer means) → [`host`] (one registry: probe,
+//! authorization) → [`token`] and [`challenge`] → [`wire`] (retries, [`brake`], [`redirect`]) →
+//! [`transport`] (one exchange) → [`tls`] and [`resolver`].
+//!
+//! Specification: OCI distribution-spec, "Pulling manifests" and "Pulling blobs".
+
+mod brake;
+mod challenge;
+mod client;
+mod credentials;
+mod error;
+mod failure;
+mod flight;
+mod host;
+mod http;
+mod redirect;
+mod resolver;
+mod secret;
+mod tls;
+mod token;
+mod transport;
+mod wire;
+
+pub use client::{Client, Settings};
+pub use credentials::Credentials;
+pub use error::Error;
+pub use tls::TrustError;
+
+/// Which of the two registries of an image: each side may have credentials of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// Where the image comes from.
+    Source,
+    /// Where it was mirrored to.
+    Destination,
+}

@@ -1,0 +1,78 @@
+//! The progress bar on standard error, which shares the terminal with the log on standard output.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::summary::Totals;
+
+/// Rates measured over less than this are noise.
+const SETTLED: Duration = Duration::from_secs(2);
+
+/// The bar; it may be hidden.
+pub struct Progress {
+    bar: ProgressBar,
+    begun: Instant,
+    total: Option<u64>,
+}
+
+impl Progress {
+    /// A bar over this many images, or over an unknown number of them.
+    pub fn new(shown: bool, total: Option<u64>) -> Self {
+        let target = if shown {
+            ProgressDrawTarget::stderr_with_hz(10)
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        let bar = ProgressBar::with_draw_target(total, target);
+        let template = if total.is_some() {
+            "{wide_bar} {pos}/{len} {msg}"
+        } else {
+            "{spinner} {pos} {msg}"
+        };
+        // The template is ours and well formed; the default one would serve as well.
+        let style =
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        bar.set_style(style.progress_chars("=> "));
+        Self {
+            bar,
+            begun: Instant::now(),
+            total,
+        }
+    }
+
+    /// Shows where the run stands.
+    pub fn update(&self, totals: &Totals) {
+        if self.bar.is_hidden() {
+            return;
+        }
+        let mut message = format!(
+            "passed {}, failed {}, not validated {}",
+            totals.passed, totals.failed, totals.not_validated
+        );
+        let elapsed = self.begun.elapsed();
+        let done = totals.images();
+        if elapsed >= SETTLED && done > 0 {
+            #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+            let rate = done as f64 / elapsed.as_secs_f64();
+            message += &format!(", {rate:.1}/s");
+            if let Some(left) = self.total.map(|total| total.saturating_sub(done)) {
+                #[expect(clippy::cast_precision_loss, reason = "a time for people")]
+                let left = Duration::from_secs_f64(left as f64 / rate);
+                message += &format!(", {} left", super::summary::duration(left));
+            }
+        }
+        self.bar.set_message(message);
+        self.bar.set_position(done);
+    }
+
+    /// Takes the bar away while something is written to the terminal.
+    pub fn suspend(&self, write: impl FnOnce()) {
+        self.bar.suspend(write);
+    }
+
+    /// Takes the bar away for good.
+    pub fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,333 @@
+//! The run: lines of the list → pool of threads → channel → one writer.
+//!
+//! A reader thread takes lines from the list and gives each that is an image to the pool, as long
+//! as there are free places; the threads of the pool send what they found to the writer, which
+//! runs on the thread that called. The bounded number of places bounds the memory, whatever the
+//! list's length, and how far apart the list's order and the log's can be.
+
+use std::any::Any;
+use std::io::{IsTerminal as _, stderr, stdin, stdout};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+
+use crossbeam_channel::{Receiver, Sender, bounded, select};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
+
+use crate::cli::{Input, Options, When};
+use crate::exit::Exit;
+use crate::interrupt::Interrupt;
+use crate::list::{self, Line, List, ListError};
+use crate::reference::{self, NameError};
+use crate::registry::{Client, Credentials, Settings, Side, TrustError};
+use crate::report::{Event, FailedList, FailedListError, Level, Logger, Outcome, Progress, Writer};
+use crate::validate::{Image, Validator};
+
+/// Lines that may be on their way for each thread, besides a fixed number: so many that no
+/// thread waits while the writer is busy with the disk.
+const PLACES_PER_JOB: usize = 4;
+const PLACES: usize = 64;
+
+/// Why a run cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The list.
+    #[error(transparent)]
+    List(#[from] ListError),
+    /// The failed list.
+    #[error(transparent)]
+    FailedList(#[from] FailedListError),
+    /// The certificates.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// The system refuses threads or signals.
+    #[error("cannot start: {0}")]
+    System(String),
+}
+
+/// Validates the images of a list, and reports.
+///
+/// # Errors
+/// [`RunError`] where the run cannot begin; nothing has been asked of any registry then.
+pub fn run(options: Options) -> Result<Exit, RunError> {
+    let (list, total) = match &options.input {
+        Input::File(path) => List::open(path)?,
+        Input::Stream | Input::Typed => (List::stdin(), None),
+    };
+    let failed = FailedList::create(&options.output, Some(&list))?;
+    let interrupt = Arc::new(Interrupt::new());
+    let validator = Arc::new(Validator {
+        client: Client::new(settings(&options), interrupt.clone())?,
+        filter: options.filter.clone(),
+        allow_single: options.allow_single,
+        interrupt: interrupt.clone(),
+    });
+    let is_typed = options.input == Input::Typed;
+    let at_terminal = is_typed && stdin().is_terminal();
+    let (events, received) = bounded(1024);
+    let (signals_out, signals) = bounded(2);
+    let places = if is_typed {
+        1
+    } else {
+        PLACES + PLACES_PER_JOB * options.jobs
+    };
+    let (free_place, place) = bounded(places);
+    for _ in 0..places {
+        let _ = free_place.send(());
+    }
+    listen_to_signals(signals_out, &interrupt, &validator)?;
+    let log = Logger::new(events.clone(), options.debug && !options.quiet);
+    for warning in &options.warnings {
+        log.warn(warning.clone());
+    }
+    let writer = Writer {
+        failed,
+        progress: Progress::new(shows_progress(&options, at_terminal), total),
+        level: level(&options),
+        color: is_colored(&options),
+        places: free_place,
+    };
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(options.jobs)
+        .thread_name(|index| format!("job {}", index + 1))
+        .panic_handler(|_| ())
+        .build()
+        .map_err(|error| RunError::System(error.to_string()))?;
+    report_panics_as_outcomes();
+    let feeder = Feeder {
+        options,
+        list,
+        validator,
+        interrupt,
+        events,
+        place,
+        log,
+        at_terminal,
+    };
+    thread::Builder::new()
+        .name("list".to_owned())
+        .spawn(move || feeder.run(&pool))
+        .map_err(|error| RunError::System(error.to_string()))?;
+    Ok(writer.run(&received, &signals).exit())
+}
+
+/// Reads the list and keeps the pool busy.
+struct Feeder {
+    options: Options,
+    list: List,
+    validator: Arc<Validator>,
+    interrupt: Arc<Interrupt>,
+    events: Sender<Event>,
+    place: Receiver<()>,
+    log: Logger,
+    at_terminal: bool,
+}
+
+impl Feeder {
+    /// Feeds to the end; whatever happens, the writer learns whether the list was read whole.
+    fn run(mut self, pool: &rayon::ThreadPool) {
+        let fed = catch_unwind(AssertUnwindSafe(|| self.feed(pool)));
+        if let Err(panic) = fed {
+            self.send(Event::ListBroke(describe_panic(panic.as_ref())));
+        }
+    }
+
+    fn feed(&mut self, pool: &rayon::ThreadPool) {
+        let mut images = 0;
+        if self.at_terminal {
+            self.send(Event::Prompt(
+                "Type one image a line: SOURCE DESTINATION TAG, for example: hello-world library/hello-world latest\nCtrl-D ends.\n",
+            ));
+        }
+        loop {
+            let has_place = self.wait_for_place();
+            if self.at_terminal && has_place {
+                self.send(Event::Prompt(">>> "));
+            }
+            let line = match self.list.next_line() {
+                Ok(Some(line)) => line,
+                Ok(None) => break,
+                Err(error) => {
+                    self.send(Event::ListBroke(error.to_string()));
+                    break;
+                }
+            };
+            if !has_place || self.interrupt.is_set() {
+                self.send(Event::NotBegun(line));
+                continue;
+            }
+            match self.image(&line) {
+                Ok(image) => {
+                    images += 1;
+                    self.begin(pool, line, images, image);
+                }
+                Err(message) => {
+                    self.send(Event::NotAnImage { line, message });
+                }
+            }
+        }
+        if self.at_terminal {
+            self.send(Event::Prompt("\n"));
+        }
+    }
+
+    /// Waits until one more line may be on its way; false when the run is interrupted.
+    fn wait_for_place(&self) -> bool {
+        select! {
+            recv(self.place) -> place => place.is_ok(),
+            recv(self.interrupt.receiver()) -> _ => false,
+        }
+    }
+
+    /// The image of a line, or what is wrong with it.
+    fn image(&self, line: &Line) -> Result<Image, String> {
+        let at = format!("{}:{}", self.list.name(), line.number);
+        let fields = list::fields(&line.bytes)
+            .map_err(|error| format!("{at}: {error}; {}", list::WANTED))?;
+        let name =
+            |what: &str, error: NameError| format!("{at}: {what}: {error}; {}", list::WANTED);
+        let options = &self.options;
+        Ok(Image {
+            source: reference::source(fields.source, options.source.as_ref())
+                .map_err(|error| name(&format!("source {:?}", fields.source), error))?,
+            destination: reference::destination(
+                fields.destination,
+                options.destination.as_ref(),
+                &options.default_project,
+            )
+            .map_err(|error| name(&format!("destination {:?}", fields.destination), error))?,
+            reference: fields
+                .tag
+                .parse()
+                .map_err(|error| name(&format!("tag {:?}", fields.tag), error))?,
+        })
+    }
+
+    fn begin(&self, pool: &rayon::ThreadPool, line: Line, number_of_image: u64, image: Image) {
+        let number = line.number;
+        self.send(Event::Begun(line));
+        let (validator, events) = (self.validator.clone(), self.events.clone());
+        let log = self.log.for_image(number_of_image);
+        pool.spawn_fifo(move || {
+            let validated = catch_unwind(AssertUnwindSafe(|| validator.validate(&image, &log)));
+            let outcome = validated.unwrap_or_else(|panic| Outcome::NotValidated {
+                cause: describe_panic(panic.as_ref()),
+            });
+            let source = image.reference.of(&image.source);
+            // The writer is gone only when the program ends.
+            let _ = events.send(Event::Ended {
+                number,
+                image: number_of_image,
+                source,
+                outcome,
+            });
+        });
+    }
+
+    fn send(&self, event: Event) {
+        // The writer is gone only when the program ends.
+        let _ = self.events.send(event);
+    }
+}
+
+/// A panic on a thread of this module is reported as an outcome, not on standard error.
+fn report_panics_as_outcomes() {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let name = thread::current().name().unwrap_or_default().to_owned();
+        if name != "list" && !name.starts_with("job ") {
+            default(panic);
+        }
+    }));
+}
+
+fn describe_panic(panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_default();
+    format!("internal error: {text}; please report it")
+}
+
+/// The first signal interrupts the run; the second ends the program as if nobody listened.
+fn listen_to_signals(
+    out: Sender<i32>,
+    interrupt: &Arc<Interrupt>,
+    validator: &Arc<Validator>,
+) -> Result<(), RunError> {
+    let system = |error: std::io::Error| RunError::System(error.to_string());
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(system)?;
+    let (interrupt, validator) = (interrupt.clone(), validator.clone());
+    let listen = move || {
+        let mut is_first = true;
+        for signal in signals.forever() {
+            if is_first {
+                is_first = false;
+                let _ = out.send(signal);
+                interrupt.set();
+                validator.client.shutdown();
+            } else {
+                let _ = emulate_default_handler(signal);
+            }
+        }
+    };
+    thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(listen)
+        .map_err(system)?;
+    Ok(())
+}
+
+fn settings(options: &Options) -> Settings {
+    let environment = |name: &str| std::env::var(name).ok();
+    let registry =
+        |replaced: &Option<reference::Override>| replaced.as_ref().map(|r| r.registry.clone());
+    let (source, destination) = (registry(&options.source), registry(&options.destination));
+    Settings {
+        tls_verify: options.tls_verify,
+        ca_file: options.ca_file.clone(),
+        timeout: options.timeout,
+        retries: options.retries,
+        jobs: options.jobs,
+        credentials: Credentials::new(
+            &environment,
+            [
+                (Side::Source, source.as_deref()),
+                (Side::Destination, destination.as_deref()),
+            ],
+        ),
+    }
+}
+
+fn level(options: &Options) -> Level {
+    match options {
+        Options { quiet: true, .. } => Level::Warn,
+        Options { debug: true, .. } => Level::Debug,
+        _ => Level::Info,
+    }
+}
+
+/// A bar makes sense for a list; a person who types images sees their results.
+fn shows_progress(options: &Options, at_terminal: bool) -> bool {
+    match options.progress {
+        When::Always => true,
+        When::Never => false,
+        When::Auto => stderr().is_terminal() && !at_terminal,
+    }
+}
+
+fn is_colored(options: &Options) -> bool {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    match options.color {
+        When::Always => true,
+        When::Never => false,
+        When::Auto => {
+            stdout().is_terminal()
+                && !set("NO_COLOR")
+                && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Reducing a manifest to the images that are compared: nested indexes followed, platforms that
+//! an index does not tell read from the images' configs, attestations left out.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::prelude::*;
+
+use super::compare::Spec;
+use crate::manifest::{Body, Digest, Entry, Filter, MAX_ENTRIES, Manifest, Platform};
+use crate::reference::{Reference, Repository};
+use crate::registry::{Client, Error, Side};
+use crate::report::Logger;
+
+/// How deep an index may be nested in indexes.
+const MAX_DEPTH: usize = 4;
+
+/// Why a side cannot be reduced.
+#[derive(Clone, Debug)]
+pub enum Unreadable {
+    /// A manifest, or its config, is listed but not there.
+    ChildMissing(Digest, Error),
+    /// Anything else that a registry says.
+    Registry(Error),
+    /// The index is beyond the bounds.
+    Bounds(String),
+}
+
+impl From<Error> for Unreadable {
+    fn from(error: Error) -> Self {
+        Self::Registry(error)
+    }
+}
+
+/// Reads what one manifest leads to.
+pub struct Reader<'a> {
+    client: &'a Client,
+    side: Side,
+    repository: &'a Repository,
+    log: &'a Logger,
+    /// Images that are known not to be of these platforms need not be read.
+    filter: Option<&'a Filter>,
+    entries: AtomicUsize,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader of one side of one image.
+    pub fn new(
+        client: &'a Client,
+        side: Side,
+        repository: &'a Repository,
+        filter: Option<&'a Filter>,
+        log: &'a Logger,
+    ) -> Self {
+        Self {
+            client,
+            side,
+            repository,
+            log,
+            filter,
+            entries: AtomicUsize::new(0),
+        }
+    }
+
+    /// The images of an index, in its order.
+    ///
+    /// # Errors
+    /// [`Unreadable`] where one of them cannot be told.
+    pub fn images(&self, entries: &[Entry]) -> Result<Vec<Spec>, Unreadable> {
+        self.level(entries, 1)
+    }
+
+    /// The platform of an image, from its config.
+    ///
+    /// # Errors
+    /// [`Unreadable::ChildMissing`] where the config is not there.
+    pub fn platform(&self, image: &Digest, config: &Digest) -> Result<Platform, Unreadable> {
+        self.client
+            .config(self.side, self.repository, config, self.log)
+            .map_err(|error| missing_child(image, error))
+    }
+
+    fn level(&self, entries: &[Entry], depth: usize) -> Result<Vec<Spec>, Unreadable> {
+        if self.entries.fetch_add(entries.len(), Ordering::Relaxed) + entries.len() > MAX_ENTRIES {
+            return Err(Unreadable::Bounds(format!(
+                "{}: its indexes have more than {MAX_ENTRIES} entries",
+                self.repository
+            )));
+        }
+        let needs_request = |entry: &Entry| entry.is_index || entry.platform.is_none();
+        let relevant = entries.iter().filter(|entry| self.is_relevant(entry));
+        if !relevant.clone().any(needs_request) {
+            return Ok(relevant.filter_map(told_by_index).collect());
+        }
+        let relevant: Vec<&Entry> = relevant.collect();
+        // In the pool: the threads that have nothing else to do read the other entries.
+        let levels: Vec<Vec<Spec>> = relevant
+            .par_iter()
+            .map(|entry| self.entry(entry, depth))
+            .collect::<Result<_, _>>()?;
+        Ok(levels.into_iter().flatten().collect())
+    }
+
+    fn is_relevant(&self, entry: &Entry) -> bool {
+        let selected = |platform| self.filter.is_none_or(|filter| filter.selects(platform));
+        !entry.is_attestation && entry.platform.as_ref().is_none_or(selected)
+    }
+
+    fn entry(&self, entry: &Entry, depth: usize) -> Result<Vec<Spec>, Unreadable> {
+        if !entry.is_index
+            && let Some(spec) = told_by_index(entry)
+        {
+            return Ok(vec![spec]);
+        }
+        let reference = Reference::Digest(entry.digest.clone());
+        let manifest: Manifest = self
+            .client
+            .manifest(self.side, self.repository, &reference, self.log)
+            .map_err(|error| missing_child(&entry.digest, error))?;
+        let platform = match manifest.body {
+            Body::Index(_) if depth >= MAX_DEPTH => {
+                return Err(Unreadable::Bounds(format!(
+                    "{}: its indexes are nested deeper than {MAX_DEPTH}",
+                    self.repository
+                )));
+            }
+            Body::Index(entries) => return self.level(&entries, depth + 1),
+            Body::Image { config } => match &entry.platform {
+                Some(platform) => platform.clone(),
+                None => self.platform(&entry.digest, &config)?,
+            },
+            Body::Schema1(platform) => platform,
+        };
+        let spec = Spec {
+            digest: entry.digest.clone(),
+            platform,
+        };
+        let selected = self
+            .filter
+            .is_none_or(|filter| filter.selects(&spec.platform));
+        Ok(if selected { vec![spec] } else { Vec::new() })
+    }
+}
+
+fn told_by_index(entry: &Entry) -> Option<Spec> {
+    let platform = entry.platform.clone()?;
+    Some(Spec {
+        digest: entry.digest.clone(),
+        platform,
+    })
+}
+
+fn missing_child(digest: &Digest, error: Error) -> Unreadable {
+    match error {
+        Error::Missing(_) => Unreadable::ChildMissing(digest.clone(), error),
+        other => Unreadable::Registry(other),
+    }
+}
