@@ -33,6 +33,24 @@ lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
 
+# One stripped, statically linked file in dist/, for a host that has nothing else.
+# For another processor: make static TARGET=aarch64-unknown-linux-musl (Debian: gcc-aarch64-linux-gnu).
+TARGET ?= $(shell uname -m)-unknown-linux-musl
+HOST_CPU := $(shell uname -m)
+TARGET_CPU := $(firstword $(subst -, ,$(TARGET)))
+TARGET_VAR := $(subst -,_,$(TARGET))
+# The C parts (ring) need a compiler only, no C library: the host's serves for musl too.
+TARGET_CC := $(if $(filter $(HOST_CPU),$(TARGET_CPU)),gcc,$(TARGET_CPU)-linux-gnu-gcc)
+
+static:
+	rustup target list --installed | grep -qx $(TARGET) || rustup target add $(TARGET)
+	CC_$(TARGET_VAR)=$(TARGET_CC) \
+	CARGO_TARGET_$(shell echo $(TARGET_VAR) | tr a-z A-Z)_LINKER=$(if $(filter $(HOST_CPU),$(TARGET_CPU)),gcc,rust-lld) \
+	$(CARGO) build --release --target $(TARGET)
+	mkdir -p dist
+	cp target/$(TARGET)/release/image-tools dist/image-tools
+	cd dist && sha256sum image-tools >image-tools.sha256
+
 clean:
 	$(CARGO) clean
 	rm -rf dist

@@ -48,10 +48,10 @@ pub enum LineError {
     #[error("the line has {0} bytes, more than {MAX_LINE}")]
     Long(usize),
     /// Not text.
-    #[error("the line is not UTF-8 text: {0:?}")]
+    #[error("the line is not UTF-8 text: \"{0}\"")]
     NotText(String),
     /// Not three fields.
-    #[error("{0} instead of 3: {1:?}")]
+    #[error("{0} instead of 3: \"{1}\"")]
     Fields(String, String),
 }
 

@@ -331,7 +331,7 @@ mod tests {
         let source = Source::Image(a.clone());
         assert_eq!(
             compared(&source, std::slice::from_ref(&a)).expect("equal"),
-            [a.digest.clone()]
+            std::slice::from_ref(&a.digest)
         );
         for destination in [vec![], vec![a.clone(), a.clone()]] {
             assert_eq!(

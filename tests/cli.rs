@@ -1,0 +1,277 @@
+//! The command line: Go's forms, help, hints, clamped jobs, the environment.
+
+use std::os::unix::fs::symlink;
+
+use crate::support::{Content, Dir, Server};
+
+/// A registry with the image `team/x:1`.
+fn registry() -> Server {
+    let mut content = Content::default();
+    content.multi("team/x", "1", &["linux/amd64", "linux/arm64"], "a");
+    Server::of(content)
+}
+
+#[test]
+fn help_is_in_the_layout_of_the_original() {
+    let dir = Dir::new();
+    for args in [
+        "mirror-validate -h",
+        "mirror-validate --help",
+        "mirror-validate -help",
+        "help mirror-validate",
+    ] {
+        let run = dir.program().args(args).run();
+        run.code(0).error("").has(
+            "Usage of mirror-validate:\n  -a string\n        architecture list of images, separate with ',' (default \"amd64,arm64\")\n",
+        );
+        let flags: Vec<&str> = run
+            .stdout
+            .lines()
+            .filter(|line| line.starts_with("  -"))
+            .map(|line| line.trim().split(' ').next().unwrap())
+            .collect();
+        assert_eq!(flags[..7], ["-a", "-d", "-debug", "-f", "-j", "-o", "-s"]);
+        run.has("maximum is 20 (default 1)")
+            .has("(default \"mirror-validate-failed.txt\")");
+    }
+    for args in ["", "-h", "--help", "help"] {
+        dir.program()
+            .args(args)
+            .run()
+            .code(0)
+            .error("")
+            .has("mirror-validate")
+            .has("Usage:");
+    }
+    for args in ["-v", "--version", "version", "mirror-validate --version"] {
+        dir.program()
+            .args(args)
+            .run()
+            .code(0)
+            .has(&format!("image-tools {}\n", env!("CARGO_PKG_VERSION")));
+    }
+}
+
+#[test]
+fn what_is_mistyped_is_one_line_with_a_hint() {
+    let dir = Dir::new();
+    for (args, message) in [
+        (
+            "mirror-validat",
+            "unknown command \"mirror-validat\"; did you mean \"mirror-validate\"?",
+        ),
+        ("xyzzy", "unknown command \"xyzzy\"; -h lists the commands"),
+        (
+            "mirror-validate -debgu",
+            "unknown flag \"-debgu\"; did you mean \"-debug\"?",
+        ),
+        (
+            "mirror-validate -fj",
+            "unknown flag \"-fj\"; -h lists the flags",
+        ),
+        (
+            "mirror-validate -j abc",
+            "invalid value \"abc\" for -j (wanted: a number from 1 to 20)",
+        ),
+        ("mirror-validate -j", "flag needs a value: -j"),
+        (
+            "mirror-validate list.txt",
+            "unexpected argument \"list.txt\"; an image list is given with -f",
+        ),
+        (
+            "mirror-validate -debug=perhaps",
+            "invalid value \"perhaps\" for -debug (wanted: true or false)",
+        ),
+    ] {
+        dir.program()
+            .args(args)
+            .run()
+            .code(2)
+            .has_not(" ")
+            .error(&format!("image-tools: {message}\n"));
+    }
+    let error = dir.program().args("mirror-validate -s http://reg.io").run();
+    error
+        .code(2)
+        .one_error("invalid value \"http://reg.io\" for -s");
+    let error = dir.validate().env("DEST_REGISTRY", "reg io").run();
+    error
+        .code(2)
+        .one_error("invalid value \"reg io\" for $DEST_REGISTRY");
+    dir.program()
+        .arg("mirror-validate")
+        .arg("-\x1b[31m")
+        .run()
+        .code(2)
+        .one_error("-\\u{1b}[31m");
+}
+
+#[test]
+fn flags_in_all_forms_and_the_command_by_its_link() {
+    let registry = registry();
+    let dir = Dir::new();
+    dir.write("list.txt", "team/x team/x 1\n");
+    let name = registry.name();
+    for flags in [
+        format!("-f list.txt -s {name} -d {name} -j 2 -o failed.txt -a amd64,arm64"),
+        format!("-f=list.txt -s={name} -d={name} -j=2 -o=failed.txt -a=amd64"),
+        format!("--f list.txt --s {name} --d {name} --j 2 --o failed.txt -debug=false"),
+        format!(
+            "--file list.txt --source {name} --destination {name} --jobs 2 --failed failed.txt --arch arm64"
+        ),
+        format!(
+            "-file=list.txt -source={name} -destination={name} -jobs=2 -output=failed.txt --debug"
+        ),
+    ] {
+        dir.validate()
+            .args(&flags)
+            .run()
+            .code(0)
+            .has("[M_ID:1] PASS")
+            .has("1 image: 1 passed");
+    }
+    symlink(
+        env!("CARGO_BIN_EXE_image-tools"),
+        dir.path().join("mirror-validate"),
+    )
+    .unwrap();
+    let linked = dir.command(dir.path().join("mirror-validate"));
+    linked
+        .args(&format!("-f list.txt -s {name} -d {name}"))
+        .run()
+        .code(0)
+        .has("PASS");
+    dir.command(dir.path().join("mirror-validate"))
+        .arg("-h")
+        .run()
+        .code(0)
+        .has("Usage of mirror-validate:");
+}
+
+#[test]
+fn jobs_are_clamped_with_a_warning() {
+    let registry = registry();
+    let dir = Dir::new();
+    dir.write("list.txt", "team/x team/x 1\n");
+    let registries = format!("-s {0} -d {0}", registry.name());
+    for (flags, warning) in [
+        (
+            "-f list.txt -j 0",
+            "[WARN] -j 0 is below the minimum: 1 job is used",
+        ),
+        (
+            "-f list.txt -j -7",
+            "[WARN] -j -7 is below the minimum: 1 job is used",
+        ),
+        (
+            "-f list.txt -j 100",
+            "[WARN] -j 100 is above the maximum: 20 jobs are used",
+        ),
+        (
+            "-j 10",
+            "[WARN] -j 10 needs an image list (-f): 1 job is used",
+        ),
+    ] {
+        let run = dir
+            .validate()
+            .args(&registries)
+            .args(flags)
+            .stdin("team/x team/x 1\n")
+            .run();
+        run.code(0).has("1 passed");
+        assert_eq!(
+            run.log()
+                .iter()
+                .filter(|line| line.contains("[WARN]"))
+                .collect::<Vec<_>>(),
+            [warning]
+        );
+    }
+    let run = dir
+        .validate()
+        .args(&registries)
+        .args("-f - -j 20")
+        .stdin("team/x team/x 1\n")
+        .run();
+    run.code(0).has_not("WARN");
+}
+
+#[test]
+fn the_environment_gives_registries_and_a_flag_wins() {
+    let registry = registry();
+    let dir = Dir::new();
+    let name = registry.name();
+    let from_environment = dir
+        .validate()
+        .env("SOURCE_REGISTRY", &name)
+        .env("DEST_REGISTRY", &name);
+    from_environment
+        .stdin("docker.io/team/x team/x 1\n")
+        .run()
+        .code(0)
+        .has("PASS");
+    let from_flag = dir
+        .validate()
+        .env("SOURCE_REGISTRY", "127.0.0.1:1")
+        .env("DEST_REGISTRY", "127.0.0.1:1");
+    from_flag
+        .args(&format!("-s {name} -d {name}"))
+        .stdin("team/x team/x 1\n")
+        .run()
+        .code(0)
+        .has("PASS");
+}
+
+#[test]
+fn a_destination_without_project_gets_the_default_one() {
+    let mut content = Content::default();
+    content.multi("hello-world", "latest", &["linux/amd64"], "a");
+    content.multi("library/hello-world", "latest", &["linux/amd64"], "a");
+    content.multi("team/hello-world", "latest", &["linux/amd64"], "a");
+    let registry = Server::of(content);
+    let dir = Dir::new();
+    let flags = format!("-s {0} -d {0}", registry.name());
+    let name = registry.name();
+    let list = "hello-world hello-world latest\n";
+    dir.validate()
+        .args(&flags)
+        .stdin(list)
+        .run()
+        .code(0)
+        .has(&format!("== [{name}/library/hello-world:latest]"));
+    let run = dir
+        .validate()
+        .args(&flags)
+        .args("-default-project team")
+        .stdin(list)
+        .run();
+    run.code(0).has(&format!(
+        "PASS [{name}/hello-world:latest] == [{name}/team/hello-world:latest]"
+    ));
+    // The example of the original's documentation.
+    dir.validate()
+        .args(&flags)
+        .stdin("hello-world library/hello-world latest\n")
+        .run()
+        .code(0)
+        .has("PASS");
+}
+
+#[test]
+fn debug_logs_each_request_without_secrets() {
+    let registry = registry();
+    let dir = Dir::new();
+    let run = dir
+        .validate()
+        .args(&format!("-debug -s {0} -d {0}", registry.name()))
+        .env("DEST_USERNAME", "user")
+        .env("DEST_PASSWORD", "hunter2")
+        .stdin("team/x team/x 1\n")
+        .run();
+    run.code(0).has_not("hunter2");
+    run.has(&format!(
+        "[DEBU] [M_ID:1] GET http://{}/v2/team/x/manifests/1: 200 OK, ",
+        registry.name()
+    ));
+    run.has("[DEBU] [M_ID:1] HEAD ").has(" ms, kept connection");
+}

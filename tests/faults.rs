@@ -1,0 +1,482 @@
+//! Registries that cannot be read: NOT VALIDATED with the cause, never "does not exists".
+
+use std::time::{Duration, Instant};
+
+use crate::support::registry::free_port;
+use crate::support::{
+    Content, Dir, How, INDEX, LIST, OCI, Reply, Request, Run, Server, V2, answer, digest, entry,
+};
+
+fn usual() -> Content {
+    let mut content = Content::default();
+    content.multi("team/x", "1", &["linux/amd64", "linux/arm64"], "a");
+    content
+}
+
+/// One image, from a correct source to this destination, without patience.
+fn against(destination: &str, flags: &str) -> Run {
+    let source = Server::of(usual());
+    let dir = Dir::new();
+    let run = dir
+        .validate()
+        .args(&format!(
+            "-s {} -d {destination} --retries 0 --timeout 2s {flags}",
+            source.name()
+        ))
+        .stdin("team/x team/x 1\n")
+        .run();
+    run.has_not("does not exists").has_not("internal error");
+    if run.status.code() != Some(0) {
+        assert_eq!(dir.read("mirror-validate-failed.txt"), "team/x team/x 1\n");
+    }
+    run
+}
+
+/// A correct destination, but for what `change` answers.
+fn changed(change: impl Fn(&Request) -> Option<Reply> + Send + Sync + 'static) -> Server {
+    let content = usual();
+    Server::start(move |request| change(request).unwrap_or_else(|| answer(&content, request)))
+}
+
+/// A correct destination, but for the manifest under the tag.
+fn with_manifest(reply: Reply) -> Server {
+    changed(move |request| {
+        request
+            .path
+            .ends_with("/manifests/1")
+            .then(|| reply.clone())
+    })
+}
+
+#[track_caller]
+fn not_validated(run: &Run, cause: &str) {
+    run.code(3)
+        .has("[ERRO] [M_ID:1] NOT VALIDATED [")
+        .has(cause)
+        .has("1 image: 0 passed, 0 failed, 1 not validated");
+}
+
+#[test]
+fn nobody_listens() {
+    let name = format!("127.0.0.1:{}", free_port());
+    not_validated(
+        &against(&name, ""),
+        &format!("{name}: GET /v2/: connection refused"),
+    );
+    not_validated(
+        &against("registry.invalid", ""),
+        "registry.invalid: GET /v2/: the host name has no address",
+    );
+}
+
+#[test]
+fn every_status_but_404_is_a_cause() {
+    for (status, words) in [
+        (400, "400 Bad Request (SOME_CODE: some message)"),
+        (401, "401 Unauthorized (SOME_CODE: some message)"),
+        (403, "403 Forbidden (SOME_CODE: some message)"),
+        (405, "405 Method Not Allowed"),
+        (418, "418"),
+        (429, "429 Too Many Requests"),
+        (500, "500 Internal Server Error"),
+        (502, "502 Bad Gateway"),
+        (503, "503 Service Unavailable"),
+        (504, "504 Gateway Timeout"),
+    ] {
+        let server = with_manifest(Reply::error(status, "SOME_CODE", "some message"));
+        let run = against(&server.name(), "");
+        not_validated(
+            &run,
+            &format!("{}: GET /v2/team/x/manifests/1: {words}", server.name()),
+        );
+    }
+}
+
+#[test]
+fn a_refusal_says_what_to_do() {
+    let server = with_manifest(
+        Reply::error(401, "UNAUTHORIZED", "authentication required")
+            .header("www-authenticate", "Basic realm=\"x\""),
+    );
+    let name = server.name();
+    let run = against(&name, "");
+    not_validated(&run, &format!("there are no credentials for {name}"));
+}
+
+#[test]
+fn only_a_registry_s_404_says_that_an_image_is_missing() {
+    for reply in [
+        Reply::new(404),
+        Reply::new(404).body("404 page not found\n"),
+        Reply::error(404, "NAME_UNKNOWN", "repository name not known to registry"),
+        Reply::error(404, "NOT_FOUND", "artifact team/x:1 not found"),
+    ] {
+        let server = with_manifest(reply);
+        let source = Server::of(usual());
+        let dir = Dir::new();
+        let run = dir
+            .validate()
+            .args(&format!("-s {} -d {}", source.name(), server.name()))
+            .stdin("team/x team/x 1\n")
+            .run();
+        run.code(1).has("destination manifest does not exists");
+    }
+    for reply in [
+        Reply::new(404)
+            .header("content-type", "text/html")
+            .body("<html>nginx</html>"),
+        Reply::error(
+            404,
+            "MANIFEST_UNKNOWN",
+            "OCI index found, but accept header does not support OCI indexes",
+        ),
+    ] {
+        not_validated(
+            &against(&with_manifest(reply).name(), ""),
+            "this is not a registry's answer",
+        );
+    }
+}
+
+#[test]
+fn the_probe_says_what_is_no_registry() {
+    for (reply, cause) in [
+        (
+            Reply::new(404),
+            "GET /v2/: 404 Not Found; this is not a registry",
+        ),
+        (Reply::new(403), "GET /v2/: 403 Forbidden"),
+        (Reply::new(500), "GET /v2/: 500 Internal Server Error"),
+        (
+            Reply::new(200).how(How::Junk(b"SSH-2.0-OpenSSH\r\n".to_vec())),
+            "GET /v2/: ",
+        ),
+        (Reply::new(200).how(How::Close), "GET /v2/: "),
+    ] {
+        let server = changed(move |request| (request.path == "/v2/").then(|| reply.clone()));
+        not_validated(&against(&server.name(), ""), cause);
+    }
+}
+
+#[test]
+fn what_is_no_manifest_is_never_compared() {
+    let list = usual().find("team/x", "1").unwrap().bytes.clone();
+    let manifest = |body: &[u8]| Reply::new(200).header("content-type", LIST).body(body);
+    for (reply, cause) in [
+        (Reply::new(200).header("content-type", "text/html").body("<html>Sign in</html>"), "an HTML page instead of a manifest"),
+        (manifest(b""), "not a manifest: not JSON"),
+        (manifest(b"[]"), "not a manifest: JSON, but not an object"),
+        (manifest(b"{}"), "not a manifest of a known type"),
+        (manifest(br#"{"errors":[{"code":"DENIED"}]}"#), "not a manifest of a known type"),
+        (manifest(br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.artifact.manifest.v1+json"}"#), "oci.artifact"),
+        (manifest(&list[..list.len() / 2]), "not a manifest: not JSON"),
+        (manifest(&list).how(How::Cut(100)), "the connection was closed before the answer was complete"),
+        (manifest(&list).how(How::UntilClose(100)), "not a manifest: not JSON"),
+        (manifest(&[b' '; 4 * 1024 * 1024 + 1]), "the answer is larger than 4 MiB"),
+        (manifest(&list).how(How::Reset), "the connection was "),
+        (manifest(&list).how(How::Stall), "no answer in time"),
+        (Reply::new(307), "307 Temporary Redirect without a Location"),
+        (Reply::new(302).header("location", "ftp://x/"), "only http and https are followed"),
+        (Reply::new(302).header("location", "/v2/team/x/manifests/1"), "in a circle"),
+    ] {
+        let server = with_manifest(reply);
+        not_validated(&against(&server.name(), ""), cause);
+    }
+}
+
+#[test]
+fn chunked_answers_and_missing_headers_do_no_harm() {
+    let content = usual();
+    let server = Server::start(move |request| {
+        let mut reply = answer(&content, request);
+        reply.headers.clear();
+        if request.method == "GET" {
+            reply.how(How::Chunked)
+        } else {
+            reply
+        }
+    });
+    against(&server.name(), "").code(0).has("PASS");
+    // Without a digest HEAD proves nothing: each child was read.
+    assert_eq!(server.count("GET", "/manifests/sha256:"), 2);
+}
+
+#[test]
+fn a_child_of_another_digest_is_not_believed() {
+    let server = changed(|request| {
+        let is_child = request.path.contains("/manifests/sha256:");
+        let other = br#"{"schemaVersion":2,"manifests":[]}"#;
+        is_child.then(|| {
+            Reply::new(200)
+                .header("docker-content-digest", digest(other))
+                .body(other.to_vec())
+        })
+    });
+    not_validated(
+        &against(&server.name(), ""),
+        "the answer is another manifest, of digest sha256:",
+    );
+}
+
+#[test]
+fn a_wrong_digest_header_is_warned_of() {
+    let content = usual();
+    let server = Server::start(move |request| {
+        let mut reply = answer(&content, request);
+        if request.path.ends_with("/manifests/1") {
+            reply
+                .headers
+                .retain(|(name, _)| name != "docker-content-digest");
+            reply = reply.header("docker-content-digest", digest("something else"));
+        }
+        reply
+    });
+    against(&server.name(), "")
+        .code(0)
+        .has("PASS")
+        .has("[WARN] [M_ID:1]")
+        .has("the registry names digest sha256:");
+}
+
+#[test]
+fn a_missing_child_counts_more_than_an_unreadable_one() {
+    let children: Vec<String> = usual()
+        .manifests
+        .iter()
+        .map(|(_, name, _)| name.clone())
+        .filter(|name| name.starts_with("sha256:"))
+        .collect();
+    let (missing, broken) = (children[1].clone(), children[0].clone());
+    let server = changed(move |request| match &request.path {
+        path if path.ends_with(&missing) => {
+            Some(Reply::error(404, "MANIFEST_UNKNOWN", "manifest unknown"))
+        }
+        path if path.ends_with(&broken) => Some(Reply::new(500)),
+        _ => None,
+    });
+    against(&server.name(), "").code(1).has(&format!(
+        "failed to inspect dest image: [docker://{}/team/x@{}]\n",
+        server.name(),
+        children[1]
+    ));
+}
+
+#[test]
+fn too_deep_and_too_large_indexes_are_refused() {
+    let mut content = Content::default();
+    let image = content.image("team/x", OCI, "linux/amd64", "a");
+    let mut inner = content.index("team/x", None, INDEX, &[entry(&image, "linux/amd64")]);
+    for _ in 0..4 {
+        inner = content.index("team/x", None, INDEX, &[crate::support::descriptor(&inner)]);
+    }
+    content.tag("team/x", "1", &inner);
+    not_validated(
+        &against(&Server::of(content).name(), ""),
+        "nested deeper than 4",
+    );
+    let mut content = Content::default();
+    let image = content.image("team/x", V2, "linux/amd64", "a");
+    content.index(
+        "team/x",
+        Some("1"),
+        LIST,
+        &vec![entry(&image, "linux/amd64"); 10_001],
+    );
+    not_validated(&against(&Server::of(content).name(), ""), "more than 10000");
+}
+
+#[test]
+fn credentials_do_not_follow_a_redirect_to_another_host() {
+    let content = usual();
+    let storage = Server::of(content.clone());
+    let to = storage.name();
+    let server = Server::start(move |request| {
+        if request.header("authorization") != Some("Basic dXNlcjpodW50ZXIy") {
+            return Reply::error(401, "UNAUTHORIZED", "log in")
+                .header("www-authenticate", "Basic realm=\"x\"");
+        }
+        match request.path.as_str() {
+            "/v2/" => answer(&content, request),
+            path => Reply::new(307).header(
+                "location",
+                format!("http://{to}{path}?X-Amz-Signature=topsecret"),
+            ),
+        }
+    });
+    let source = Server::of(usual());
+    let dir = Dir::new();
+    let run = dir
+        .validate()
+        .args(&format!("-debug -s {} -d {}", source.name(), server.name()))
+        .env("DEST_USERNAME", "user")
+        .env("DEST_PASSWORD", "hunter2")
+        .stdin("team/x team/x 1\n")
+        .run();
+    run.code(0)
+        .has("PASS")
+        .has_not("hunter2")
+        .has_not("topsecret")
+        .has_not("dXNlcjpodW50ZXIy");
+    assert!(storage.count("GET", "/manifests/1") > 0);
+    assert!(
+        storage
+            .requests()
+            .iter()
+            .all(|request| request.header("authorization").is_none())
+    );
+    assert!(
+        source
+            .requests()
+            .iter()
+            .all(|request| request.header("authorization").is_none())
+    );
+}
+
+#[test]
+fn a_token_is_fetched_once_for_each_repository() {
+    let content = usual();
+    let server = Server::start(move |request| {
+        if request.path.starts_with("/token") {
+            return Reply::new(200).body(r#"{"token":"secret-token"}"#);
+        }
+        if request.header("authorization") == Some("Bearer secret-token") && request.path != "/v2/"
+        {
+            return answer(&content, request);
+        }
+        Reply::error(401, "UNAUTHORIZED", "x").header(
+            "www-authenticate",
+            "Bearer realm=\"/token?a=1\",service=\"reg, istry\"",
+        )
+    });
+    let source = Server::of(usual());
+    let dir = Dir::new();
+    let run = dir
+        .validate()
+        .args(&format!(
+            "-debug -f - -j 8 -s {} -d {}",
+            source.name(),
+            server.name()
+        ))
+        .stdin("team/x team/x 1\n".repeat(20))
+        .run();
+    run.code(0).has("20 passed").has_not("secret-token");
+    let tokens: Vec<String> = server
+        .requests()
+        .into_iter()
+        .filter(|request| request.path.starts_with("/token"))
+        .map(|request| request.path)
+        .collect();
+    assert_eq!(
+        tokens,
+        ["/token?a=1&service=reg%2C+istry&scope=repository%3Ateam%2Fx%3Apull"]
+    );
+    assert_eq!(
+        server.count("GET", "/v2/") - server.count("GET", "/manifests/"),
+        1,
+        "one probe"
+    );
+}
+
+#[test]
+fn what_passes_by_itself_is_asked_again() {
+    for (reply, kept) in [
+        (Reply::new(503), true),
+        (Reply::new(429).header("retry-after", "0"), true),
+        (Reply::new(200).body("{}").how(How::Close), false),
+        (
+            Reply::new(200).body(vec![b' '; 50]).how(How::Cut(10)),
+            false,
+        ),
+    ] {
+        let seen = std::sync::atomic::AtomicUsize::new(0);
+        let server = changed(move |request| {
+            let first = request.path.ends_with("/manifests/1")
+                && seen.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
+            first.then(|| reply.clone())
+        });
+        let source = Server::of(usual());
+        let dir = Dir::new();
+        let run = dir
+            .validate()
+            .args(&format!("-s {} -d {}", source.name(), server.name()))
+            .stdin("team/x team/x 1\n")
+            .run();
+        run.code(0).has("PASS");
+        assert_eq!(server.count("GET", "/manifests/1"), 2);
+        assert!(!kept || server.connections() <= 2);
+    }
+}
+
+#[test]
+fn a_registry_that_is_down_costs_its_patience_once() {
+    let name = format!("127.0.0.1:{}", free_port());
+    let source = Server::of(usual());
+    let dir = Dir::new();
+    let begun = Instant::now();
+    let run = dir
+        .validate()
+        .args(&format!(
+            "-f - -j 8 --retries 2 -s {} -d {name}",
+            source.name()
+        ))
+        .stdin("team/x team/x 1\n".repeat(500))
+        .run();
+    run.code(3)
+        .has("500 images: 0 passed, 0 failed, 500 not validated");
+    assert!(
+        begun.elapsed() < Duration::from_secs(20),
+        "not 500 times the patience"
+    );
+}
+
+#[test]
+fn an_answer_that_never_ends_is_given_up() {
+    let list = usual().find("team/x", "1").unwrap().bytes.clone();
+    let reply = Reply::new(200)
+        .header("content-type", LIST)
+        .body(list)
+        .how(How::Drip(Duration::from_millis(20)));
+    let server = with_manifest(reply);
+    let begun = Instant::now();
+    not_validated(
+        &against(&server.name(), "--timeout 500ms"),
+        "the answer did not end in time",
+    );
+    assert!(begun.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn connections_are_kept_for_all_jobs() {
+    let mut content = Content::default();
+    let mut list = String::new();
+    for number in 0..200 {
+        content.multi(
+            &format!("team/x{number}"),
+            "1",
+            &["linux/amd64", "linux/arm64"],
+            &format!("{number}"),
+        );
+        list += &format!("team/x{number} team/x{number} 1\n");
+    }
+    let (source, destination) = (Server::of(content.clone()), Server::of(content));
+    let dir = Dir::new();
+    let run = dir
+        .validate()
+        .args(&format!(
+            "-f - -j 8 -s {} -d {}",
+            source.name(),
+            destination.name()
+        ))
+        .stdin(list)
+        .run();
+    run.code(0).has("200 images: 200 passed");
+    // TLS is tried first: those connections carry no request.
+    assert!(source.connections() <= 8, "{}", source.connections());
+    assert!(
+        destination.connections() <= 8,
+        "{}",
+        destination.connections()
+    );
+    assert_eq!(source.requests().len(), 200 + 1);
+    assert_eq!(destination.requests().len(), 600 + 1);
+}

@@ -1,0 +1,184 @@
+//! The image list: what is an image, what is a comment, and what is said of the rest.
+
+use crate::support::{Content, Dir, Server};
+
+fn registry() -> Server {
+    let mut content = Content::default();
+    content.multi("team/x", "1", &["linux/amd64"], "a");
+    Server::of(content)
+}
+
+#[test]
+fn comments_blanks_tabs_crlf_and_a_bom() {
+    let registry = registry();
+    let dir = Dir::new();
+    dir.write("list.txt", "\u{feff}team/x team/x 1\r\n\r\n# a b c\n  // a b c\n\tteam/x\t team/x \t1  \n \t \nteam/x team/x 1");
+    let run = dir
+        .validate()
+        .args(&format!("-f list.txt -s {0} -d {0}", registry.name()))
+        .run();
+    run.code(0)
+        .has("[M_ID:1] PASS")
+        .has("[M_ID:2] PASS")
+        .has("[M_ID:3] PASS")
+        .has("3 images: 3 passed");
+}
+
+#[test]
+fn a_line_that_is_no_image_is_told_and_kept_as_it_stands() {
+    let registry = registry();
+    let dir = Dir::new();
+    let long = format!("{} x 1", "a/".repeat(3000));
+    let mut list = b"one-field\nteam/x team/x 1\na b c d\r\n".to_vec();
+    list.extend_from_slice(b"team/x team/x \xff\xfe\n");
+    list.extend_from_slice(
+        format!("{long}\nUPPER/x team/x 1\nteam/x team/../x 1\nteam/x team/x -tag\n").as_bytes(),
+    );
+    list.extend_from_slice(b"team/x team/x sha256:abc\nteam/x:1 team/x 1\nteam/x reg.io:0/x 1");
+    dir.write("list.txt", &list);
+    let run = dir
+        .validate()
+        .args(&format!("-f list.txt -s {0} -d {0} -j 4", registry.name()))
+        .run();
+    run.code(3)
+        .has("[ERRO] list.txt:1: 1 field instead of 3: \"one-field\"; wanted: SOURCE DESTINATION TAG, for example: hello-world library/hello-world latest\n")
+        .has("[INFO] [M_ID:1] PASS")
+        .has("[ERRO] list.txt:3: 4 fields instead of 3")
+        .has("[ERRO] list.txt:4: the line is not UTF-8 text")
+        .has("[ERRO] list.txt:5: the line has 6004 bytes, more than 4096")
+        .has("[ERRO] list.txt:6: source \"UPPER/x\": the repository")
+        .has("[ERRO] list.txt:7: destination \"team/../x\": the repository")
+        .has("[ERRO] list.txt:8: tag \"-tag\": the tag is not valid")
+        .has("[ERRO] list.txt:9: tag \"sha256:abc\": the hash has to be 64")
+        .has("[ERRO] list.txt:10: source \"team/x:1\"")
+        .has("[ERRO] list.txt:11: destination \"reg.io:0/x\": the port \"0\"")
+        .has("11 images: 1 passed, 0 failed, 10 not validated");
+    let mut expected: Vec<&[u8]> = list.split(|byte| *byte == b'\n').collect();
+    expected.remove(1);
+    let mut expected = expected.join(&b'\n');
+    expected.push(b'\n');
+    assert_eq!(
+        std::fs::read(dir.path().join("mirror-validate-failed.txt")).unwrap(),
+        expected
+    );
+    // Nothing of such a line was asked for.
+    assert!(
+        registry
+            .requests()
+            .iter()
+            .all(|request| request.path == "/v2/" || request.path.starts_with("/v2/team/x/"))
+    );
+}
+
+#[test]
+fn what_is_printed_of_a_line_cannot_control_the_terminal() {
+    let dir = Dir::new();
+    let run = dir.validate().stdin("\x1b[2J\u{202e}x\n").run();
+    run.code(3)
+        .has("\\u{1b}[2J\\u{202e}x")
+        .has_not("\x1b")
+        .has("standard input:1: ");
+}
+
+#[test]
+fn a_list_that_cannot_be_read_is_a_usage_error() {
+    let dir = Dir::new();
+    dir.write("mirror-validate-failed.txt", "stale\n");
+    dir.write("binary", b"\x7fELF\0\0\0");
+    dir.write("endless", vec![b'a'; 17 * 1024 * 1024]);
+    std::fs::create_dir(dir.path().join("directory")).unwrap();
+    for (file, message) in [
+        (
+            "missing",
+            "cannot read the image list missing: No such file or directory",
+        ),
+        (
+            "directory",
+            "cannot read the image list directory: it is a directory",
+        ),
+        (
+            "binary",
+            "cannot read the image list binary: it is not text (line 1 has a NUL byte)",
+        ),
+        (
+            "endless",
+            "cannot read the image list endless: line 1 is longer than 16 MiB",
+        ),
+    ] {
+        dir.validate()
+            .arg("-f")
+            .arg(file)
+            .run()
+            .code(2)
+            .has_not(" ")
+            .one_error(message);
+    }
+    assert_eq!(dir.read("mirror-validate-failed.txt"), "stale\n");
+    assert!(!dir.has("mirror-validate-failed.txt.partial"));
+}
+
+#[test]
+fn a_line_of_a_mebibyte_is_not_validated_and_kept() {
+    let dir = Dir::new();
+    let line = "a".repeat(1024 * 1024);
+    dir.write("list.txt", format!("{line}\n"));
+    let run = dir.validate().args("-f list.txt").run();
+    run.code(3)
+        .has("list.txt:1: the line has 1048576 bytes, more than 4096");
+    assert!(run.stdout.len() < 1000);
+    assert_eq!(dir.read("mirror-validate-failed.txt"), format!("{line}\n"));
+}
+
+#[test]
+fn an_empty_list_passes_with_a_warning() {
+    let dir = Dir::new();
+    dir.write("mirror-validate-failed.txt", "stale\n");
+    dir.write("list.txt", "# nothing\n\n");
+    let run = dir.validate().args("-f list.txt").run();
+    run.code(0)
+        .has("[WARN] there is no image in the list")
+        .has("0 images: 0 passed");
+    assert!(!dir.has("mirror-validate-failed.txt"));
+}
+
+#[test]
+fn standard_input_is_read_line_by_line_or_as_a_file() {
+    let registry = registry();
+    let dir = Dir::new();
+    let flags = format!("-s {0} -d {0}", registry.name());
+    let run = dir
+        .validate()
+        .args(&flags)
+        .stdin("team/x team/x 1\nbad\nteam/x team/x 1\n")
+        .run();
+    run.code(3)
+        .error("")
+        .has("[M_ID:2] PASS")
+        .has("standard input:2: 1 field")
+        .has_not(">>>");
+    assert_eq!(dir.read("mirror-validate-failed.txt"), "bad\n");
+    let run = dir
+        .validate()
+        .args(&flags)
+        .args("-f - -j 4")
+        .stdin("team/x team/x 1\n".repeat(50))
+        .run();
+    run.code(0).has("50 images: 50 passed");
+}
+
+#[test]
+fn each_line_that_is_entered_is_answered_before_the_next() {
+    let registry = registry();
+    let dir = Dir::new();
+    let mut running = dir
+        .validate()
+        .args(&format!("-s {0} -d {0}", registry.name()))
+        .start();
+    for number in 1..4 {
+        running.type_in("team/x team/x 1\n");
+        running.wait_for(&format!("[M_ID:{number}] PASS"));
+    }
+    running.type_in("team/x team/y 1\n");
+    running.wait_for("destination manifest does not exists");
+    running.end().code(1).has("4 images: 3 passed, 1 failed");
+}

@@ -1,0 +1,196 @@
+//! What a registry holds: images and indexes, built as the tests need them.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use ring::digest::{SHA256, digest as hash};
+use serde_json::{Value, json};
+
+pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub const LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+pub const OCI: &str = "application/vnd.oci.image.manifest.v1+json";
+pub const V2: &str = "application/vnd.docker.distribution.manifest.v2+json";
+pub const V1: &str = "application/vnd.docker.distribution.manifest.v1+json";
+pub const V1_SIGNED: &str = "application/vnd.docker.distribution.manifest.v1+prettyjws";
+
+/// The sha256 digest of some bytes.
+pub fn digest(bytes: impl AsRef<[u8]>) -> String {
+    let hash = hash(&SHA256, bytes.as_ref());
+    let hex: String = hash
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("sha256:{hex}")
+}
+
+/// A manifest that is in a registry.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    pub media_type: String,
+    pub bytes: Vec<u8>,
+}
+
+/// Manifests and blobs, by repository.
+#[derive(Clone, Debug, Default)]
+pub struct Content {
+    /// In the order in which a registry takes them: children before parents.
+    pub manifests: Vec<(String, String, Stored)>,
+    pub blobs: BTreeMap<(String, String), Vec<u8>>,
+}
+
+/// `os/architecture[/variant][:os.version]` as JSON.
+pub fn platform(text: &str) -> Value {
+    let (names, version) = text
+        .split_once(':')
+        .map_or((text, None), |(names, version)| (names, Some(version)));
+    let mut parts = names.split('/');
+    let mut value = json!({"os": parts.next(), "architecture": parts.next()});
+    if let Some(variant) = parts.next() {
+        value["variant"] = json!(variant);
+    }
+    if let Some(version) = version {
+        value["os.version"] = json!(version);
+    }
+    value
+}
+
+/// A descriptor without platform.
+pub fn descriptor(stored: &Stored) -> Value {
+    json!({"mediaType": stored.media_type, "size": stored.bytes.len(), "digest": digest(&stored.bytes)})
+}
+
+/// An entry of an index.
+pub fn entry(stored: &Stored, on: &str) -> Value {
+    let mut entry = descriptor(stored);
+    entry["platform"] = platform(on);
+    entry
+}
+
+impl Content {
+    /// Puts a manifest under a tag or its digest; returns it.
+    pub fn put(
+        &mut self,
+        repository: &str,
+        reference: &str,
+        media_type: &str,
+        bytes: impl Into<Vec<u8>>,
+    ) -> Stored {
+        let stored = Stored {
+            media_type: media_type.to_owned(),
+            bytes: bytes.into(),
+        };
+        self.manifests
+            .push((repository.to_owned(), reference.to_owned(), stored.clone()));
+        stored
+    }
+
+    /// Puts a blob; returns its digest.
+    pub fn blob(&mut self, repository: &str, bytes: impl Into<Vec<u8>>) -> String {
+        let bytes = bytes.into();
+        let name = digest(&bytes);
+        self.blobs
+            .insert((repository.to_owned(), name.clone()), bytes);
+        name
+    }
+
+    /// An image, known by its digest only. `salt` makes it different from others.
+    pub fn image(&mut self, repository: &str, media_type: &str, on: &str, salt: &str) -> Stored {
+        let mut config = platform(on);
+        config["config"] = json!({"Labels": {"salt": salt}});
+        config["rootfs"] = json!({"type": "layers", "diff_ids": []});
+        let config = config.to_string();
+        let layer = format!("layer of {salt} on {on}");
+        let (config_type, layer_type) = if media_type == V2 {
+            (
+                "application/vnd.docker.container.image.v1+json",
+                "application/vnd.docker.image.rootfs.diff.tar.gzip",
+            )
+        } else {
+            (
+                "application/vnd.oci.image.config.v1+json",
+                "application/vnd.oci.image.layer.v1.tar+gzip",
+            )
+        };
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": media_type,
+            "config": {"mediaType": config_type, "size": config.len(), "digest": self.blob(repository, config.clone())},
+            "layers": [{"mediaType": layer_type, "size": layer.len(), "digest": self.blob(repository, layer.clone())}],
+        });
+        let bytes = manifest.to_string();
+        self.put(repository, &digest(&bytes), media_type, bytes)
+    }
+
+    /// Gives a manifest a tag.
+    pub fn tag(&mut self, repository: &str, tag: &str, stored: &Stored) -> Stored {
+        self.put(repository, tag, &stored.media_type, stored.bytes.clone())
+    }
+
+    /// An index of these entries under a tag or, without one, its digest.
+    pub fn index(
+        &mut self,
+        repository: &str,
+        tag: Option<&str>,
+        media_type: &str,
+        entries: &[Value],
+    ) -> Stored {
+        let bytes =
+            json!({"schemaVersion": 2, "mediaType": media_type, "manifests": entries}).to_string();
+        let name = digest(&bytes);
+        self.put(repository, tag.unwrap_or(&name), media_type, bytes)
+    }
+
+    /// A Docker image on each of these platforms, and the list of them under a tag.
+    pub fn multi(&mut self, repository: &str, tag: &str, platforms: &[&str], salt: &str) -> Stored {
+        let entries: Vec<Value> = platforms
+            .iter()
+            .map(|on| entry(&self.image(repository, V2, on, salt), on))
+            .collect();
+        self.index(repository, Some(tag), LIST, &entries)
+    }
+
+    /// A schema 1 manifest; the signed one is as libtrust writes it, with a signature of nobody.
+    pub fn schema1(&mut self, repository: &str, tag: &str, on: &str, signed: bool) -> Stored {
+        let platform = platform(on);
+        let compatibility = json!({"os": platform["os"], "architecture": platform["architecture"], "variant": platform["variant"]});
+        let body = json!({
+            "schemaVersion": 1,
+            "name": repository,
+            "tag": tag,
+            "architecture": platform["architecture"],
+            "fsLayers": [{"blobSum": digest("layer")}],
+            "history": [{"v1Compatibility": compatibility.to_string()}],
+        });
+        let payload = serde_json::to_string_pretty(&body).expect("JSON");
+        if !signed {
+            return self.put(repository, tag, V1, payload);
+        }
+        let head = payload.strip_suffix("\n}").expect("an object");
+        let protected =
+            json!({"formatLength": head.len(), "formatTail": BASE64_URL_SAFE_NO_PAD.encode("\n}")});
+        let protected = BASE64_URL_SAFE_NO_PAD.encode(protected.to_string());
+        let text = format!(
+            "{head},\n  \"signatures\": [{{\"header\": {{\"alg\": \"ES256\"}}, \"signature\": \"AA\", \"protected\": \"{protected}\"}}]\n}}"
+        );
+        self.put(repository, tag, V1_SIGNED, text)
+    }
+
+    /// The manifest under a tag or digest.
+    pub fn find(&self, repository: &str, reference: &str) -> Option<&Stored> {
+        self.manifests
+            .iter()
+            .rev()
+            .find(|(name, known, stored)| {
+                name == repository && (known == reference || digest(&stored.bytes) == reference)
+            })
+            .map(|(_, _, stored)| stored)
+    }
+
+    /// Takes a manifest away.
+    pub fn remove(&mut self, repository: &str, reference: &str) {
+        self.manifests
+            .retain(|(name, known, _)| !(name == repository && known == reference));
+    }
+}

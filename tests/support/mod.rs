@@ -1,0 +1,11 @@
+//! The harness: directories, registries, content, and servers that misbehave on purpose.
+
+pub mod content;
+pub mod dir;
+pub mod registry;
+pub mod server;
+
+pub use content::{Content, INDEX, LIST, OCI, V2, descriptor, digest, entry};
+pub use dir::{Dir, Run, wait_until};
+pub use registry::Registry;
+pub use server::{How, Reply, Request, Server, answer};

@@ -1,0 +1,180 @@
+//! A real registry: Debian's `docker-registry` (distribution) on loopback.
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+
+use ureq::Agent;
+
+use super::content::Content;
+use super::dir::{Dir, wait_until};
+
+/// A running registry; it ends with its value.
+pub struct Registry {
+    /// Holds its storage, as long as it runs.
+    _dir: Dir,
+    port: u16,
+    process: Child,
+    agent: Agent,
+    authorization: Option<String>,
+    scheme: &'static str,
+}
+
+/// How a registry is set up beyond the usual.
+#[derive(Clone, Default)]
+pub struct Setup {
+    /// Lines for the `http` section of its configuration (`tls`, `prefix`).
+    pub http: String,
+    /// Its `auth` section.
+    pub auth: String,
+    /// The Authorization header with which the test itself fills it.
+    pub authorization: Option<String>,
+}
+
+impl Registry {
+    /// An open registry over plain HTTP.
+    pub fn start() -> Self {
+        Self::with(Dir::new(), &Setup::default())
+    }
+
+    /// A registry with this content.
+    pub fn of(content: &Content) -> Self {
+        let registry = Self::start();
+        registry.fill(content);
+        registry
+    }
+
+    /// A registry with an own setup; the directory may hold files that the setup names.
+    pub fn with(dir: Dir, setup: &Setup) -> Self {
+        for _ in 0..10 {
+            let port = free_port();
+            let config = format!(
+                "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\nstorage:\n  filesystem: {{rootdirectory: {root}/data}}\n  delete: {{enabled: true}}\nhttp:\n  addr: 127.0.0.1:{port}\n{http}{auth}",
+                root = dir.path().display(),
+                http = setup.http,
+                auth = setup.auth,
+            );
+            let path = dir.write("registry.yml", config);
+            let mut process = Command::new("docker-registry")
+                .arg("serve")
+                .arg(path)
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap_or_else(|error| {
+                    panic!(
+                        "docker-registry: {error}; install it with: apt-get install docker-registry"
+                    )
+                });
+            let mut ended = false;
+            wait_until("the registry", || {
+                ended = process.try_wait().expect("its state").is_some();
+                ended || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+            });
+            if !ended {
+                let config = Agent::config_builder()
+                    .http_status_as_error(false)
+                    .proxy(None)
+                    .build();
+                return Self {
+                    _dir: dir,
+                    port,
+                    process,
+                    agent: config.new_agent(),
+                    authorization: setup.authorization.clone(),
+                    scheme: "http",
+                };
+            }
+            // Somebody else was quicker to take the port.
+        }
+        panic!("docker-registry does not start");
+    }
+
+    /// `127.0.0.1:PORT`.
+    pub fn name(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Pushes everything.
+    pub fn fill(&self, content: &Content) {
+        for ((repository, digest), bytes) in &content.blobs {
+            let started = self.send(
+                "POST",
+                &format!("/v2/{repository}/blobs/uploads/"),
+                None,
+                b"",
+            );
+            let location = started
+                .headers()
+                .get("location")
+                .expect("an upload")
+                .to_str()
+                .expect("a URL")
+                .to_owned();
+            let separator = if location.contains('?') { '&' } else { '?' };
+            let path = location
+                .split_once(&self.name())
+                .map_or(location.as_str(), |(_, path)| path);
+            let done = self.send(
+                "PUT",
+                &format!("{path}{separator}digest={digest}"),
+                Some("application/octet-stream"),
+                bytes,
+            );
+            assert_eq!(done.status(), 201, "blob {digest}");
+        }
+        for (repository, reference, stored) in &content.manifests {
+            let path = format!("/v2/{repository}/manifests/{reference}");
+            let mut answer = self.send("PUT", &path, Some(&stored.media_type), &stored.bytes);
+            assert_eq!(
+                answer.status(),
+                201,
+                "{path}: {:?}",
+                answer.body_mut().read_to_string()
+            );
+        }
+    }
+
+    /// Deletes a manifest by its digest.
+    pub fn delete(&self, repository: &str, digest: &str) {
+        let answer = self.send(
+            "DELETE",
+            &format!("/v2/{repository}/manifests/{digest}"),
+            None,
+            b"",
+        );
+        assert_eq!(answer.status(), 202);
+    }
+
+    fn send(
+        &self,
+        method: &str,
+        path: &str,
+        content_type: Option<&str>,
+        body: &[u8],
+    ) -> ureq::http::Response<ureq::Body> {
+        let url = format!("{}://{}{path}", self.scheme, self.name());
+        let mut request = ureq::http::Request::builder().method(method).uri(url);
+        if let Some(content_type) = content_type {
+            request = request.header("content-type", content_type);
+        }
+        if let Some(authorization) = &self.authorization {
+            request = request.header("authorization", authorization);
+        }
+        self.agent
+            .run(request.body(body).expect("a request"))
+            .expect("an answer")
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A port that nobody has at this moment.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("its address").port()
+}
