@@ -21,7 +21,7 @@ use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::list::{self, Line, List, ListError};
 use crate::reference::{self, NameError};
-use crate::registry::{Client, Credentials, Settings, Side, TrustError};
+use crate::registry::{CertsD, Client, Credentials, Proxies, Settings, Side, TrustError};
 use crate::report::{Event, FailedList, FailedListError, Level, Logger, Outcome, Progress, Writer};
 use crate::validate::{Image, Validator};
 
@@ -298,7 +298,10 @@ fn settings(options: &Options) -> Settings {
                 (Side::Source, source.as_deref()),
                 (Side::Destination, destination.as_deref()),
             ],
+            options.timeout,
         ),
+        certs_d: CertsD::new(&environment),
+        proxies: Proxies::new(&environment),
     }
 }
 

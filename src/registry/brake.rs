@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 /// How long an open circuit stays open before one request looks.
 const OPEN: Duration = Duration::from_secs(30);
 
+/// How long a pull limit is believed before one is tried again: it is counted over hours.
+const PULL_LIMIT: Duration = Duration::from_secs(300);
+
 /// So many failures in a row, at least, open the circuit.
 const ENOUGH: u32 = 5;
 
@@ -33,6 +36,8 @@ struct State {
     open: Option<(Instant, String)>,
     /// One request is looking whether the host is back.
     looking: bool,
+    /// Until when pulls (GET of manifests) are refused, and why.
+    pulls_refused: Option<(Instant, String)>,
 }
 
 /// What the brake says to a thread that wants to send.
@@ -67,6 +72,18 @@ impl Brake {
         }
         state.in_flight += 1;
         Go::Now
+    }
+
+    /// Why pulls are refused, if they are.
+    pub fn pulls_refused(&self) -> Option<String> {
+        let state = self.lock();
+        let (until, cause) = state.pulls_refused.as_ref()?;
+        (Instant::now() < *until).then(|| cause.clone())
+    }
+
+    /// The host's pull limit is used up.
+    pub fn refuse_pulls(&self, cause: &str) {
+        self.lock().pulls_refused = Some((Instant::now() + PULL_LIMIT, cause.to_owned()));
     }
 
     /// How many requests have succeeded so far.

@@ -6,13 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ureq::http::Method;
+use url::Url;
 
 use super::Side;
+use super::agents::Agents;
 use super::credentials::Credentials;
 use super::error::{Error, Trouble, describe, words};
-use super::host::{Host, Query};
-use super::http::Response;
-use super::tls::{Trust, TrustError};
+use super::host::{Answer, Host, Query};
+use super::http::{Response, without_secrets};
+use super::proxy::Proxies;
+use super::tls::{CertsD, Trust, TrustError};
 use super::transport::Transport;
 use super::wire::Wire;
 use crate::interrupt::Interrupt;
@@ -35,6 +38,10 @@ pub struct Settings {
     pub jobs: usize,
     /// Who asks.
     pub credentials: Credentials,
+    /// Certificates for single registries.
+    pub certs_d: CertsD,
+    /// Through whom.
+    pub proxies: Proxies,
 }
 
 /// A registry, and the side for which it has credentials of its own, if one has.
@@ -43,7 +50,7 @@ type HostKey = (String, Option<Side>);
 /// Reads registries; shared by all threads.
 pub struct Client {
     wire: Wire,
-    credentials: Credentials,
+    credentials: Arc<Credentials>,
     hosts: Mutex<HashMap<HostKey, Arc<Host>>>,
 }
 
@@ -54,11 +61,18 @@ impl Client {
     /// [`TrustError`] where the configured certificates cannot be used.
     pub fn new(settings: Settings, interrupt: Arc<Interrupt>) -> Result<Self, TrustError> {
         let trust = Trust::load(settings.tls_verify, settings.ca_file.as_deref())?;
-        let transport = Transport::new(&trust, settings.jobs, settings.timeout, interrupt.clone())?;
+        let agents = Agents::new(
+            trust,
+            settings.certs_d,
+            settings.proxies,
+            settings.jobs,
+            settings.timeout,
+        );
+        let transport = Transport::new(agents, interrupt.clone());
         let wire = Wire::new(transport, settings.retries, !settings.tls_verify, interrupt);
         Ok(Self {
             wire,
-            credentials: settings.credentials,
+            credentials: Arc::new(settings.credentials),
             hosts: Mutex::default(),
         })
     }
@@ -203,15 +217,28 @@ impl Client {
 
     /// Sends a question; an answer is one with status 200.
     fn ask(&self, side: Side, question: &Question<'_>, log: &Logger) -> Result<Response, Error> {
-        let host = self.host(side, &question.repository.registry);
         let query = Query {
             method: &question.method,
-            repository: &question.repository.registry_path(),
+            repository: question.repository,
             path: &question.path,
             accept: question.accept,
             limit: MAX_BYTES,
         };
-        let response = host.ask(&self.wire, &query, log)?;
+        let mut answer = self
+            .host(side, &question.repository.registry)
+            .ask(&self.wire, &query, log)?;
+        if !answer.is_registry_s
+            && answer.response.status.as_u16() == 401
+            && let Some(name) = authority(&answer.response.url)
+        {
+            let other = self.host(side, &name);
+            answer = other.ask_after_redirect(&self.wire, &query, &answer.response, log)?;
+        }
+        let Answer {
+            response,
+            is_registry_s,
+            remedy,
+        } = answer;
         let trouble = || question.trouble(describe(&response));
         match response.status.as_u16() {
             200 => Ok(response),
@@ -219,7 +246,14 @@ impl Client {
             404 => Err(Error::Invalid(trouble().remedy(
                 "this is not a registry's answer; check the registry's name and path",
             ))),
-            401 | 403 => Err(Error::Denied(trouble().remedy(host.login_remedy()))),
+            401 | 403 if is_registry_s => Err(Error::Denied(trouble().remedy(remedy))),
+            _ if !is_registry_s => {
+                let from = without_secrets(&response.url);
+                Err(Error::Invalid(question.trouble(format!(
+                    "redirected to {from}, which answers {}",
+                    describe(&response)
+                ))))
+            }
             _ => Err(Error::Invalid(trouble())),
         }
     }
@@ -227,12 +261,21 @@ impl Client {
     fn host(&self, side: Side, registry: &str) -> Arc<Host> {
         let own = self.credentials.are_of_side(side, registry).then_some(side);
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        let make = || Arc::new(Host::new(registry, self.credentials.find(side, registry)));
+        let make = || Arc::new(Host::new(registry, side, self.credentials.clone()));
         hosts
             .entry((registry.to_owned(), own))
             .or_insert_with(make)
             .clone()
     }
+}
+
+/// The host of a URL as a registry's name.
+fn authority(url: &Url) -> Option<String> {
+    let host = url.host_str()?;
+    Some(
+        url.port()
+            .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")),
+    )
 }
 
 /// Whether a 404 says that something is not there, and not that this is no registry or that it
@@ -276,18 +319,5 @@ impl<'a> Question<'a> {
             &format!("{} /v2/{}", self.method, self.path),
             answer,
         )
-    }
-}
-
-impl Error {
-    /// The same, and what to do about it.
-    fn with_remedy(self, remedy: &str) -> Self {
-        match self {
-            Self::Missing(trouble) => Self::Missing(trouble.remedy(remedy)),
-            Self::Denied(trouble) => Self::Denied(trouble.remedy(remedy)),
-            Self::Unreachable(trouble) => Self::Unreachable(trouble.remedy(remedy)),
-            Self::Invalid(trouble) => Self::Invalid(trouble.remedy(remedy)),
-            Self::Interrupted => Self::Interrupted,
-        }
     }
 }

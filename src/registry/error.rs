@@ -33,6 +33,29 @@ pub enum Error {
     Interrupted,
 }
 
+impl Error {
+    /// Whether asking again, in the same run, may have another answer.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            // What is wrong for good says what to do about it.
+            Self::Unreachable(trouble) => trouble.remedy.is_none(),
+            Self::Interrupted => true,
+            Self::Missing(_) | Self::Denied(_) | Self::Invalid(_) => false,
+        }
+    }
+
+    /// The same, and what to do about it.
+    pub fn with_remedy(self, remedy: &str) -> Self {
+        match self {
+            Self::Missing(trouble) => Self::Missing(trouble.remedy(remedy)),
+            Self::Denied(trouble) => Self::Denied(trouble.remedy(remedy)),
+            Self::Unreachable(trouble) => Self::Unreachable(trouble.remedy(remedy)),
+            Self::Invalid(trouble) => Self::Invalid(trouble.remedy(remedy)),
+            Self::Interrupted => Self::Interrupted,
+        }
+    }
+}
+
 /// One line for the operator: who was asked, for what, what came back, what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {

@@ -31,6 +31,8 @@ pub enum Failure {
     Tls(String),
     /// What came back is not HTTP, or not decodable.
     Garbage(String),
+    /// This program's own settings do not allow the exchange.
+    Setup(String),
     /// The body is longer than what was asked for can be.
     TooLarge(u64),
     /// The run was interrupted.
@@ -155,6 +157,7 @@ impl Failure {
         match self {
             Self::Refused(_) | Self::Lost { .. } | Self::Timeout(_) => true,
             Self::Lookup(lookup) => lookup.may_pass,
+            Self::Setup(_) => false,
             Self::NotTls(_)
             | Self::Tls(_)
             | Self::Garbage(_)
@@ -167,7 +170,7 @@ impl Failure {
     pub fn text(&self) -> String {
         match self {
             Self::Refused(text) | Self::Lost { text, .. } | Self::Timeout(text) => text.clone(),
-            Self::NotTls(text) | Self::Tls(text) => text.clone(),
+            Self::NotTls(text) | Self::Tls(text) | Self::Setup(text) => text.clone(),
             Self::Lookup(lookup) => format!("the host name has no address ({})", lookup.text),
             Self::Garbage(text) => format!("the answer is not HTTP as expected: {text}"),
             Self::TooLarge(limit) => {
@@ -188,6 +191,7 @@ impl Failure {
             Self::NotTls(_) => Error::Unreachable(trouble.remedy("for plain HTTP use --tls-verify=false")),
             Self::Lookup(_) => Error::Unreachable(trouble.remedy("check the registry's name and this host's DNS")),
             Self::Garbage(_) | Self::TooLarge(_) => Error::Invalid(trouble),
+            Self::Setup(_) => Error::Unreachable(trouble.remedy("correct this host's configuration")),
             Self::Refused(_) | Self::Lost { .. } | Self::Timeout(_) => Error::Unreachable(trouble),
         }
     }

@@ -1,60 +1,43 @@
-//! One registry, as the user names it: how it is reached, and how requests to it are authorized.
-//!
-//! It is probed once a run (`GET /v2/`): for the scheme, and for the authentication that it wants,
-//! because some registries say so only there.
+//! One registry, as the user names it: requests to it, with whatever authorization they take.
 
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ureq::http::Method;
-use url::{Host as UrlHost, Url};
+use url::Url;
 
+use super::Side;
 use super::challenge::{self, Bearer, Challenge};
-use super::credentials::Credential;
-use super::error::{Error, Trouble, describe};
-use super::failure::Failure;
+use super::credentials::{Credential, Credentials};
+use super::error::{Error, Trouble, words};
 use super::flight::Flight;
 use super::http::{Request, Response};
+use super::probe::{Reach, probe};
 use super::secret::Secret;
 use super::token::{Tokens, Wanted, basic};
 use super::wire::Wire;
-use crate::reference::DOCKER_HUB;
+use crate::reference::Repository;
 use crate::report::Logger;
-
-/// The host that serves Docker Hub's images.
-const DOCKER_HUB_API: &str = "registry-1.docker.io";
-
-/// The most bytes of an answer to the probe.
-const PROBE_LIMIT: u64 = 64 * 1024;
 
 /// The most rounds of authorization for one request.
 const ROUNDS: u32 = 2;
 
-/// How a registry is reached.
-#[derive(Clone, Debug)]
-struct Reach {
-    /// Its URL, `https://host:port/`.
-    base: Url,
-    /// What it asks for on the probe.
-    challenges: Vec<Challenge>,
-}
-
 /// A registry.
 pub struct Host {
     name: String,
-    credential: Option<Credential>,
+    side: Side,
+    credentials: Arc<Credentials>,
     reach: Flight<Result<Arc<Reach>, Error>>,
     /// What it asked for on a request, where the probe was open.
     learned: Mutex<Vec<Challenge>>,
     tokens: Tokens,
 }
 
-/// Something asked of a registry.
+/// Something asked of a repository.
 pub struct Query<'a> {
     /// GET or HEAD.
     pub method: &'a Method,
-    /// The repository by the registry's path, for the scope of a token.
-    pub repository: &'a str,
+    /// The repository.
+    pub repository: &'a Repository,
     /// What is asked for, below `/v2/`.
     pub path: &'a str,
     /// Accepted media types, most wanted first.
@@ -63,148 +46,213 @@ pub struct Query<'a> {
     pub limit: u64,
 }
 
+/// An answer, and who was said to ask.
+pub struct Answer {
+    /// The answer; also a refusal.
+    pub response: Response,
+    /// Whether it came from the registry itself, not from a store that it redirects to.
+    pub is_registry_s: bool,
+    /// What the user can do about a refusal.
+    pub remedy: String,
+}
+
 /// What a request was authorized with.
 #[derive(Clone)]
 enum Shown {
     Nothing,
-    Basic,
+    Header(Secret),
     Token(Bearer, Secret),
+}
+
+impl Shown {
+    fn header(&self) -> Option<Secret> {
+        match self {
+            Self::Nothing => None,
+            Self::Header(header) | Self::Token(_, header) => Some(header.clone()),
+        }
+    }
+}
+
+/// Who asks whom for what: all that an authorization depends on.
+struct Asker<'a> {
+    wire: &'a Wire,
+    base: &'a Url,
+    scope: &'a str,
+    credential: Option<&'a Credential>,
+    log: &'a Logger,
 }
 
 impl Host {
     /// A registry by its name in references, `docker.io` or `host:port`.
-    pub fn new(name: &str, credential: Option<Credential>) -> Self {
+    pub fn new(name: &str, side: Side, credentials: Arc<Credentials>) -> Self {
         Self {
             name: name.to_owned(),
-            credential,
+            side,
+            credentials,
             reach: Flight::new(),
             learned: Mutex::default(),
             tokens: Tokens::default(),
         }
     }
 
-    /// Asks for something in a repository, with whatever authorization it takes.
+    /// Asks for something in a repository.
     ///
     /// # Errors
     /// [`Error`] where there is no answer; a refusal (401, 403) is an answer.
-    pub fn ask(&self, wire: &Wire, query: &Query<'_>, log: &Logger) -> Result<Response, Error> {
+    pub fn ask(&self, wire: &Wire, query: &Query<'_>, log: &Logger) -> Result<Answer, Error> {
         let reach = self.reach(wire, log)?;
-        let scope = format!("repository:{}:pull", query.repository);
-        let url = self.url(&reach, query.path)?;
+        let credential = self.credential(query.repository, log)?;
+        let credential = credential.as_deref();
+        let scope = format!("repository:{}:pull", query.repository.registry_path());
+        let asker = Asker {
+            wire,
+            base: &reach.base,
+            scope: &scope,
+            credential,
+            log,
+        };
+        // The path is made of checked names only; joining it cannot leave the host.
+        let malformed =
+            |_| Error::Invalid(Trouble::new(&self.name, query.path, "this is not a URL"));
+        let url = reach
+            .base
+            .join(&format!("v2/{}", query.path))
+            .map_err(malformed)?;
         let mut request = Request::new(query.method.clone(), url, query.accept, query.limit);
-        let mut shown = self.authorize(wire, &reach, &scope, &self.offered(&reach), log)?;
+        let mut shown = self.authorize(&asker, &self.offered(&reach))?;
         let mut round = 1;
         loop {
-            request.authorization = match &shown {
-                Shown::Nothing => None,
-                Shown::Basic => self.credential.as_ref().map(basic),
-                Shown::Token(_, header) => Some(header.clone()),
-            };
+            request.authorization = shown.header();
             let response = wire.send(&self.name, request.clone(), log)?;
-            if round >= ROUNDS
-                || !self.wants_other(&response, &shown)
-                || response.url.origin() != reach.base.origin()
-            {
-                return Ok(response);
+            let is_registry_s = response.url.origin() == reach.base.origin();
+            if is_registry_s && round < ROUNDS && wants_other(&response, &shown) {
+                round += 1;
+                let offered = challenge::parse(&response.header_lines("www-authenticate"));
+                if let Some(other) = self.answer(&asker, &shown, &offered)? {
+                    shown = other;
+                    continue;
+                }
             }
-            round += 1;
-            let offered = challenge::parse(&response.header_lines("www-authenticate"));
-            match self.answer(wire, &reach, &scope, &shown, &offered, log)? {
-                Some(other) => shown = other,
-                None => return Ok(response),
-            }
+            return Ok(Answer {
+                response,
+                is_registry_s,
+                remedy: self.remedy(credential),
+            });
         }
     }
 
-    /// Whether a refusal may be overcome with another authorization.
-    fn wants_other(&self, response: &Response, shown: &Shown) -> bool {
-        let expired = || {
-            let words = super::error::words(response).to_ascii_lowercase();
-            words.contains("token") && (words.contains("expired") || words.contains("invalid"))
+    /// Asks again what a redirect led to and this host refused, with its own authorization.
+    /// Nothing of the first host's is used or kept.
+    ///
+    /// # Errors
+    /// As [`Host::ask`].
+    pub fn ask_after_redirect(
+        &self,
+        wire: &Wire,
+        query: &Query<'_>,
+        refused: &Response,
+        log: &Logger,
+    ) -> Result<Answer, Error> {
+        let mut base = refused.url.clone();
+        base.set_path("/");
+        base.set_query(None);
+        let repository = Repository {
+            registry: self.name.clone(),
+            path: query.repository.path.clone(),
         };
-        match response.status.as_u16() {
-            401 => true,
-            // ECR says so of an expired password, ECR Public of an expired token.
-            400 | 403 => !matches!(shown, Shown::Nothing) && expired(),
-            _ => false,
+        let credential = self.credential(&repository, log)?;
+        let credential = credential.as_deref();
+        // Only this host knows what the repository is called here: its challenge says so.
+        let asker = Asker {
+            wire,
+            base: &base,
+            scope: "",
+            credential,
+            log,
+        };
+        let offered = challenge::parse(&refused.header_lines("www-authenticate"));
+        let mut request = Request::new(
+            query.method.clone(),
+            refused.url.clone(),
+            query.accept,
+            query.limit,
+        );
+        request.authorization = self.authorize(&asker, &offered)?.header();
+        let response = wire.send(&self.name, request, log)?;
+        Ok(Answer {
+            response,
+            is_registry_s: true,
+            remedy: self.remedy(credential),
+        })
+    }
+
+    /// What to show at first.
+    fn authorize(&self, asker: &Asker<'_>, offered: &[Challenge]) -> Result<Shown, Error> {
+        if let Some(token) = asker
+            .credential
+            .and_then(|credential| credential.registry_token.as_ref())
+        {
+            return Ok(Shown::Header(Secret::new(format!(
+                "Bearer {}",
+                token.expose()
+            ))));
+        }
+        let basic = basic_offered(asker, offered);
+        match (first_bearer(offered), basic) {
+            (Some(bearer), basic) => match (self.token(asker, &bearer), basic) {
+                // Some registries advertise a token server that does not work beside Basic.
+                (Err(Error::Denied(_) | Error::Invalid(_)), Some(basic)) => Ok(basic),
+                (other, _) => other,
+            },
+            (None, Some(basic)) => Ok(basic),
+            (None, None) => Ok(Shown::Nothing),
         }
     }
 
     /// What to show after a refusal; none: there is nothing else to show.
     fn answer(
         &self,
-        wire: &Wire,
-        reach: &Reach,
-        scope: &str,
+        asker: &Asker<'_>,
         shown: &Shown,
         offered: &[Challenge],
-        log: &Logger,
     ) -> Result<Option<Shown>, Error> {
         if let Shown::Token(bearer, header) = shown {
-            self.tokens
-                .forget(&self.wanted(reach, bearer, scope), header);
             // Harbor answers a request that had a token with a Basic challenge: what counts is
             // what it asked for before.
-            let bearer = first_bearer(offered).unwrap_or_else(|| bearer.clone());
-            return self.token(wire, reach, &bearer, scope, log).map(Some);
+            let other = first_bearer(offered).unwrap_or_else(|| bearer.clone());
+            if other.error == "insufficient_scope"
+                && self
+                    .wanted(asker, &other)
+                    .is_same(&self.wanted(asker, bearer))
+            {
+                return Ok(None);
+            }
+            self.tokens.forget(&self.wanted(asker, bearer), header);
+            return self.token(asker, &other).map(Some);
         }
         if !offered.is_empty() {
             *self.learned.lock().unwrap_or_else(PoisonError::into_inner) = offered.to_vec();
         }
         if let Some(bearer) = first_bearer(offered) {
-            return self.token(wire, reach, &bearer, scope, log).map(Some);
+            return self.token(asker, &bearer).map(Some);
         }
-        let basic = offered.contains(&Challenge::Basic) && self.credential.is_some();
-        Ok((basic && matches!(shown, Shown::Nothing)).then_some(Shown::Basic))
+        Ok(basic_offered(asker, offered).filter(|_| matches!(shown, Shown::Nothing)))
     }
 
-    /// What to show at first.
-    fn authorize(
-        &self,
-        wire: &Wire,
-        reach: &Reach,
-        scope: &str,
-        offered: &[Challenge],
-        log: &Logger,
-    ) -> Result<Shown, Error> {
-        match first_bearer(offered) {
-            Some(bearer) => match self.token(wire, reach, &bearer, scope, log) {
-                // Some registries advertise a token server that does not work beside Basic.
-                Err(Error::Denied(_) | Error::Invalid(_))
-                    if self.credential.is_some() && offered.contains(&Challenge::Basic) =>
-                {
-                    Ok(Shown::Basic)
-                }
-                other => other,
-            },
-            None if offered.contains(&Challenge::Basic) && self.credential.is_some() => {
-                Ok(Shown::Basic)
-            }
-            None => Ok(Shown::Nothing),
-        }
-    }
-
-    fn token(
-        &self,
-        wire: &Wire,
-        reach: &Reach,
-        bearer: &Bearer,
-        scope: &str,
-        log: &Logger,
-    ) -> Result<Shown, Error> {
+    fn token(&self, asker: &Asker<'_>, bearer: &Bearer) -> Result<Shown, Error> {
         let token = self
             .tokens
-            .get(wire, &self.wanted(reach, bearer, scope), log)?;
+            .get(asker.wire, &self.wanted(asker, bearer), asker.log)?;
         Ok(Shown::Token(bearer.clone(), token.header()))
     }
 
-    fn wanted<'a>(&'a self, reach: &'a Reach, bearer: &'a Bearer, scope: &'a str) -> Wanted<'a> {
+    fn wanted<'a>(&'a self, asker: &'a Asker<'_>, bearer: &'a Bearer) -> Wanted<'a> {
         Wanted {
             host: &self.name,
-            base: &reach.base,
+            base: asker.base,
             bearer,
-            scope,
-            credential: self.credential.as_ref(),
+            scope: asker.scope,
+            credential: asker.credential,
         }
     }
 
@@ -217,11 +265,26 @@ impl Host {
         }
     }
 
-    /// What the user can do about a refusal.
-    pub fn login_remedy(&self) -> String {
-        match &self.credential {
+    fn credential(
+        &self,
+        repository: &Repository,
+        log: &Logger,
+    ) -> Result<Option<Arc<Credential>>, Error> {
+        self.credentials
+            .find(self.side, repository, log)
+            .map_err(|error| {
+                Error::Invalid(Trouble::new(
+                    &self.name,
+                    "looking for credentials",
+                    error.to_string(),
+                ))
+            })
+    }
+
+    fn remedy(&self, credential: Option<&Credential>) -> String {
+        match credential {
             Some(credential) => format!(
-                "the credentials from {} were refused or lack the right to read this repository",
+                "the credentials from {} were refused or may not read this repository: log in again, or remove them if the image is public",
                 credential.origin
             ),
             None => format!(
@@ -231,125 +294,30 @@ impl Host {
         }
     }
 
-    fn url(&self, reach: &Reach, path: &str) -> Result<Url, Error> {
-        // The path is made of checked names only; joining it cannot leave the host.
-        let malformed = |_| Error::Invalid(Trouble::new(&self.name, path, "this is not a URL"));
-        reach.base.join(&format!("v2/{path}")).map_err(malformed)
-    }
-
     fn reach(&self, wire: &Wire, log: &Logger) -> Result<Arc<Reach>, Error> {
         // What is final (a certificate, a wrong name) is kept, so that it is found out once.
         self.reach.get(
             |_| true,
-            || match self.probe(wire, log) {
+            || match probe(&self.name, wire, log) {
                 Ok(reach) => Ok(Ok(Arc::new(reach))),
-                Err(error @ (Error::Interrupted | Error::Unreachable(_)))
-                    if !self.is_final(&error) =>
-                {
-                    Err(error)
-                }
+                Err(error) if error.may_pass() => Err(error),
                 Err(error) => Ok(Err(error)),
             },
         )?
     }
-
-    /// Whether asking again in this run is in vain although nothing was reached.
-    fn is_final(&self, error: &Error) -> bool {
-        matches!(error, Error::Unreachable(trouble) if trouble.remedy.is_some())
-    }
-
-    fn probe(&self, wire: &Wire, log: &Logger) -> Result<Reach, Error> {
-        let host = if self.name == DOCKER_HUB {
-            DOCKER_HUB_API
-        } else {
-            &self.name
-        };
-        let url = |scheme: &str| {
-            Url::parse(&format!("{scheme}://{host}/")).map_err(|_| {
-                Error::Invalid(Trouble::new(
-                    &self.name,
-                    "GET /v2/",
-                    "the registry's name does not make a URL",
-                ))
-            })
-        };
-        let (secure, plain) = (url("https")?, url("http")?);
-        let may_be_plain = wire.is_insecure() || is_loopback(&plain);
-        let mut used = secure.clone();
-        let response = wire.patiently(&self.name, &secure, "GET /v2/", log, || {
-            used = secure.clone();
-            match wire.try_once(&probe_request(&secure), log) {
-                Err(failure) if may_be_plain && allows_plain(&failure, wire.is_insecure()) => {
-                    // If plain HTTP fails as well, HTTPS is what the user has to hear about.
-                    let Ok(response) = wire.try_once(&probe_request(&plain), log) else {
-                        return Err(failure);
-                    };
-                    if !is_answer(&response) && is_https_port(&response) {
-                        return Err(failure);
-                    }
-                    used = plain.clone();
-                    Ok(response)
-                }
-                other => other,
-            }
-        })?;
-        let mut hops = super::redirect::Hops::new(&response.url);
-        let mut response = response;
-        let mut request = probe_request(&used);
-        while let Some(next) = hops.next(&self.name, &request, &response, wire.is_insecure())? {
-            response = wire.send_to_one(&self.name, &next, log)?;
-            request = next;
-        }
-        let trouble = || Trouble::new(&self.name, "GET /v2/", describe(&response));
-        match response.status.as_u16() {
-            200 | 401 => Ok(Reach {
-                base: used,
-                challenges: challenge::parse(&response.header_lines("www-authenticate")),
-            }),
-            403 => Err(Error::Denied(trouble().remedy(self.login_remedy()))),
-            _ => Err(Error::Invalid(
-                trouble().remedy("this is not a registry; check its name and port"),
-            )),
-        }
-    }
 }
 
-fn probe_request(base: &Url) -> Request {
-    let mut url = base.clone();
-    url.set_path("/v2/");
-    Request::new(Method::GET, url, &[], PROBE_LIMIT)
-}
-
-fn is_answer(response: &Response) -> bool {
-    matches!(response.status.as_u16(), 200 | 401)
-}
-
-/// A TLS port's answer to plain HTTP.
-fn is_https_port(response: &Response) -> bool {
-    response.status.as_u16() == 400 && String::from_utf8_lossy(&response.body).contains("HTTPS")
-}
-
-/// Whether plain HTTP may be tried after HTTPS failed in this way. A certificate that is not
-/// accepted is no reason: then there is a TLS server, and it is not the right one.
-fn allows_plain(failure: &Failure, insecure: bool) -> bool {
-    match failure {
-        Failure::Refused(_) | Failure::Lost { .. } | Failure::NotTls(_) | Failure::Garbage(_) => {
-            true
-        }
-        // A server that waits for the end of a line that never comes.
-        Failure::Timeout(_) => true,
-        Failure::Tls(_) => insecure,
-        Failure::Lookup(_) | Failure::TooLarge(_) | Failure::Interrupted => false,
-    }
-}
-
-/// Hosts whose traffic does not leave this machine.
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(UrlHost::Domain(name)) => name == "localhost",
-        Some(UrlHost::Ipv4(ip)) => IpAddr::V4(ip).is_loopback(),
-        Some(UrlHost::Ipv6(ip)) => IpAddr::V6(ip).is_loopback(),
-        None => false,
+/// Whether a refusal may be overcome with another authorization.
+fn wants_other(response: &Response, shown: &Shown) -> bool {
+    let says_expired = || {
+        let words = words(response).to_ascii_lowercase();
+        words.contains("token") && (words.contains("expired") || words.contains("invalid"))
+    };
+    match response.status.as_u16() {
+        401 => true,
+        // ECR says so of an expired password, ECR Public of an expired token.
+        400 | 403 => matches!(shown, Shown::Token(..)) && says_expired(),
+        _ => false,
     }
 }
 
@@ -358,4 +326,11 @@ fn first_bearer(challenges: &[Challenge]) -> Option<Bearer> {
         Challenge::Bearer(bearer) => Some(bearer.clone()),
         Challenge::Basic => None,
     })
+}
+
+fn basic_offered(asker: &Asker<'_>, offered: &[Challenge]) -> Option<Shown> {
+    let (user, password) = asker.credential?.basic()?;
+    offered
+        .contains(&Challenge::Basic)
+        .then(|| Shown::Header(basic(user, password)))
 }

@@ -1,12 +1,14 @@
 //! Reading a registry: manifests, configs, and whether something is there.
 //!
 //! The layers, each of which can be read alone, from the user's wish to the wire:
-//! [`client`] (what is asked for, and what an answer means) → [`host`] (one registry: probe,
-//! authorization) → [`token`] and [`challenge`] → [`wire`] (retries, [`brake`], [`redirect`]) →
-//! [`transport`] (one exchange) → [`tls`] and [`resolver`].
+//! [`client`] (what is asked for, and what an answer means) → [`host`] (one registry: [`probe`],
+//! authorization with [`credentials`]) → [`token`] and [`challenge`] → [`wire`] (retries, [`brake`],
+//! [`redirect`]) → [`transport`] (one exchange) → [`agents`] (connections) → [`tls`], [`proxy`] and
+//! [`resolver`].
 //!
 //! Specification: OCI distribution-spec, "Pulling manifests" and "Pulling blobs".
 
+mod agents;
 mod brake;
 mod challenge;
 mod client;
@@ -16,6 +18,8 @@ mod failure;
 mod flight;
 mod host;
 mod http;
+mod probe;
+mod proxy;
 mod redirect;
 mod resolver;
 mod secret;
@@ -27,7 +31,8 @@ mod wire;
 pub use client::{Client, Settings};
 pub use credentials::Credentials;
 pub use error::Error;
-pub use tls::TrustError;
+pub use proxy::Proxies;
+pub use tls::{CertsD, TrustError};
 
 /// Which of the two registries of an image: each side may have credentials of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

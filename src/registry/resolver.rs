@@ -15,6 +15,7 @@ use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
+use url::Url;
 
 use super::flight::Flight;
 
@@ -34,6 +35,8 @@ type Addresses = Arc<[SocketAddr]>;
 #[derive(Clone, Default)]
 pub struct CachingResolver {
     hosts: Arc<Mutex<HashMap<String, Arc<Flight<Addresses>>>>>,
+    /// The only host that is looked up: a proxy, which looks up all others itself.
+    only: Option<String>,
 }
 
 impl Resolver for CachingResolver {
@@ -51,6 +54,11 @@ impl Resolver for CachingResolver {
         };
         let port = uri.port_u16().unwrap_or(default_port);
         let bare = host.trim_start_matches('[').trim_end_matches(']');
+        if self.only.as_ref().is_some_and(|only| only != host) {
+            let mut nowhere = self.empty();
+            nowhere.push(SocketAddr::from(([0, 0, 0, 0], port)));
+            return Ok(nowhere);
+        }
         let addresses = match bare.parse::<IpAddr>() {
             Ok(address) => Arc::from([SocketAddr::new(address, port)]),
             Err(_) => self.lookup(host, port, *timeout.after)?,
@@ -65,6 +73,14 @@ impl Resolver for CachingResolver {
 }
 
 impl CachingResolver {
+    /// The same, but for a proxy's host only.
+    pub fn only_for(&self, proxy: &Url) -> Self {
+        Self {
+            hosts: self.hosts.clone(),
+            only: proxy.host_str().map(str::to_owned),
+        }
+    }
+
     fn lookup(&self, host: &str, port: u16, timeout: Duration) -> Result<Addresses, ureq::Error> {
         let name = format!("{host}:{port}");
         let flight = {

@@ -59,7 +59,8 @@ struct Key {
     realm: String,
     service: String,
     scopes: Vec<String>,
-    user: Option<String>,
+    /// Who asks: where the credential was found, and its user.
+    identity: Option<(String, String)>,
 }
 
 /// A fetched token, or the final refusal of the server.
@@ -69,6 +70,8 @@ type Fetched = Result<Token, Error>;
 #[derive(Debug, Default)]
 pub struct Tokens {
     kept: Mutex<HashMap<Key, Arc<Flight<Fetched>>>>,
+    /// Identity tokens that a token server has replaced; never written to disk.
+    replaced: Mutex<HashMap<String, Secret>>,
 }
 
 /// One wish for a token.
@@ -100,8 +103,15 @@ impl Wanted<'_> {
             realm: self.bearer.realm.clone(),
             service: self.bearer.service.clone(),
             scopes,
-            user: self.credential.map(|credential| credential.user.clone()),
+            identity: self
+                .credential
+                .map(|credential| (credential.origin.clone(), credential.user.clone())),
         }
+    }
+
+    /// Whether another wish would be met with the same token.
+    pub fn is_same(&self, other: &Wanted<'_>) -> bool {
+        self.key() == other.key()
     }
 }
 
@@ -124,7 +134,7 @@ impl Tokens {
         let key = wanted.key();
         let keep = |fetched: &Fetched| fetched.as_ref().map_or(true, Token::is_fresh);
         self.flight(&key)
-            .get(keep, || match fetch(wire, wanted, &key, log) {
+            .get(keep, || match self.fetch(wire, wanted, &key, log) {
                 // It will be refused for every image of the repository: ask once.
                 Err(error @ (Error::Denied(_) | Error::Invalid(_))) => Ok(Err(error)),
                 Err(error) => Err(error),
@@ -150,55 +160,106 @@ impl Tokens {
             .or_insert_with(|| Arc::new(Flight::new()))
             .clone()
     }
+
+    fn fetch(
+        &self,
+        wire: &Wire,
+        wanted: &Wanted<'_>,
+        key: &Key,
+        log: &Logger,
+    ) -> Result<Token, Error> {
+        let realm = realm(wire, wanted)?;
+        let identity = wanted
+            .credential
+            .and_then(|credential| credential.identity_token.as_ref());
+        let request = match identity {
+            Some(token) => {
+                let known = self
+                    .replaced
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .get(realm.as_str())
+                    .cloned();
+                exchange(realm.clone(), key, &known.unwrap_or_else(|| token.clone()))
+            }
+            None => ask(realm.clone(), key, wanted.credential),
+        };
+        let asked = format!("{} {}", request.method, without_secrets(&request.url));
+        let response = wire.send(wanted.host, request, log)?;
+        let trouble = |answer: String| Trouble::new(wanted.host, &asked, answer);
+        match response.status.as_u16() {
+            200 => {}
+            400 | 401 | 403 => {
+                let remedy = match wanted.credential {
+                    Some(credential) => format!(
+                        "the credentials from {} were refused, or the repository does not exist: log in again, or remove them if the image is public",
+                        credential.origin
+                    ),
+                    None => format!(
+                        "the repository is private or does not exist: log in to {}",
+                        wanted.host
+                    ),
+                };
+                return Err(Error::Denied(trouble(describe(&response)).remedy(remedy)));
+            }
+            _ => {
+                return Err(Error::Invalid(trouble(format!(
+                    "the token server answers {}",
+                    describe(&response)
+                ))));
+            }
+        }
+        let (token, replaced) = parse(&response.body).ok_or_else(|| {
+            Error::Invalid(trouble("the token server's answer has no token".to_owned()))
+        })?;
+        if let Some(replaced) = replaced.filter(|_| identity.is_some()) {
+            self.replaced
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(realm.to_string(), replaced);
+        }
+        Ok(token)
+    }
 }
 
-fn fetch(wire: &Wire, wanted: &Wanted<'_>, key: &Key, log: &Logger) -> Result<Token, Error> {
-    let realm = realm(wire, wanted)?;
+/// A token for user and password, or for nobody: the way that every token server knows.
+fn ask(realm: Url, key: &Key, credential: Option<&Credential>) -> Request {
     let mut request = Request::new(Method::GET, realm, &[], LIMIT);
-    {
-        let mut query = request.url.query_pairs_mut();
-        if !key.service.is_empty() {
-            query.append_pair("service", &key.service);
-        }
-        for scope in &key.scopes {
-            query.append_pair("scope", scope);
-        }
-        if let Some(credential) = wanted.credential {
-            query.append_pair("account", &credential.user);
-        }
+    let mut query = request.url.query_pairs_mut();
+    if !key.service.is_empty() {
+        query.append_pair("service", &key.service);
     }
-    request.authorization = wanted.credential.map(basic);
-    let asked = format!("GET {}", without_secrets(&request.url));
-    let response = wire.send(wanted.host, request, log)?;
-    let trouble = |answer: String| Trouble::new(wanted.host, &asked, answer);
-    match response.status.as_u16() {
-        200 => {}
-        401 | 403 => {
-            let remedy = match wanted.credential {
-                Some(credential) => format!(
-                    "the credentials from {} were refused, or the repository does not exist",
-                    credential.origin
-                ),
-                None => format!(
-                    "the repository is private or does not exist; log in to {}",
-                    wanted.host
-                ),
-            };
-            return Err(Error::Denied(trouble(describe(&response)).remedy(remedy)));
-        }
-        _ => {
-            return Err(Error::Invalid(trouble(format!(
-                "the token server answers {}",
-                describe(&response)
-            ))));
-        }
+    for scope in &key.scopes {
+        query.append_pair("scope", scope);
     }
-    parse(&response.body)
-        .ok_or_else(|| Error::Invalid(trouble("the token server's answer has no token".to_owned())))
+    let basic_credential = credential.and_then(Credential::basic);
+    if let Some((user, _)) = basic_credential {
+        query.append_pair("account", user);
+    }
+    drop(query);
+    request.authorization = basic_credential.map(|(user, password)| basic(user, password));
+    request
+}
+
+/// A token for an identity token. Specification: distribution, docs/spec/auth/oauth.md.
+fn exchange(realm: Url, key: &Key, identity: &Secret) -> Request {
+    let mut form = url::form_urlencoded::Serializer::new(String::new());
+    form.extend_pairs(realm.query_pairs());
+    form.append_pair("grant_type", "refresh_token")
+        .append_pair("refresh_token", identity.expose());
+    if !key.service.is_empty() {
+        form.append_pair("service", &key.service);
+    }
+    form.append_pair("scope", &key.scopes.join(" "))
+        .append_pair("client_id", "image-tools");
+    let mut request = Request::new(Method::POST, realm, &[], LIMIT);
+    request.form = Some(Secret::new(form.finish()));
+    request
 }
 
 /// Reads a token server's answer, leniently: servers disagree on names and types.
-fn parse(body: &[u8]) -> Option<Token> {
+/// The second is an identity token that replaces the one that was sent.
+fn parse(body: &[u8]) -> Option<(Token, Option<Secret>)> {
     let value: Value = serde_json::from_slice(body).ok()?;
     let text = |name: &str| {
         value
@@ -219,10 +280,12 @@ fn parse(body: &[u8]) -> Option<Token> {
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
         .unwrap_or(LEAST_LIFE);
     let life = life.clamp(LEAST_LIFE, Duration::from_secs(24 * 3600));
-    Some(Token {
+    let replaced = text("refresh_token").map(Secret::new);
+    let token = Token {
         secret: Secret::new(secret),
         expires: Instant::now() + life.saturating_sub(EARLY),
-    })
+    };
+    Some((token, replaced))
 }
 
 /// The realm as a URL that credentials may be sent to.
@@ -242,8 +305,8 @@ fn realm(wire: &Wire, wanted: &Wanted<'_>) -> Result<Url, Error> {
 }
 
 /// The Authorization header of user and password. Specification: RFC 7617.
-pub fn basic(credential: &Credential) -> Secret {
-    let pair = format!("{}:{}", credential.user, credential.password.expose());
+pub fn basic(user: &str, password: &Secret) -> Secret {
+    let pair = format!("{user}:{}", password.expose());
     Secret::new(format!("Basic {}", BASE64_STANDARD.encode(pair)))
 }
 
@@ -254,7 +317,7 @@ mod tests {
     #[test]
     fn answers_are_read_leniently() {
         let life = |body: &str| {
-            parse(body.as_bytes()).map(|token| (token.expires - Instant::now()).as_secs() + 1)
+            parse(body.as_bytes()).map(|(token, _)| (token.expires - Instant::now()).as_secs() + 1)
         };
         assert_eq!(life(r#"{"token":"a"}"#), Some(50));
         assert_eq!(life(r#"{"access_token":"a","expires_in":300}"#), Some(290));
@@ -275,7 +338,9 @@ mod tests {
         ] {
             assert!(parse(body.as_bytes()).is_none(), "{body}");
         }
-        let both = parse(br#"{"token":"a","access_token":"b"}"#).expect("a token");
+        let both = parse(br#"{"token":"a","access_token":"b"}"#)
+            .expect("a token")
+            .0;
         assert_eq!(both.header().expose(), "Bearer b");
     }
 

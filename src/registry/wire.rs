@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use ring::rand::{SecureRandom as _, SystemRandom};
+use ureq::http::Method;
 use url::Url;
 
 use super::brake::{Brake, Go};
-use super::error::{Error, Trouble, describe};
+use super::error::{Error, Trouble, describe, words};
 use super::failure::Failure;
 use super::http::{Request, Response};
 use super::redirect;
 use super::transport::Transport;
+use crate::escape::escape;
 use crate::interrupt::Interrupt;
 use crate::report::Logger;
 
@@ -99,9 +101,7 @@ impl Wire {
         request: &Request,
         log: &Logger,
     ) -> Result<Response, Error> {
-        self.patiently(host, &request.url, &request.asked(), log, || {
-            self.transport.exchange(request, log)
-        })
+        self.patiently(host, request, log, || self.transport.exchange(request, log))
     }
 
     /// Runs an exchange under the brake of the URL's host until it succeeds or is given up.
@@ -111,12 +111,16 @@ impl Wire {
     pub fn patiently(
         &self,
         host: &str,
-        url: &Url,
-        asked: &str,
+        request: &Request,
         log: &Logger,
         mut exchange: impl FnMut() -> Result<Response, Failure>,
     ) -> Result<Response, Error> {
-        let brake = self.brake(url);
+        let asked = &request.asked();
+        let brake = self.brake(&request.url);
+        let is_pull = request.method == Method::GET && !request.accept.is_empty();
+        if is_pull && let Some(cause) = brake.pulls_refused() {
+            return Err(pull_limit(host, asked, &cause));
+        }
         let successes_before = brake.successes();
         let mut tries = 0;
         let mut stale = 0;
@@ -126,6 +130,24 @@ impl Wire {
                 Ok(response) if !is_passing(response.status.as_u16()) => {
                     brake.succeeded();
                     return Ok(response);
+                }
+                // Docker Hub counts pulls over hours: no patience helps. Its limit of requests passes.
+                Ok(response)
+                    if response.status.as_u16() == 429
+                        && words(&response).contains("pull rate limit") =>
+                {
+                    brake.released();
+                    let left = response
+                        .header("ratelimit-remaining")
+                        .map(|left| format!(", ratelimit-remaining: {left}"));
+                    let cause = escape(&format!(
+                        "{}{}",
+                        describe(&response),
+                        left.unwrap_or_default()
+                    ))
+                    .into_owned();
+                    brake.refuse_pulls(&cause);
+                    return Err(pull_limit(host, asked, &cause));
                 }
                 Ok(response) => {
                     let asked_pause = retry_after(&response);
@@ -217,6 +239,13 @@ impl Wire {
             .or_default()
             .clone()
     }
+}
+
+fn pull_limit(host: &str, asked: &str, cause: &str) -> Error {
+    let remedy = format!(
+        "the pull limit is used up: log in to {host}, or run again later with the failed list"
+    );
+    Error::Unreachable(Trouble::new(host, asked, cause).remedy(remedy))
 }
 
 /// Statuses that may pass by themselves.

@@ -1,5 +1,5 @@
-//! Where trusted certificates come from: the system, `--ca-file`, and Mozilla's list where the
-//! system has none.
+//! Where trusted certificates come from: the system (or `$SSL_CERT_FILE` and `$SSL_CERT_DIR`),
+//! `--ca-file`, a registry's `certs.d`, and Mozilla's list where the system has none.
 
 use std::fs;
 use std::path::Path;
@@ -10,6 +10,7 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
+use super::certs_d::HostCertificates;
 use super::verifier::{AcceptAny, Verifier};
 
 /// Why a certificate file cannot be used.
@@ -26,6 +27,17 @@ pub enum TrustError {
     /// It has something that is no certificate.
     #[error("the certificate file {0} cannot be used: {1}")]
     Damaged(String, String),
+    /// A client certificate without its key.
+    #[error(
+        "the client certificate {0} has no key {1}; CA certificates must have the extension .crt"
+    )]
+    NoKey(String, String),
+    /// A key without its client certificate.
+    #[error("the key {0} has no client certificate {1}")]
+    NoCertificateForKey(String, String),
+    /// A client certificate and a key that do not belong together.
+    #[error("the client certificate {0} cannot be used with its key: {1}")]
+    Pair(String, String),
     /// The TLS library refuses the settings.
     #[error("TLS cannot be set up: {0}")]
     Setup(String),
@@ -69,32 +81,45 @@ impl Trust {
         })
     }
 
-    /// The TLS settings for hosts without settings of their own.
+    /// The TLS settings for hosts with certificates of their own, or without.
     ///
     /// # Errors
-    /// [`TrustError::Setup`] where the TLS library refuses them.
-    pub fn config(&self) -> Result<Arc<ClientConfig>, TrustError> {
+    /// [`TrustError::Pair`] where the client certificate does not fit its key, and
+    /// [`TrustError::Setup`] where the TLS library refuses the settings.
+    pub fn config(&self, own: HostCertificates) -> Result<Arc<ClientConfig>, TrustError> {
         let setup = |error: rustls::Error| TrustError::Setup(error.to_string());
         let builder = ClientConfig::builder_with_provider(self.provider.clone())
             .with_safe_default_protocol_versions()
             .map_err(setup)?
             .dangerous();
         let builder = if self.verify {
-            let verifier = Verifier::new(
-                self.roots.clone(),
-                self.configured.clone(),
-                self.provider.clone(),
-            );
+            let mut roots = self.roots.clone();
+            let mut configured = self.configured.clone();
+            if !own.authorities.is_empty() {
+                Arc::make_mut(&mut roots)
+                    .add_parsable_certificates(own.authorities.iter().cloned());
+                configured.extend(own.authorities);
+            }
+            let verifier = Verifier::new(roots, configured, self.provider.clone());
             builder.with_custom_certificate_verifier(Arc::new(verifier))
         } else {
             builder.with_custom_certificate_verifier(Arc::new(AcceptAny(self.provider.clone())))
         };
-        Ok(Arc::new(builder.with_no_client_auth()))
+        let config = match own.client {
+            Some(client) => builder
+                .with_client_auth_cert(client.chain, client.key)
+                .map_err(|error| TrustError::Pair(client.file, error.to_string()))?,
+            None => builder.with_no_client_auth(),
+        };
+        Ok(Arc::new(config))
     }
 }
 
 /// All certificates of a PEM file.
-fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TrustError> {
+///
+/// # Errors
+/// [`TrustError`] where it has none, or something else.
+pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TrustError> {
     let shown = crate::escape::escape(&path.display().to_string()).into_owned();
     let pem = fs::read(path).map_err(|error| TrustError::Io(shown.clone(), error.to_string()))?;
     let certificates = CertificateDer::pem_slice_iter(&pem)

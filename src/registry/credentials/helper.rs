@@ -1,0 +1,131 @@
+//! Credential helpers: programs named `docker-credential-…` that know passwords.
+//!
+//! Protocol: docker-credential-helpers, README.md: `get`, the server's name on standard input,
+//! JSON on standard output; an error's words are on standard output too.
+
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crossbeam_channel::bounded;
+use serde_json::Value;
+
+use super::Credential;
+use crate::escape::escape_bytes;
+use crate::reference::DOCKER_HUB;
+use crate::registry::secret::Secret;
+
+/// The name by which helpers know Docker Hub.
+const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
+
+/// The most bytes of an answer.
+const LIMIT: u64 = 1024 * 1024;
+
+/// A user name that says that the secret is an identity token.
+const TOKEN_USER: &str = "<token>";
+
+/// Asks a helper for a registry; none where it knows none.
+///
+/// # Errors
+/// What is wrong with the helper, in words.
+pub fn get(helper: &str, registry: &str, patience: Duration) -> Result<Option<Credential>, String> {
+    // The name comes from a file: it may name a program, not a path.
+    if helper.contains(['/', '\\', '\0']) {
+        return Err("its name is not that of a program".to_owned());
+    }
+    let program = format!("docker-credential-{helper}");
+    let mut child = Command::new(&program)
+        .arg("get")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| format!("{program}: {error}"))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        let key = if registry == DOCKER_HUB {
+            DOCKER_HUB_KEY
+        } else {
+            registry
+        };
+        // One that does not listen says so by its exit status.
+        let _ = stdin.write_all(key.as_bytes());
+    }
+    let (sender, receiver) = bounded(1);
+    let mut stdout = child.stdout.take();
+    std::thread::spawn(move || {
+        let mut answer = Vec::new();
+        if let Some(stdout) = &mut stdout {
+            let _ = stdout.take(LIMIT).read_to_end(&mut answer);
+        }
+        let _ = sender.send(answer);
+    });
+    let answer = receiver.recv_timeout(patience);
+    if answer.is_err() {
+        let _ = child.kill();
+    }
+    let status = child.wait().map_err(|error| error.to_string())?;
+    let answer =
+        answer.map_err(|_| format!("{program} did not answer within {} s", patience.as_secs()))?;
+    if status.success() {
+        return parse(&answer, &program).map(Some);
+    }
+    match answer.trim_ascii() {
+        b"credentials not found in native keychain" => Ok(None),
+        words => Err(format!("{program}: {}", escape_bytes(words, 200))),
+    }
+}
+
+fn parse(answer: &[u8], program: &str) -> Result<Credential, String> {
+    let malformed = || format!("{program}: the answer is not what a credential helper answers");
+    let value: Value = serde_json::from_slice(answer).map_err(|_| malformed())?;
+    let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+    let (user, secret) = (
+        text("Username").ok_or_else(malformed)?,
+        text("Secret").ok_or_else(malformed)?,
+    );
+    if user
+        .bytes()
+        .chain(secret.bytes())
+        .any(|b| b.is_ascii_control())
+    {
+        return Err(malformed());
+    }
+    let secret = Some(Secret::new(secret));
+    let origin = format!("the helper {program}");
+    Ok(if user == TOKEN_USER {
+        Credential {
+            identity_token: secret,
+            origin,
+            ..Credential::default()
+        }
+    } else {
+        Credential {
+            user,
+            password: secret,
+            origin,
+            ..Credential::default()
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_of_helpers() {
+        let found =
+            parse(br#"{"ServerURL":"x","Username":"u","Secret":"s"}"#, "p").expect("an answer");
+        assert_eq!(found.user, "u");
+        let found = parse(br#"{"Username":"<token>","Secret":"s"}"#, "p").expect("an answer");
+        assert!(found.identity_token.is_some() && found.password.is_none());
+        for answer in [&b""[..], b"{}", br#"{"Username":"u","Secret":"a\nb"}"#] {
+            assert!(parse(answer, "p").is_err());
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_a_path_is_not_run() {
+        assert!(get("../../bin/sh", "reg.io", Duration::from_secs(1)).is_err());
+    }
+}
