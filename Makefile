@@ -19,15 +19,19 @@ demo: all
 test: test-tools
 	$(CARGO) test
 
-# A real registry for the tests; installed where that is possible without asking.
+# Debian's servers that the tests start; installed where that is possible without asking.
+TEST_PACKAGES := docker-registry nginx-light tinyproxy
 .PHONY: test-tools
 test-tools:
-	@command -v docker-registry >/dev/null || { \
-	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends docker-registry; \
-	  else \
-	    echo "the tests need a registry: install it with  apt-get install docker-registry" >&2; exit 1; \
-	  fi; }
+	@for program in docker-registry nginx tinyproxy; do \
+	  PATH="$$PATH:/usr/sbin" command -v $$program >/dev/null || missing="$$missing $$program"; \
+	done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $(TEST_PACKAGES); \
+	else \
+	  echo "the tests need:$$missing; install them with  apt-get install $(TEST_PACKAGES)" >&2; exit 1; \
+	fi
 
 lint:
 	$(CARGO) fmt --check

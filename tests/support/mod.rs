@@ -2,10 +2,14 @@
 
 pub mod content;
 pub mod dir;
+pub mod internet;
+pub mod process;
 pub mod registry;
 pub mod server;
+pub mod tls;
 
 pub use content::{Content, INDEX, LIST, OCI, V2, descriptor, digest, entry};
 pub use dir::{Dir, Run, wait_until};
+pub use internet::Internet;
 pub use registry::Registry;
 pub use server::{How, Reply, Request, Server, answer};

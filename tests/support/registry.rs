@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use ureq::Agent;
 
@@ -10,13 +11,12 @@ use super::dir::{Dir, wait_until};
 
 /// A running registry; it ends with its value.
 pub struct Registry {
-    /// Holds its storage, as long as it runs.
-    _dir: Dir,
+    /// Holds its storage.
+    dir: Option<Dir>,
     port: u16,
     process: Child,
     agent: Agent,
     authorization: Option<String>,
-    scheme: &'static str,
 }
 
 /// How a registry is set up beyond the usual.
@@ -76,12 +76,11 @@ impl Registry {
                     .proxy(None)
                     .build();
                 return Self {
-                    _dir: dir,
+                    dir: Some(dir),
                     port,
                     process,
                     agent: config.new_agent(),
                     authorization: setup.authorization.clone(),
-                    scheme: "http",
                 };
             }
             // Somebody else was quicker to take the port.
@@ -92,6 +91,11 @@ impl Registry {
     /// `127.0.0.1:PORT`.
     pub fn name(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Ends it; another one can be started on its storage.
+    pub fn stop(mut self) -> Dir {
+        self.dir.take().expect("its storage")
     }
 
     /// Pushes everything.
@@ -152,7 +156,7 @@ impl Registry {
         content_type: Option<&str>,
         body: &[u8],
     ) -> ureq::http::Response<ureq::Body> {
-        let url = format!("{}://{}{path}", self.scheme, self.name());
+        let url = format!("http://{}{path}", self.name());
         let mut request = ureq::http::Request::builder().method(method).uri(url);
         if let Some(content_type) = content_type {
             request = request.header("content-type", content_type);
@@ -173,8 +177,15 @@ impl Drop for Registry {
     }
 }
 
-/// A port that nobody has at this moment.
+/// A port that nobody has. Below those that the system gives to others in the meantime.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("its address").port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let start = std::process::id() % 200 * 100;
+    loop {
+        let number = 10_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000;
+        let port = u16::try_from(number).expect("a port");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }

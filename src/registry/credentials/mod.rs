@@ -59,6 +59,9 @@ impl CredentialError {
     }
 }
 
+/// What a helper said of a registry.
+type HelperFlight = Arc<Flight<Option<Arc<Credential>>>>;
+
 type Found = Result<Option<Arc<Credential>>, CredentialError>;
 
 /// User and password of one side, from the environment.
@@ -90,7 +93,8 @@ enum Place {
 pub struct Credentials {
     of_sides: Vec<OfSide>,
     sources: Vec<Source>,
-    helpers: Mutex<HashMap<(String, String), Arc<Flight<Option<Arc<Credential>>>>>>,
+    /// By the helper's name and the registry.
+    helpers: Mutex<HashMap<(String, String), HelperFlight>>,
     patience: Duration,
 }
 

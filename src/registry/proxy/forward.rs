@@ -125,23 +125,33 @@ pub struct ForwardTransport {
 impl ForwardTransport {
     /// The beginning of a request with its whole URL; none where these bytes begin no request.
     fn rewritten(&self, output: &[u8]) -> Option<Vec<u8>> {
-        let method = [&b"GET "[..], b"HEAD ", b"POST "]
-            .into_iter()
-            .find(|method| output.starts_with(method))?;
-        let rest = &output[method.len()..];
-        let line_end = rest.windows(2).position(|two| two == b"\r\n")? + 2;
-        if !rest.starts_with(b"/") {
+        let text = std::str::from_utf8(output).ok()?;
+        let (head, body) = text.split_once("\r\n\r\n")?;
+        let (line, fields) = head.split_once("\r\n")?;
+        let (method, rest) = line.split_once(' ')?;
+        if !matches!(method, "GET" | "HEAD" | "POST") || !rest.starts_with('/') {
             return None;
         }
+        // A proxy may join lines of one name (RFC 9110, 5.3); some keep the first only instead.
+        let is_accept = |field: &&str| field.to_ascii_lowercase().starts_with("accept:");
+        let accept: Vec<&str> = fields
+            .split("\r\n")
+            .filter(is_accept)
+            .map(|field| field["accept:".len()..].trim())
+            .collect();
+        let accept = match accept.is_empty() {
+            true => String::new(),
+            false => format!("Accept: {}\r\n", accept.join(", ")),
+        };
+        let others: String = fields
+            .split("\r\n")
+            .filter(|field| !is_accept(field))
+            .map(|field| format!("{field}\r\n"))
+            .collect();
+        let (origin, authorization) = (&self.origin, &self.authorization);
         Some(
-            [
-                method,
-                self.origin.as_bytes(),
-                &rest[..line_end],
-                self.authorization.as_bytes(),
-                &rest[line_end..],
-            ]
-            .concat(),
+            format!("{method} {origin}{rest}\r\n{authorization}{accept}{others}\r\n{body}")
+                .into_bytes(),
         )
     }
 }

@@ -1,0 +1,290 @@
+//! Authentication by real registries: htpasswd, and tokens that the registry verifies; and where
+//! credentials are found.
+
+use base64::Engine as _;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use ring::rand::SystemRandom;
+use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use serde_json::{Value, json};
+
+use crate::support::registry::Setup;
+use crate::support::tls::Pair;
+use crate::support::{Content, Dir, Registry, Reply, Run, Server};
+
+/// `alice` with the password `s3cret:with:colons`, by bcrypt.
+const HTPASSWD: &str = include_str!("../fixtures/htpasswd");
+const PAIR: &str = "alice:s3cret:with:colons";
+
+fn content() -> Content {
+    let mut content = Content::default();
+    content.multi("team/x", "1", &["linux/amd64", "linux/arm64"], "a");
+    content
+}
+
+fn basic(pair: &str) -> String {
+    format!("Basic {}", BASE64_STANDARD.encode(pair))
+}
+
+fn auth_file(registry: &str, pair: &str) -> String {
+    json!({"auths": {registry: {"auth": BASE64_STANDARD.encode(pair)}}}).to_string()
+}
+
+fn with_password() -> Registry {
+    let dir = Dir::new();
+    let path = dir.write("htpasswd", HTPASSWD);
+    let auth = format!(
+        "auth:\n  htpasswd: {{realm: test, path: {}}}\n",
+        path.display()
+    );
+    let registry = Registry::with(
+        dir,
+        &Setup {
+            auth,
+            authorization: Some(basic(PAIR)),
+            ..Setup::default()
+        },
+    );
+    registry.fill(&content());
+    registry
+}
+
+fn validate(dir: &Dir, registry: &str, variables: &[(&str, &str)]) -> Run {
+    let mut command = dir
+        .validate()
+        .args(&format!("-debug -s {registry} -d {registry}"));
+    for (name, value) in variables {
+        command = command.env(name, value);
+    }
+    let run = command.stdin("team/x team/x 1\n").run();
+    run.has_not("s3cret").has_not(&BASE64_STANDARD.encode(PAIR));
+    run
+}
+
+#[test]
+fn a_real_registry_with_a_password() {
+    let registry = with_password();
+    let name = registry.name();
+    let dir = Dir::new();
+    validate(&dir, &name, &[])
+        .code(3)
+        .has("401 Unauthorized (UNAUTHORIZED: authentication required)")
+        .has(&format!("log in to {name}"));
+    let both = [
+        ("SOURCE_USERNAME", "alice"),
+        ("SOURCE_PASSWORD", "s3cret:with:colons"),
+        ("DEST_USERNAME", "alice"),
+        ("DEST_PASSWORD", "s3cret:with:colons"),
+    ];
+    validate(&dir, &name, &both).code(0).has("PASS");
+    validate(&dir, &name, &both[..2])
+        .code(3)
+        .has("NOT VALIDATED");
+    dir.write("mine.json", auth_file(&name, PAIR));
+    validate(&dir, &name, &[("REGISTRY_AUTH_FILE", "mine.json")]).code(0);
+    validate(
+        &dir,
+        &name,
+        &[("DOCKER_AUTH_CONFIG", &auth_file(&name, PAIR))],
+    )
+    .code(0);
+    for place in [".config/containers/auth.json", ".docker/config.json"] {
+        dir.write(place, auth_file(&name, PAIR));
+        validate(&dir, &name, &[]).code(0).has("PASS");
+        std::fs::remove_file(dir.path().join(place)).unwrap();
+    }
+    dir.write(
+        "run/containers/auth.json",
+        auth_file(&format!("{name}/team"), PAIR),
+    );
+    validate(
+        &dir,
+        &name,
+        &[("XDG_RUNTIME_DIR", dir.path().join("run").to_str().unwrap())],
+    )
+    .code(0);
+    dir.write(".docker/config.json", auth_file(&name, "alice:wrong"));
+    validate(&dir, &name, &[])
+        .code(3)
+        .has(".docker/config.json were refused");
+    // Podman's file before docker's.
+    dir.write(".config/containers/auth.json", auth_file(&name, PAIR));
+    validate(&dir, &name, &[]).code(0);
+    // An explicit file is the only one.
+    dir.write("empty.json", "");
+    validate(&dir, &name, &[("REGISTRY_AUTH_FILE", "empty.json")])
+        .code(3)
+        .has("there are no credentials");
+}
+
+#[test]
+fn broken_files_and_entries() {
+    let registry = with_password();
+    let name = registry.name();
+    let dir = Dir::new();
+    let mut file: Value = serde_json::from_str(&auth_file(&name, PAIR)).unwrap();
+    file["auths"]["other.test"] = json!({"auth": "%%%"});
+    file["auths"]["third.test"] = json!({});
+    dir.write(".docker/config.json", file.to_string());
+    validate(&dir, &name, &[]).code(0).has("PASS");
+    dir.write(
+        ".docker/config.json",
+        format!(r#"{{"auths":{{"{name}":{{"auth":"%%%s3cret"}}}}}}"#),
+    );
+    validate(&dir, &name, &[])
+        .code(3)
+        .has(&format!("the entry \"{name}\" of the credential file "))
+        .has("\"auth\" is not base64");
+    dir.write(".docker/config.json", "{\"auths\": s3cret");
+    validate(&dir, &name, &[])
+        .code(3)
+        .has(".docker/config.json: not JSON (line 1, column ");
+}
+
+#[test]
+fn credential_helpers() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let registry = with_password();
+    let name = registry.name();
+    let dir = Dir::new();
+    let path = format!(
+        "{}:{}",
+        dir.path().join("bin").display(),
+        std::env::var("PATH").unwrap()
+    );
+    let helper = |suffix: &str, script: &str| {
+        let file = dir.write(
+            &format!("bin/docker-credential-{suffix}"),
+            format!("#!/bin/sh\necho called >>calls\n{script}"),
+        );
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    let knows = format!(
+        "read -r server || :\n[ \"$1 $server\" = \"get {name}\" ] && echo '{{\"ServerURL\":\"x\",\"Username\":\"alice\",\"Secret\":\"s3cret:with:colons\"}}'\n"
+    );
+    helper("good", &knows);
+    helper(
+        "none",
+        "echo 'credentials not found in native keychain'\nexit 1\n",
+    );
+    helper("bad", "echo 'the vault is sealed'\nexit 1\n");
+    helper("slow", "exec sleep 100\n");
+    let configured = |config: Value| {
+        dir.write(".docker/config.json", config.to_string());
+        let _ = std::fs::remove_file(dir.path().join("calls"));
+        let command = dir
+            .validate()
+            .args(&format!("-f - -j 4 --timeout 2s -s {name} -d {name}"))
+            .env("PATH", &path);
+        command.stdin("team/x team/x 1\n".repeat(20)).run()
+    };
+    configured(json!({"credHelpers": {&name: "good"}}))
+        .code(0)
+        .has("20 passed")
+        .has_not("WARN");
+    assert_eq!(dir.read("calls"), "called\n", "once for each registry");
+    configured(json!({"credsStore": "good"}))
+        .code(0)
+        .has("20 passed");
+    let auths = serde_json::from_str::<Value>(&auth_file(&name, PAIR)).unwrap()["auths"].clone();
+    configured(json!({"credsStore": "none", "auths": auths}))
+        .code(0)
+        .has_not("WARN");
+    configured(json!({"credHelpers": {&name: "bad"}, "auths": auths}))
+        .code(0)
+        .has("[WARN] ")
+        .has("the credential helper \"bad\" of ")
+        .has("the vault is sealed");
+    configured(json!({"credsStore": "missing"}))
+        .code(3)
+        .has("docker-credential-missing: No such file")
+        .has("20 not validated");
+    configured(json!({"credsStore": "slow", "auths": auths}))
+        .code(0)
+        .has("did not answer within 2 s");
+    configured(json!({"credsStore": "../bin/docker-credential-good"}))
+        .code(3)
+        .has("its name is not that of a program");
+}
+
+/// A JSON web token that a registry with this certificate as its root bundle accepts.
+fn signed_token(pair: &Pair, repository: &str, actions: &[&str]) -> String {
+    let (certificate, key) = pair.der();
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
+    let header =
+        json!({"typ": "JWT", "alg": "ES256", "x5c": [BASE64_STANDARD.encode(certificate)]});
+    let access = if repository.is_empty() {
+        json!([])
+    } else {
+        json!([{"type": "repository", "name": repository, "actions": actions}])
+    };
+    let claims = json!({
+        "iss": "issuer", "sub": "alice", "aud": "service", "jti": "1",
+        "iat": now - 10, "nbf": now - 10, "exp": now + 300, "access": access,
+    });
+    let signed = format!(
+        "{}.{}",
+        BASE64_URL_SAFE_NO_PAD.encode(header.to_string()),
+        BASE64_URL_SAFE_NO_PAD.encode(claims.to_string())
+    );
+    let random = SystemRandom::new();
+    let key =
+        EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &key, &random).expect("a key");
+    let signature = key.sign(&random, signed.as_bytes()).expect("a signature");
+    format!(
+        "{signed}.{}",
+        BASE64_URL_SAFE_NO_PAD.encode(signature.as_ref())
+    )
+}
+
+#[test]
+fn a_real_registry_that_verifies_tokens() {
+    let pair = std::sync::Arc::new(Pair::self_signed(&["issuer"], false));
+    let signer = pair.clone();
+    let tokens = Server::start(move |request| {
+        let allowed = request.header("authorization") == Some(&basic(PAIR));
+        let repository = if allowed && request.path.contains("scope=repository%3Ateam%2Fx%3Apull") {
+            "team/x"
+        } else {
+            ""
+        };
+        Reply::new(200)
+            .body(json!({"token": signed_token(&signer, repository, &["pull"])}).to_string())
+    });
+    let dir = Dir::new();
+    let bundle = dir.write("bundle.pem", &pair.pem);
+    let auth = format!(
+        "auth:\n  token: {{realm: \"http://{}/token\", service: service, issuer: issuer, rootcertbundle: {}}}\n",
+        tokens.name(),
+        bundle.display()
+    );
+    let push = format!(
+        "Bearer {}",
+        signed_token(&pair, "team/x", &["pull", "push"])
+    );
+    let registry = Registry::with(
+        dir,
+        &Setup {
+            auth,
+            authorization: Some(push),
+            ..Setup::default()
+        },
+    );
+    registry.fill(&content());
+    let dir = Dir::new();
+    dir.write(".docker/config.json", auth_file(&registry.name(), PAIR));
+    validate(&dir, &registry.name(), &[]).code(0).has("PASS");
+    let asked = tokens.requests();
+    assert_eq!(asked.len(), 1, "one token for the repository on both sides");
+    assert_eq!(
+        asked[0].path,
+        "/token?service=service&scope=repository%3Ateam%2Fx%3Apull&account=alice"
+    );
+    // Without the right, the registry refuses the token.
+    let run = validate(&Dir::new(), &registry.name(), &[]);
+    run.code(3)
+        .has("401 Unauthorized (UNAUTHORIZED: authentication required)")
+        .has("private or does not exist");
+}

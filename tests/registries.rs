@@ -1,0 +1,745 @@
+//! The registries that people use, each played with its own answers: how it asks for
+//! authentication, what its tokens look like, how it says that something is missing or expired.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::support::{Content, Internet, LIST, Reply, Request, V2, answer, digest, entry};
+
+/// `REPOSITORY:1`, a list of two images.
+fn content(repository: &str) -> Content {
+    let mut content = Content::default();
+    content.multi(repository, "1", &["linux/amd64", "linux/arm64"], "a");
+    content
+}
+
+/// The destination of all tests here, open and correct.
+fn mirror(internet: Internet, repository: &str) -> Internet {
+    let content = content(repository);
+    internet.host("mirror.test", move |request| answer(&content, request))
+}
+
+/// A challenge for a token.
+fn bearer(status: u16, parameters: &str) -> Reply {
+    Reply::error(status, "UNAUTHORIZED", "authentication required")
+        .header("www-authenticate", format!("Bearer {parameters}"))
+}
+
+fn is_token_request(request: &Request) -> bool {
+    request.path.starts_with("/token")
+        || request.path.starts_with("/service/token")
+        || request.path.starts_with("/v2/auth")
+        || request.path.starts_with("/oauth2/token")
+        || request.path.starts_with("/jwt/auth")
+        || request.path.starts_with("/v2/token")
+}
+
+fn json(text: &str) -> Reply {
+    Reply::new(200)
+        .header("content-type", "application/json")
+        .body(text)
+}
+
+fn authorized(request: &Request) -> &str {
+    request.header("authorization").unwrap_or_default()
+}
+
+#[test]
+fn docker_hub_is_asked_with_head_and_read_at_the_destination() {
+    let hub = content("library/x");
+    let internet = mirror(Internet::new(), "library/x")
+        .host("auth.docker.io", |_| json(r#"{"token":"hub-token","access_token":"hub-token","expires_in":300,"issued_at":"2026-01-01T00:00:00.123456789Z"}"#))
+        .host("registry-1.docker.io", move |request| {
+            let challenge = r#"realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:library/x:pull""#;
+            if authorized(request) != "Bearer hub-token" { bearer(401, challenge) } else { answer(&hub, request) }
+        });
+    let run = internet.run("x mirror.test/x 1\n");
+    run.code(0)
+        .has("PASS [docker.io/x:1] == [mirror.test/library/x:1]")
+        .has_not("hub-token");
+    let asked = internet.requests("registry-1.docker.io");
+    assert!(
+        asked
+            .iter()
+            .all(|request| request.method == "HEAD" || request.path == "/v2/"),
+        "no pull"
+    );
+    assert_eq!(asked.len(), 2);
+    let token = &internet.requests("auth.docker.io")[0].path;
+    assert_eq!(
+        token,
+        "/token?service=registry.docker.io&scope=repository%3Alibrary%2Fx%3Apull"
+    );
+}
+
+#[test]
+fn docker_hub_is_pulled_from_when_the_destination_differs() {
+    let hub = content("library/x");
+    let mut other = Content::default();
+    other.multi("library/x", "1", &["linux/amd64"], "b");
+    let internet = Internet::new()
+        .host("mirror.test", move |request| answer(&other, request))
+        .host("registry-1.docker.io", move |request| answer(&hub, request));
+    internet.run("x mirror.test/x 1\n").code(1).has("!= dest");
+    let pulls = internet
+        .requests("registry-1.docker.io")
+        .iter()
+        .filter(|request| request.method == "GET" && request.path.contains("/manifests/"))
+        .count();
+    assert_eq!(pulls, 1);
+}
+
+#[test]
+fn docker_hub_s_single_image_is_read_at_the_destination() {
+    let mut hub = Content::default();
+    let image = hub.image("library/x", V2, "linux/amd64", "a");
+    let mut copy = hub.clone();
+    hub.tag("library/x", "1", &image);
+    copy.index(
+        "library/x",
+        Some("1"),
+        LIST,
+        &[entry(&image, "linux/amd64")],
+    );
+    let internet = Internet::new()
+        .host("mirror.test", move |request| answer(&copy, request))
+        .host("registry-1.docker.io", move |request| answer(&hub, request));
+    internet.run("x mirror.test/x 1\n").code(0).has("PASS");
+    assert!(
+        internet
+            .requests("registry-1.docker.io")
+            .iter()
+            .all(|request| request.method == "HEAD" || request.path == "/v2/")
+    );
+}
+
+#[test]
+fn docker_hub_s_pull_limit_is_told_and_not_repeated() {
+    let mut hub = Content::default();
+    hub.multi("library/x", "1", &["linux/amd64"], "newer");
+    let internet = mirror(Internet::new(), "library/y").host("registry-1.docker.io", move |request| {
+        if request.method == "GET" && request.path.contains("/manifests/") {
+            return Reply::error(429, "TOOMANYREQUESTS", "You have reached your unauthenticated pull rate limit. https://www.docker.com/increase-rate-limit")
+                .header("ratelimit-remaining", "0;w=21600");
+        }
+        answer(&hub, request)
+    });
+    let run = internet.run(&"x mirror.test/y 1\n".repeat(20));
+    run.code(3)
+        .has("pull rate limit")
+        .has("ratelimit-remaining: 0;w=21600")
+        .has("log in to docker.io")
+        .has("20 not validated");
+    let pulls = internet
+        .requests("registry-1.docker.io")
+        .iter()
+        .filter(|request| request.method == "GET" && request.path.contains("/manifests/"))
+        .count();
+    assert_eq!(pulls, 1, "the limit does not go away by asking");
+}
+
+#[test]
+fn docker_hub_private_or_missing() {
+    let internet = mirror(Internet::new(), "a/x")
+        .host("auth.docker.io", |_| json(r#"{"token":"empty"}"#))
+        .host("registry-1.docker.io", |request| {
+            if request.path == "/v2/" {
+                return bearer(401, r#"realm="https://auth.docker.io/token",service="registry.docker.io""#);
+            }
+            bearer(401, r#"realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:a/x:pull",error="insufficient_scope""#)
+        });
+    let run = internet.run("a/x mirror.test/a/x 1\n");
+    run.code(3)
+        .has("NOT VALIDATED")
+        .has("401 Unauthorized")
+        .has("private or does not exist")
+        .has("log in to docker.io");
+    assert_eq!(
+        internet.requests("auth.docker.io").len(),
+        1,
+        "the token was right"
+    );
+}
+
+#[test]
+fn ghcr_refuses_at_the_token_server() {
+    let ghcr = content("org/x");
+    let internet = mirror(Internet::new(), "org/x").host("ghcr.io", move |request| {
+        let challenge =
+            r#"realm="https://ghcr.io/token",service="ghcr.io",scope="repository:user/image:pull""#;
+        match request {
+            _ if is_token_request(request) && request.path.contains("private") => {
+                Reply::error(403, "DENIED", "requested access to the resource is denied")
+            }
+            _ if is_token_request(request) => json(r#"{"token":"ghcr"}"#),
+            _ if authorized(request) == "Bearer ghcr" => answer(&ghcr, request),
+            _ => bearer(401, challenge),
+        }
+    });
+    internet
+        .run("ghcr.io/org/x mirror.test/org/x 1\n")
+        .code(0)
+        .has("PASS");
+    let run = internet
+        .run("ghcr.io/org/private mirror.test/org/x 1\nghcr.io/org/private mirror.test/org/x 2\n");
+    run.code(3).has("GET https://ghcr.io/token?…: 403 Forbidden (DENIED: requested access to the resource is denied)").has("2 not validated");
+    let refused = internet
+        .requests("ghcr.io")
+        .iter()
+        .filter(|request| request.path.contains("private") && is_token_request(request))
+        .count();
+    assert_eq!(refused, 1, "a refusal is not asked for again");
+}
+
+#[test]
+fn quay_has_token_only_and_closes_connections() {
+    let quay = content("org/x");
+    let internet = mirror(Internet::new(), "org/x").host("quay.io", move |request| match request {
+        _ if is_token_request(request) => json(r#"{"token":"quay"}"#).header("connection", "close"),
+        _ if authorized(request) == "Bearer quay" && request.path != "/v2/" => {
+            answer(&quay, request)
+        }
+        _ => bearer(401, r#"realm="https://quay.io/v2/auth",service="quay.io""#)
+            .header("connection", "close"),
+    });
+    internet
+        .run("quay.io/org/x mirror.test/org/x 1\n")
+        .code(0)
+        .has("PASS");
+}
+
+#[test]
+fn registry_k8s_io_redirects_everything_to_a_host_that_wants_a_token() {
+    let store = content("k8s-artifacts-prod/images/x");
+    let internet = mirror(Internet::new(), "library/x")
+        .host("registry.k8s.io", |request| match request.path.strip_prefix("/v2/") {
+            Some("") => Reply::new(200),
+            Some(rest) => Reply::new(307).header("location", format!("https://europe-docker.pkg.dev/v2/k8s-artifacts-prod/images/{rest}")),
+            None => Reply::new(404),
+        })
+        .host("europe-docker.pkg.dev", move |request| match request {
+            _ if is_token_request(request) => json(r#"{"token":"pkg"}"#),
+            _ if authorized(request) == "Bearer pkg" => answer(&store, request),
+            _ => bearer(401, r#"realm="https://europe-docker.pkg.dev/v2/token",service="europe-docker.pkg.dev",scope="repository:k8s-artifacts-prod/images/x:pull""#),
+        });
+    let run = internet.run("registry.k8s.io/x mirror.test/x 1\n");
+    run.code(0).has("PASS");
+    run.has("europe-docker.pkg.dev/v2/k8s-artifacts-prod/images/x/manifests/1: 200 OK");
+    assert!(
+        internet
+            .requests("registry.k8s.io")
+            .iter()
+            .all(|request| request.header("authorization").is_none())
+    );
+    let token = internet
+        .requests("europe-docker.pkg.dev")
+        .into_iter()
+        .find(is_token_request)
+        .unwrap();
+    assert!(
+        token
+            .path
+            .contains("scope=repository%3Ak8s-artifacts-prod%2Fimages%2Fx%3Apull"),
+        "{}",
+        token.path
+    );
+}
+
+#[test]
+fn google_refuses_at_the_token_server() {
+    let internet = mirror(Internet::new(), "p/x").host("europe-docker.pkg.dev", |request| {
+        if is_token_request(request) {
+            return Reply::error(403, "DENIED", "Unauthenticated request. Unauthenticated requests do not have permission \"artifactregistry.repositories.downloadArtifacts\" on resource (or it may not exist)");
+        }
+        bearer(401, r#"realm="https://europe-docker.pkg.dev/v2/token",service="europe-docker.pkg.dev""#)
+    });
+    internet
+        .run("europe-docker.pkg.dev/p/x mirror.test/p/x 1\n")
+        .code(3)
+        .has("403 Forbidden (DENIED: Unauthenticated request.");
+}
+
+/// A registry with Basic authentication for this user and password.
+fn basic(
+    content: Content,
+    pair: &'static str,
+    challenge: &'static str,
+) -> impl Fn(&Request) -> Reply + Send + Sync {
+    use base64::Engine as _;
+    let expected = format!("Basic {}", base64::prelude::BASE64_STANDARD.encode(pair));
+    move |request| {
+        if authorized(request) != expected {
+            return Reply::error(401, "UNAUTHORIZED", "authentication required")
+                .header("www-authenticate", challenge);
+        }
+        answer(&content, request)
+    }
+}
+
+fn docker_config(internet: &Internet, host: &str, pair: &str) {
+    use base64::Engine as _;
+    let auth = base64::prelude::BASE64_STANDARD.encode(pair);
+    internet.dir().write(
+        ".docker/config.json",
+        format!(r#"{{"auths":{{"{host}":{{"auth":"{auth}"}}}}}}"#),
+    );
+}
+
+#[test]
+fn ecr_private_has_basic_and_no_digest_on_get() {
+    const HOST: &str = "123.dkr.ecr.eu-west-1.amazonaws.com";
+    let inner = basic(
+        content("x/y"),
+        "AWS:password",
+        "Basic realm=\"https://123.dkr.ecr.eu-west-1.amazonaws.com/\",service=\"ecr.amazonaws.com\"",
+    );
+    let internet = mirror(Internet::new(), "x/y").host(HOST, move |request| {
+        let mut reply = inner(request);
+        if request.method == "GET" {
+            reply
+                .headers
+                .retain(|(name, _)| name != "docker-content-digest");
+        }
+        reply
+    });
+    docker_config(&internet, HOST, "AWS:password");
+    internet
+        .run(&format!("{HOST}/x/y mirror.test/x/y 1\n"))
+        .code(0)
+        .has("PASS")
+        .has_not("password");
+    docker_config(&internet, HOST, "AWS:old");
+    let run = internet.run(&format!("{HOST}/x/y mirror.test/x/y 1\n"));
+    run.code(3)
+        .has("the credentials from ")
+        .has(".docker/config.json were refused");
+}
+
+#[test]
+fn ecr_private_says_403_for_an_expired_token() {
+    const HOST: &str = "123.dkr.ecr.eu-west-1.amazonaws.com";
+    let internet = mirror(Internet::new(), "x/y").host(HOST, |request| {
+        if authorized(request).is_empty() {
+            return Reply::error(401, "UNAUTHORIZED", "x")
+                .header("www-authenticate", "Basic realm=\"x\"");
+        }
+        Reply::error(
+            403,
+            "DENIED",
+            "Your authorization token has expired. Reauthenticate and try again.",
+        )
+    });
+    docker_config(&internet, HOST, "AWS:old");
+    let run = internet.run(&format!("{HOST}/x/y mirror.test/x/y 1\n"));
+    run.code(3)
+        .has("Your authorization token has expired")
+        .has(".docker/config.json were refused");
+}
+
+#[test]
+fn ecr_public_has_a_scope_of_its_own_and_400_for_an_expired_token() {
+    let ecr = content("a/x");
+    let given = Arc::new(AtomicUsize::new(0));
+    let internet = mirror(Internet::new(), "a/x").host("public.ecr.aws", move |request| {
+        if is_token_request(request) {
+            return json(&format!(
+                r#"{{"token":"ecr{}"}}"#,
+                given.fetch_add(1, Ordering::SeqCst)
+            ));
+        }
+        match authorized(request) {
+            "Bearer ecr1" => answer(&ecr, request),
+            "" => bearer(
+                401,
+                r#"realm="https://public.ecr.aws/token/",service="public.ecr.aws",scope="aws""#,
+            ),
+            _ => Reply::error(400, "DENIED", "Your Authorization Token is invalid."),
+        }
+    });
+    internet
+        .run("public.ecr.aws/a/x mirror.test/a/x 1\n")
+        .code(0)
+        .has("PASS");
+    let token = internet
+        .requests("public.ecr.aws")
+        .into_iter()
+        .find(is_token_request)
+        .unwrap();
+    assert_eq!(
+        token.path,
+        "/token/?service=public.ecr.aws&scope=repository%3Aa%2Fx%3Apull&scope=aws"
+    );
+}
+
+#[test]
+fn azure_has_access_token_only_and_takes_identity_tokens() {
+    let acr = content("a/x");
+    let internet = mirror(Internet::new(), "a/x").host("me.azurecr.io", move |request| {
+        if is_token_request(request) {
+            let is_exchange = request.method == "POST"
+                && request
+                    .body
+                    .contains("grant_type=refresh_token&refresh_token=identity-secret");
+            return if is_exchange {
+                json(r#"{"access_token":"acr"}"#)
+            } else {
+                Reply::error(401, "UNAUTHORIZED", "log in")
+            };
+        }
+        if authorized(request) == "Bearer acr" {
+            return answer(&acr, request);
+        }
+        bearer(
+            401,
+            r#"realm="https://me.azurecr.io/oauth2/token",service="me.azurecr.io""#,
+        )
+    });
+    internet.dir().write(
+        ".docker/config.json",
+        r#"{"auths":{"me.azurecr.io":{"auth":"MDAwMDAwMDAtMDAwMC0wMDAwLTAwMDAtMDAwMDAwMDAwMDAwOg==","identitytoken":"identity-secret"}}}"#,
+    );
+    internet
+        .run("me.azurecr.io/a/x mirror.test/a/x 1\n")
+        .code(0)
+        .has("PASS")
+        .has_not("identity-secret");
+    let exchange = internet
+        .requests("me.azurecr.io")
+        .into_iter()
+        .find(is_token_request)
+        .unwrap();
+    assert!(
+        exchange
+            .body
+            .contains("service=me.azurecr.io&scope=repository%3Aa%2Fx%3Apull"),
+        "{}",
+        exchange.body
+    );
+    assert_eq!(exchange.header("authorization"), None);
+}
+
+#[test]
+fn aliyun_has_colons_in_its_service() {
+    let aliyun = content("a/x");
+    let internet = mirror(Internet::new(), "a/x")
+        .host("dockerauth.cn-hangzhou.aliyuncs.com", |_| json(r#"{"access_token":"ali","expires_in":"600","token":"ali"}"#))
+        .host("registry.cn-hangzhou.aliyuncs.com", move |request| {
+            if authorized(request) == "Bearer ali" { return answer(&aliyun, request) }
+            bearer(401, r#"realm="https://dockerauth.cn-hangzhou.aliyuncs.com/auth",service="registry.aliyuncs.com:cn-hangzhou:26842""#)
+        });
+    internet
+        .run("registry.cn-hangzhou.aliyuncs.com/a/x mirror.test/a/x 1\n")
+        .code(0)
+        .has("PASS");
+    let path = &internet.requests("dockerauth.cn-hangzhou.aliyuncs.com")[0].path;
+    assert!(
+        path.starts_with("/auth?service=registry.aliyuncs.com%3Acn-hangzhou%3A26842&scope="),
+        "{path}"
+    );
+}
+
+#[test]
+fn harbor_answers_a_refused_token_with_basic() {
+    let harbor = content("project/x");
+    let given = Arc::new(AtomicUsize::new(0));
+    let internet = mirror(Internet::new(), "project/x").host("harbor.test", move |request| {
+        if is_token_request(request) {
+            return json(&format!(
+                r#"{{"token":"harbor{}","expires_in":1800}}"#,
+                given.fetch_add(1, Ordering::SeqCst)
+            ));
+        }
+        match authorized(request) {
+            "Bearer harbor1" if request.path.contains("/nothing/") => {
+                Reply::error(404, "NOT_FOUND", "artifact project/x:2 not found")
+            }
+            "Bearer harbor1" => answer(&harbor, request),
+            "" => bearer(
+                401,
+                r#"realm="https://harbor.test/service/token",service="harbor-registry""#,
+            ),
+            _ => Reply::error(401, "UNAUTHORIZED", "unauthorized to access repository")
+                .header("www-authenticate", "Basic realm=\"harbor\""),
+        }
+    });
+    internet
+        .run("harbor.test/project/x mirror.test/project/x 1\n")
+        .code(0)
+        .has("PASS");
+}
+
+#[test]
+fn harbor_has_an_empty_challenge_for_a_project_that_does_not_exist() {
+    let internet = mirror(Internet::new(), "a/x").host("harbor.test", |request| {
+        if is_token_request(request) {
+            return json(r#"{"token":"harbor"}"#);
+        }
+        if request.path == "/v2/" {
+            return bearer(
+                401,
+                r#"realm="https://harbor.test/service/token",service="harbor-registry""#,
+            );
+        }
+        Reply::error(401, "UNAUTHORIZED", "project a not found").header("www-authenticate", "")
+    });
+    let run = internet.run("harbor.test/a/x mirror.test/a/x 1\n");
+    run.code(3)
+        .has("401 Unauthorized (UNAUTHORIZED: project a not found)")
+        .has("log in to harbor.test");
+    let rounds = internet
+        .requests("harbor.test")
+        .iter()
+        .filter(|request| request.path.contains("/manifests/"))
+        .count();
+    assert!(rounds <= 4, "{rounds}");
+}
+
+#[test]
+fn harbor_s_missing_artifact_is_missing() {
+    let source = content("a/x");
+    let internet = Internet::new()
+        .host("src.test", move |request| answer(&source, request))
+        .host("harbor.test", |request| match request.path.as_str() {
+            "/v2/" => Reply::new(200),
+            _ => Reply::error(404, "NOT_FOUND", "artifact a/x:1 not found"),
+        });
+    internet
+        .run("src.test/a/x harbor.test/a/x 1\n")
+        .code(1)
+        .has("[harbor.test/a/x:1]: destination manifest does not exists");
+}
+
+#[test]
+fn nexus_says_basic_in_capitals() {
+    let inner = basic(
+        content("a/x"),
+        "user:pass:word",
+        "BASIC realm=\"Sonatype Nexus Repository Manager\"",
+    );
+    let internet = mirror(Internet::new(), "a/x").host("nexus.test", inner);
+    docker_config(&internet, "https://nexus.test/v2/", "user:pass:word");
+    internet
+        .run("nexus.test/a/x mirror.test/a/x 1\n")
+        .code(0)
+        .has("PASS");
+}
+
+#[test]
+fn nexus_with_a_plain_http_realm_is_refused_with_a_reason() {
+    let internet = mirror(Internet::new(), "a/x").host("nexus.test", |_| {
+        bearer(
+            401,
+            r#"realm="http://nexus.test/v2/token",service="http://nexus.test/v2/token""#,
+        )
+    });
+    let run = internet.run("nexus.test/a/x mirror.test/a/x 1\n");
+    run.code(3).has("the registry names the token server http://nexus.test/v2/token: HTTPS is not left for plain HTTP").has("external URL");
+}
+
+#[test]
+fn a_realm_may_not_point_to_this_machine_or_carry_a_password() {
+    for (realm, reason) in [
+        (
+            "https://169.254.169.254/token",
+            "an outside host may not point to this machine",
+        ),
+        (
+            "https://localhost/token",
+            "an outside host may not point to this machine",
+        ),
+        (
+            "https://user:hunter2@reg.test/token",
+            "a user name in a URL is not followed",
+        ),
+        ("file:///etc/passwd", "only http and https"),
+    ] {
+        let challenge = format!("realm=\"{realm}\"");
+        let internet =
+            mirror(Internet::new(), "a/x").host("reg.test", move |_| bearer(401, &challenge));
+        internet
+            .run("reg.test/a/x mirror.test/a/x 1\n")
+            .code(3)
+            .has(reason)
+            .has_not("hunter2");
+    }
+}
+
+#[test]
+fn artifactory_advertises_a_token_server_that_does_not_work() {
+    let inner = basic(content("a/x"), "user:pw", "x");
+    let internet = mirror(Internet::new(), "a/x").host("art.test", move |request| {
+        if request.path.starts_with("/artifactory/") {
+            return Reply::error(401, "UNAUTHORIZED", "no");
+        }
+        if authorized(request).is_empty() {
+            return bearer(
+                401,
+                r#"realm="/artifactory/api/docker/r/v2/token",service="art.test""#,
+            )
+            .header("www-authenticate", "Basic realm=\"Artifactory Realm\"");
+        }
+        let mut reply = inner(request);
+        for (name, value) in &mut reply.headers {
+            if name == "content-type" {
+                *value = "application/json;charset=ISO-8859-1".to_owned();
+            }
+        }
+        reply
+    });
+    docker_config(&internet, "art.test", "user:pw");
+    internet
+        .run("art.test/a/x mirror.test/a/x 1\n")
+        .code(0)
+        .has("PASS");
+}
+
+#[test]
+fn gitlab_has_its_realm_on_another_host_and_redirects_heads() {
+    let gitlab = content("group/sub/project/x");
+    let store = gitlab.clone();
+    let internet = mirror(Internet::new(), "group/sub/project/x")
+        .host("gitlab.test", |request| {
+            let basic_of_other = request.header("authorization").is_some();
+            assert!(!basic_of_other);
+            json(r#"{"token":"gitlab"}"#)
+        })
+        .host("storage.test", move |request| {
+            if request.method == "HEAD" {
+                return Reply::new(403).header("content-type", "application/xml");
+            }
+            assert_eq!(request.header("authorization"), None);
+            let mut reply = answer(&store, request);
+            reply.headers.clear();
+            reply.header("content-type", "application/octet-stream")
+        })
+        .host("registry.gitlab.test", move |request| {
+            match authorized(request) {
+                "Bearer gitlab" if request.path == "/v2/" => Reply::new(200),
+                "Bearer gitlab" => Reply::new(307).header(
+                    "location",
+                    format!(
+                        "https://storage.test{}?X-Amz-Signature=topsecret",
+                        request.path
+                    ),
+                ),
+                _ => bearer(
+                    401,
+                    r#"realm="https://gitlab.test/jwt/auth",service="container_registry""#,
+                ),
+            }
+        });
+    let line = "mirror.test/group/sub/project/x registry.gitlab.test/group/sub/project/x 1\n";
+    internet.run(line).code(0).has("PASS").has_not("topsecret");
+}
+
+#[test]
+fn a_registry_whose_probe_is_open_may_want_a_token_all_the_same() {
+    let zot = content("a/x");
+    let internet = mirror(Internet::new(), "a/x").host("zot.test", move |request| match request {
+        _ if request.path == "/v2/" => Reply::new(200),
+        _ if is_token_request(request) => json(r#"{"token":"zot"}"#),
+        _ if authorized(request) == "Bearer zot" => answer(&zot, request),
+        _ => bearer(
+            401,
+            r#"realm="https://zot.test/token",service="zot",scope="repository:a/x:pull""#,
+        ),
+    });
+    internet
+        .run(&"zot.test/a/x mirror.test/a/x 1\n".repeat(5))
+        .code(0)
+        .has("5 passed");
+    let refused = internet
+        .requests("zot.test")
+        .iter()
+        .filter(|request| request.path.contains("/manifests/") && authorized(request).is_empty())
+        .count();
+    assert_eq!(refused, 1, "what it wants is learned once");
+}
+
+#[test]
+fn tencent_with_stored_credentials_that_are_refused() {
+    let internet = mirror(Internet::new(), "a/x").host("ccr.ccs.tencentyun.com", |request| {
+        if request.path.starts_with("/service/token") {
+            return Reply::error(401, "UNAUTHORIZED", "wrong password");
+        }
+        bearer(
+            401,
+            r#"realm="https://ccr.ccs.tencentyun.com/service/token",service="harbor-registry""#,
+        )
+    });
+    docker_config(&internet, "ccr.ccs.tencentyun.com", "user:hunter2");
+    let run = internet.run("ccr.ccs.tencentyun.com/a/x mirror.test/a/x 1\n");
+    run.code(3)
+        .has(".docker/config.json were refused")
+        .has_not("hunter2");
+}
+
+#[test]
+fn registry_access_redhat_com_sends_gzip_and_text_plain() {
+    // A gzip stream made by hand: stored, not compressed, so that no library is needed.
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut out = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+        let length = u16::try_from(bytes.len()).unwrap();
+        out.push(1);
+        out.extend(length.to_le_bytes());
+        out.extend((!length).to_le_bytes());
+        out.extend(bytes);
+        let mut crc = !0_u32;
+        for byte in bytes {
+            crc ^= u32::from(*byte);
+            for _ in 0..8 {
+                crc = if crc & 1 == 1 {
+                    (crc >> 1) ^ 0xedb8_8320
+                } else {
+                    crc >> 1
+                };
+            }
+        }
+        out.extend((!crc).to_le_bytes());
+        out.extend(u32::from(length).to_le_bytes());
+        out
+    }
+    let mut redhat = Content::default();
+    let image = redhat.image("ubi/x", V2, "linux/amd64", "a");
+    let mut copy = redhat.clone();
+    redhat.tag("ubi/x", "1", &image);
+    copy.index("ubi/x", Some("1"), LIST, &[entry(&image, "linux/amd64")]);
+    let internet = Internet::new()
+        .host("mirror.test", move |request| answer(&copy, request))
+        .host("registry.access.redhat.com", move |request| {
+            assert_eq!(request.header("accept-encoding"), Some("identity"));
+            let reply = answer(&redhat, request);
+            let body = gzip(&reply.body);
+            Reply::new(reply.status)
+                .header("content-type", "text/plain")
+                .header("content-encoding", "gzip")
+                .body(body)
+        });
+    internet
+        .run("registry.access.redhat.com/ubi/x mirror.test/ubi/x 1\n")
+        .code(0)
+        .has("PASS");
+}
+
+#[test]
+fn types_are_asked_for_in_lines_of_their_own_indexes_first() {
+    let internet = mirror(Internet::new(), "a/x");
+    internet.run("mirror.test/a/x mirror.test/a/x 1\n").code(0);
+    let request = internet
+        .requests("mirror.test")
+        .into_iter()
+        .find(|request| request.path.ends_with("/manifests/1"))
+        .unwrap();
+    let accepted: Vec<&str> = request
+        .headers
+        .iter()
+        .filter(|(name, _)| name == "accept")
+        .map(|(_, value)| value.as_str())
+        .collect();
+    assert_eq!(accepted.len(), 6);
+    assert!(
+        accepted[0].contains("index") && accepted[1].contains("list"),
+        "{accepted:?}"
+    );
+    assert!(digest("").starts_with("sha256:"));
+}

@@ -1,0 +1,202 @@
+//! Registries that stumble: every verdict is right all the same. Registries that fall: the run ends.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::support::{Content, Dir, How, Reply, Server, answer};
+
+/// `count` images; of every ten one is not at the destination, and one differs there.
+fn images(count: usize) -> (Content, Content, String, String) {
+    let (mut source, mut destination) = (Content::default(), Content::default());
+    let (mut list, mut failed) = (String::new(), String::new());
+    for number in 0..count {
+        let repository = format!("team/x{number}");
+        let line = format!("{repository} {repository} 1\n");
+        list += &line;
+        source.multi(&repository, "1", &["linux/amd64", "linux/arm64"], "a");
+        match number % 10 {
+            3 => failed += &line,
+            7 => {
+                destination.multi(&repository, "1", &["linux/amd64", "linux/arm64"], "other");
+                failed += &line;
+            }
+            _ => {
+                destination.multi(&repository, "1", &["linux/amd64", "linux/arm64"], "a");
+            }
+        }
+    }
+    (source, destination, list, failed)
+}
+
+/// Stumbles on its way: drops every tenth request, cuts every seventeenth answer, asks for
+/// patience for a while, and is not available for another while.
+fn stumbling(content: Content) -> Server {
+    let seen = AtomicUsize::new(0);
+    Server::start(move |request| {
+        let number = seen.fetch_add(1, Ordering::SeqCst);
+        let reply = answer(&content, request);
+        match number {
+            0..=1 => reply,
+            100..=140 => {
+                Reply::error(429, "TOOMANYREQUESTS", "slow down").header("retry-after", "1")
+            }
+            300..=340 => Reply::new(503),
+            _ if number.is_multiple_of(20) => Reply::new(200).how(How::Reset),
+            _ if number % 20 == 10 => Reply::new(200).how(How::Close),
+            _ if number.is_multiple_of(17) => {
+                let length = reply.body.len() / 2;
+                reply.how(How::Cut(length))
+            }
+            _ => reply,
+        }
+    })
+}
+
+#[test]
+fn every_verdict_is_right_on_registries_that_stumble() {
+    let (source, destination, list, failed) = images(500);
+    let (source, destination) = (stumbling(source), stumbling(destination));
+    let dir = Dir::new();
+    let run = dir
+        .validate()
+        .args(&format!(
+            "-f - -j 20 -s {} -d {}",
+            source.name(),
+            destination.name()
+        ))
+        .stdin(list)
+        .run();
+    run.code(1)
+        .has("500 images: 400 passed, 100 failed, 0 not validated");
+    assert_eq!(dir.read("mirror-validate-failed.txt"), failed);
+}
+
+#[test]
+fn a_registry_that_falls_in_the_middle_ends_the_run_in_bounded_time() {
+    let (source, destination, list, _) = images(500);
+    let (source, seen) = (Server::of(source), AtomicUsize::new(0));
+    let destination = Server::start(move |request| match seen.fetch_add(1, Ordering::SeqCst) {
+        0..300 => answer(&destination, request),
+        _ => Reply::new(200).how(How::Close),
+    });
+    let dir = Dir::new();
+    let begun = Instant::now();
+    let flags = format!(
+        "-f - -j 20 --retries 2 -s {} -d {}",
+        source.name(),
+        destination.name()
+    );
+    let run = dir.validate().args(&flags).stdin(list).run();
+    run.code(1)
+        .has("500 images: ")
+        .has("not asked, because the registry has not answered before")
+        .has_not("internal error");
+    assert!(
+        begun.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        begun.elapsed()
+    );
+    let not_validated = run
+        .log()
+        .iter()
+        .filter(|line| line.contains("NOT VALIDATED"))
+        .count();
+    assert!(not_validated > 300, "{not_validated}");
+    assert!(
+        destination.requests().len() < 500,
+        "it is not asked for every image"
+    );
+}
+
+#[test]
+fn a_server_that_asks_for_patience_is_left_alone_by_all_threads() {
+    let (source, destination, list, _) = images(40);
+    let (source, seen) = (Server::of(source), AtomicUsize::new(0));
+    let refused: std::sync::Arc<std::sync::Mutex<Vec<Instant>>> = std::sync::Arc::default();
+    let times = refused.clone();
+    let destination = Server::start(move |request| {
+        let reply = answer(&destination, request);
+        // The second request is the first manifest.
+        if seen.fetch_add(1, Ordering::SeqCst) == 1 {
+            times.lock().unwrap().push(Instant::now());
+            let date = chrono::Utc::now() + Duration::from_secs(3);
+            return Reply::new(429).header(
+                "retry-after",
+                date.format("%a, %d %b %Y %H:%M:%S GMT").to_string(),
+            );
+        }
+        times.lock().unwrap().push(Instant::now());
+        reply
+    });
+    let dir = Dir::new();
+    let run = dir
+        .validate()
+        .args(&format!(
+            "-f - -j 8 -s {} -d {}",
+            source.name(),
+            destination.name()
+        ))
+        .stdin(list)
+        .run();
+    run.code(1).has("32 passed, 8 failed, 0 not validated");
+    let times = refused.lock().unwrap().clone();
+    // Requests that were on their way when the answer came are nobody's fault: one for each thread.
+    let early = times
+        .iter()
+        .filter(|time| **time < times[0] + Duration::from_millis(1500))
+        .count();
+    assert!(early <= 8, "{early}");
+}
+
+#[test]
+fn retry_after_seconds_are_obeyed() {
+    let (source, destination, _, _) = images(1);
+    let (source, seen) = (Server::of(source), AtomicUsize::new(0));
+    let destination = Server::start(move |request| {
+        let is_first =
+            request.path.ends_with("/manifests/1") && seen.fetch_add(1, Ordering::SeqCst) == 0;
+        if is_first {
+            Reply::new(503).header("retry-after", "2")
+        } else {
+            answer(&destination, request)
+        }
+    });
+    let dir = Dir::new();
+    let begun = Instant::now();
+    let run = dir
+        .validate()
+        .args(&format!("-s {} -d {}", source.name(), destination.name()))
+        .stdin("team/x0 team/x0 1\n")
+        .run();
+    run.code(0).has("PASS");
+    assert!(begun.elapsed() >= Duration::from_secs(2));
+}
+
+#[test]
+fn a_kept_connection_that_the_server_has_closed_costs_no_retry() {
+    let (source, destination, list, _) = images(30);
+    let source = Server::of(source);
+    // Answers, and closes without saying so.
+    let destination = Server::start(move |request| {
+        let reply = answer(&destination, request);
+        let length = reply.body.len();
+        let how = if request.method == "GET" {
+            How::Cut(length)
+        } else {
+            How::Whole
+        };
+        reply.how(how)
+    });
+    let dir = Dir::new();
+    let flags = format!(
+        "-f - -j 4 --retries 0 -s {} -d {}",
+        source.name(),
+        destination.name()
+    );
+    dir.validate()
+        .args(&flags)
+        .stdin(list)
+        .run()
+        .code(1)
+        .has("24 passed, 6 failed, 0 not validated");
+}

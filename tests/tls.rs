@@ -1,0 +1,235 @@
+//! TLS: private CAs, self-signed certificates, certs.d, client certificates, and what is refused.
+
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+
+use crate::support::registry::{Registry, Setup};
+use crate::support::tls::{Authority, Pair};
+use crate::support::{Content, Dir, Run, Server, answer};
+
+fn content() -> Content {
+    let mut content = Content::default();
+    content.multi("team/x", "1", &["linux/amd64", "linux/arm64"], "a");
+    content
+}
+
+fn server(config: Arc<ServerConfig>) -> Server {
+    let content = content();
+    Server::start_tls(config, move |request| answer(&content, request))
+}
+
+/// Validates an image of this registry against itself.
+fn validate(dir: &Dir, registry: &str, flags: &str) -> Run {
+    dir.validate()
+        .args(&format!("--retries 0 -s {registry} -d {registry} {flags}"))
+        .stdin("team/x team/x 1\n")
+        .run()
+}
+
+#[track_caller]
+fn refused(run: &Run, cause: &str) {
+    run.code(3)
+        .has("NOT VALIDATED")
+        .has(cause)
+        .has("--ca-file")
+        .has("--tls-verify=false")
+        .has("certs.d/127.0.0.1:");
+}
+
+#[test]
+fn a_real_registry_with_a_private_ca() {
+    let authority = Authority::new();
+    let pair = authority.issue(&["127.0.0.1"]);
+    // Filled over plain HTTP: the same storage, served over TLS afterwards.
+    let directory = Registry::of(&content()).stop();
+    let certificate = directory.write("server.pem", &pair.pem);
+    let key = directory.write("server.key", &pair.key_pem);
+    let setup = Setup {
+        http: format!(
+            "  tls: {{certificate: {}, key: {}}}\n",
+            certificate.display(),
+            key.display()
+        ),
+        ..Setup::default()
+    };
+    let registry = Registry::with(directory, &setup);
+    let dir = Dir::new();
+    refused(
+        &validate(&dir, &registry.name(), ""),
+        "the certificate is signed by an unknown authority",
+    );
+    dir.write("ca.pem", &authority.pem);
+    validate(&dir, &registry.name(), "--ca-file ca.pem")
+        .code(0)
+        .has("PASS");
+    validate(&dir, &registry.name(), "--tls-verify=false")
+        .code(0)
+        .has("PASS");
+    let system = dir
+        .validate()
+        .args(&format!("-s {0} -d {0}", registry.name()))
+        .env("SSL_CERT_FILE", dir.path().join("ca.pem"));
+    system.stdin("team/x team/x 1\n").run().code(0).has("PASS");
+    dir.write(
+        &format!(".config/containers/certs.d/{}/ca.crt", registry.name()),
+        &authority.pem,
+    );
+    validate(&dir, &registry.name(), "").code(0).has("PASS");
+}
+
+#[test]
+fn a_self_signed_certificate_that_is_the_configured_file() {
+    let pair = Pair::self_signed(&["127.0.0.1"], false);
+    let server = server(pair.server());
+    let dir = Dir::new();
+    dir.write("ca.pem", &pair.pem);
+    validate(&dir, &server.name(), "--ca-file ca.pem")
+        .code(0)
+        .has("PASS");
+    refused(&validate(&dir, &server.name(), ""), "self-signed");
+    let other = Pair::self_signed(&["127.0.0.1"], false);
+    dir.write("other.pem", &other.pem);
+    refused(
+        &validate(&dir, &server.name(), "--ca-file other.pem"),
+        "self-signed",
+    );
+}
+
+#[test]
+fn a_configured_certificate_is_for_its_names_and_its_time_only() {
+    let dir = Dir::new();
+    let other_name = Pair::self_signed(&["registry.test"], false);
+    dir.write("name.pem", &other_name.pem);
+    let run = validate(
+        &dir,
+        &server(other_name.server()).name(),
+        "--ca-file name.pem",
+    );
+    refused(&run, "the certificate is for other names: ");
+    run.has("registry.test");
+    let expired = Pair::self_signed(&["127.0.0.1"], true);
+    dir.write("expired.pem", &expired.pem);
+    let run = validate(
+        &dir,
+        &server(expired.server()).name(),
+        "--ca-file expired.pem",
+    );
+    refused(&run, "the certificate expired on 2021-02-03");
+    let nameless = Pair::self_signed(&[], false);
+    dir.write("nameless.pem", &nameless.pem);
+    refused(
+        &validate(
+            &dir,
+            &server(nameless.server()).name(),
+            "--ca-file nameless.pem",
+        ),
+        "the certificate names no host",
+    );
+}
+
+#[test]
+fn certs_d_is_for_the_port_exactly_and_the_first_directory_counts() {
+    let pair = Pair::self_signed(&["127.0.0.1"], false);
+    let server = server(pair.server());
+    let dir = Dir::new();
+    let rootless = format!(".config/docker/certs.d/{}/ca.crt", server.name());
+    dir.write(".config/containers/certs.d/127.0.0.1/ca.crt", &pair.pem);
+    refused(&validate(&dir, &server.name(), ""), "self-signed");
+    dir.write(&rootless, &pair.pem);
+    validate(&dir, &server.name(), "").code(0).has("PASS");
+    std::fs::create_dir_all(
+        dir.path()
+            .join(format!(".config/containers/certs.d/{}", server.name())),
+    )
+    .unwrap();
+    refused(&validate(&dir, &server.name(), ""), "self-signed");
+}
+
+#[test]
+fn client_certificates() {
+    let authority = Authority::new();
+    let server = server(authority.asking_clients(&authority.issue(&["127.0.0.1"])));
+    let dir = Dir::new();
+    let certs_d = format!(".config/containers/certs.d/{}", server.name());
+    dir.write(&format!("{certs_d}/ca.crt"), &authority.pem);
+    validate(&dir, &server.name(), "")
+        .code(3)
+        .has("NOT VALIDATED");
+    let client = authority.issue(&["client"]);
+    dir.write(&format!("{certs_d}/client.cert"), &client.pem);
+    validate(&dir, &server.name(), "")
+        .code(3)
+        .has("client.cert has no key ")
+        .has("CA certificates must have the extension .crt");
+    dir.write(
+        &format!("{certs_d}/client.key"),
+        &authority.issue(&["other"]).key_pem,
+    );
+    validate(&dir, &server.name(), "")
+        .code(3)
+        .has("client.cert cannot be used with its key")
+        .has_not("internal error");
+    dir.write(&format!("{certs_d}/client.key"), &client.key_pem);
+    validate(&dir, &server.name(), "").code(0).has("PASS");
+    std::fs::remove_file(dir.path().join(format!("{certs_d}/client.cert"))).unwrap();
+    validate(&dir, &server.name(), "")
+        .code(3)
+        .has("client.key has no client certificate ");
+}
+
+#[test]
+fn a_ca_file_that_is_none_is_a_usage_error() {
+    let dir = Dir::new();
+    dir.write("text.pem", "hello");
+    dir.write(
+        "broken.pem",
+        "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n",
+    );
+    for (flags, message) in [
+        (
+            "--ca-file missing.pem",
+            "cannot read the certificate file missing.pem: No such file",
+        ),
+        (
+            "--ca-file text.pem",
+            "the certificate file text.pem has no certificate in PEM form",
+        ),
+        (
+            "--ca-file broken.pem",
+            "the certificate file broken.pem cannot be used",
+        ),
+    ] {
+        validate(&dir, "127.0.0.1:1", flags)
+            .code(2)
+            .one_error(message);
+    }
+}
+
+#[test]
+fn plain_http_is_for_this_machine_only_or_on_request() {
+    let server = Server::of(content());
+    let dir = Dir::new();
+    // The same server by a name that is not this machine's: 0.0.0.0 leads here, and is no loopback.
+    let outside = format!("0.0.0.0:{}", server.port());
+    let run = validate(&dir, &outside, "");
+    run.code(3)
+        .has("the server does not speak TLS on this port")
+        .has("for plain HTTP use --tls-verify=false");
+    assert!(server.requests().is_empty());
+    validate(&dir, &outside, "--tls-verify=false")
+        .code(0)
+        .has("PASS");
+    validate(&dir, &format!("localhost:{}", server.port()), "")
+        .code(0)
+        .has("PASS");
+}
+
+#[test]
+fn a_certificate_error_never_leads_to_plain_http() {
+    let pair = Pair::self_signed(&["127.0.0.1"], false);
+    let server = server(pair.server());
+    let run = validate(&Dir::new(), &server.name(), "-debug");
+    refused(&run, "self-signed");
+    run.has_not("GET http://");
+}
