@@ -3,7 +3,17 @@
 
 CARGO ?= cargo
 BIN := target/release/image-tools
-VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
+
+HOST_CPU := $(shell uname -m)
+TARGET ?= $(HOST_CPU)-unknown-linux-musl
+TARGET_CPU := $(firstword $(subst -, ,$(TARGET)))
+TARGET_VAR := $(subst -,_,$(TARGET))
+TARGET_ENV := $(shell echo $(TARGET_VAR) | tr a-z A-Z)
+# The C parts need a compiler only, no C library: the host's serves for musl too.
+TARGET_CC := $(if $(filter $(HOST_CPU),$(TARGET_CPU)),gcc,$(TARGET_CPU)-linux-gnu-gcc)
+GNU := $(HOST_CPU)-unknown-linux-gnu
+BUILD_MUSL = CC_$(TARGET_VAR)=$(TARGET_CC) CARGO_TARGET_$(TARGET_ENV)_LINKER=$(TARGET_CC) $(CARGO) build --target $(TARGET)
+BUILD_GNU = RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --target $(GNU) --target-dir target/static-gnu
 
 .PHONY: all demo test lint static clean
 
@@ -15,9 +25,20 @@ all:
 demo: all
 	IMAGE_TOOLS=$(BIN) $(CARGO) run --release --quiet --example demo
 
-# Unit tests and tests of the real binary against real registries.
-test: test-tools
+# Unit tests and tests of the real binary against real registries; also of static binaries, in
+# chroots, where they can be built and root is here to make the chroots.
+test: test-tools test-static
+	IMAGE_TOOLS_STATIC="$$(ls -d $(CURDIR)/target/$(TARGET)/debug/image-tools $(CURDIR)/target/static-gnu/$(GNU)/debug/image-tools 2>/dev/null | tr '\n' ' ')" \
 	$(CARGO) test
+
+.PHONY: test-static
+test-static:
+	@if rustup target list --installed | grep -qx $(TARGET) || rustup target add $(TARGET); then $(BUILD_MUSL); fi
+	@$(BUILD_GNU)
+	@if [ ! -d target/nss/usr ] && command -v dpkg >/dev/null; then \
+	  mkdir -p target/nss && cd target/nss && apt-get download -q libnss-myhostname libnss-resolve && \
+	  for package in *.deb; do dpkg -x $$package . || exit; done; \
+	fi || echo "no modules for name lookup: one test will be skipped" >&2
 
 # Debian's servers that the tests start; installed where that is possible without asking.
 TEST_PACKAGES := docker-registry nginx-light tinyproxy
@@ -37,22 +58,19 @@ lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
 
-# One stripped, statically linked file in dist/, for a host that has nothing else.
+# One stripped, statically linked file in dist/, for a host that has nothing else, and its SHA-256.
 # For another processor: make static TARGET=aarch64-unknown-linux-musl (Debian: gcc-aarch64-linux-gnu).
-TARGET ?= $(shell uname -m)-unknown-linux-musl
-HOST_CPU := $(shell uname -m)
-TARGET_CPU := $(firstword $(subst -, ,$(TARGET)))
-TARGET_VAR := $(subst -,_,$(TARGET))
-# The C parts (ring) need a compiler only, no C library: the host's serves for musl too.
-TARGET_CC := $(if $(filter $(HOST_CPU),$(TARGET_CPU)),gcc,$(TARGET_CPU)-linux-gnu-gcc)
-
+# Where the musl target cannot be had: gnu, with name lookup pinned to files and DNS (src/nss.rs).
 static:
-	rustup target list --installed | grep -qx $(TARGET) || rustup target add $(TARGET)
-	CC_$(TARGET_VAR)=$(TARGET_CC) \
-	CARGO_TARGET_$(shell echo $(TARGET_VAR) | tr a-z A-Z)_LINKER=$(if $(filter $(HOST_CPU),$(TARGET_CPU)),gcc,rust-lld) \
-	$(CARGO) build --release --target $(TARGET)
-	mkdir -p dist
-	cp target/$(TARGET)/release/image-tools dist/image-tools
+	@mkdir -p dist
+	@if rustup target list --installed | grep -qx $(TARGET) || rustup target add $(TARGET); then \
+	  $(BUILD_MUSL) --release && cp target/$(TARGET)/release/image-tools dist/; \
+	elif [ $(TARGET_CPU) = $(HOST_CPU) ]; then \
+	  echo "the target $(TARGET) cannot be had: building for $(GNU)" >&2; \
+	  $(BUILD_GNU) --release && cp target/static-gnu/$(GNU)/release/image-tools dist/; \
+	else \
+	  echo "the target $(TARGET) cannot be had" >&2; exit 1; \
+	fi
 	cd dist && sha256sum image-tools >image-tools.sha256
 
 clean:

@@ -7,6 +7,8 @@ mod exit;
 mod interrupt;
 mod list;
 mod manifest;
+#[cfg(all(target_env = "gnu", target_feature = "crt-static"))]
+mod nss;
 mod reference;
 mod registry;
 mod report;
@@ -19,7 +21,14 @@ use std::process::ExitCode;
 use cli::Command;
 use exit::Exit;
 
+/// musl's own allocator makes threads wait for each other.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
+    #[cfg(all(target_env = "gnu", target_feature = "crt-static"))]
+    nss::pin();
     match answer() {
         Ok(exit) => exit.into(),
         Err(error) => {

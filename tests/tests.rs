@@ -5,12 +5,17 @@
 mod auth;
 mod between;
 mod cli;
+mod docs;
+mod durability;
 mod faults;
+mod hostile;
 mod list;
 mod output;
+mod portable;
 mod registries;
 mod resilience;
 mod scale;
 mod support;
+mod terminal;
 mod tls;
 mod verdicts;

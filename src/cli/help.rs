@@ -5,6 +5,44 @@ use std::fmt::Write as _;
 use super::flags::{FLAGS, Takes};
 use super::{PROGRAM, VALIDATE};
 
+/// The exit codes, and when each is given.
+pub const EXIT_CODES: &[(&str, &str)] = &[
+    ("0", "every image passed, or the list has none"),
+    ("1", "at least one image failed"),
+    (
+        "2",
+        "usage: a wrong flag, an unreadable list, an output that cannot be written",
+    ),
+    ("3", "none failed, but at least one could not be validated"),
+    ("130, 143, 129", "interrupted by SIGINT, SIGTERM, SIGHUP"),
+];
+
+/// The environment variables that are read.
+pub const ENVIRONMENT: &[(&str, &str)] = &[
+    ("SOURCE_REGISTRY, DEST_REGISTRY", "as -s and -d"),
+    (
+        "SOURCE_USERNAME, SOURCE_PASSWORD",
+        "credentials for the source registry",
+    ),
+    (
+        "DEST_USERNAME, DEST_PASSWORD",
+        "credentials for the destination registry",
+    ),
+    (
+        "REGISTRY_AUTH_FILE, DOCKER_CONFIG, DOCKER_AUTH_CONFIG, XDG_RUNTIME_DIR",
+        "where credentials are",
+    ),
+    (
+        "HTTPS_PROXY, HTTP_PROXY, NO_PROXY",
+        "proxies, also in lower case",
+    ),
+    (
+        "SSL_CERT_FILE, SSL_CERT_DIR",
+        "the system's CA certificates",
+    ),
+    ("NO_COLOR", "no colours"),
+];
+
 /// Help on the program.
 pub fn program() -> String {
     format!(
@@ -15,6 +53,8 @@ Usage:
 
 Commands:
   {VALIDATE}   validate mirrored images
+  completion SHELL  print the completion script for bash, zsh or fish
+  man               print the man page
   help              print this help; 'help {VALIDATE}' lists its flags
   version           print the version
 
@@ -55,9 +95,11 @@ One image a line in the list: SOURCE DESTINATION TAG, for example:
   hello-world library/hello-world latest
 Empty lines and lines that begin with '#' or '//' are skipped.
 
-Exit codes: 0 all passed, 1 some failed, 2 usage, 3 none failed but some could not be validated,
-130 and 143 interrupted.
+Exit codes:
 ",
     );
+    for (code, when) in EXIT_CODES {
+        let _ = writeln!(text, "  {code:<14} {when}");
+    }
     text
 }

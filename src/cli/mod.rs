@@ -3,8 +3,10 @@
 //! The rest of the code never sees a raw flag: everything here is resolved, checked and has its
 //! default.
 
+mod completion;
 mod flags;
 mod help;
+mod man;
 mod options;
 mod parse;
 
@@ -22,7 +24,10 @@ pub const PROGRAM: &str = "image-tools";
 pub const VALIDATE: &str = "mirror-validate";
 
 /// The words that can stand in the place of a command.
-const COMMANDS: &[&str] = &[VALIDATE, "help", "version"];
+const COMMANDS: &[&str] = &[VALIDATE, "completion", "man", "help", "version"];
+
+/// The shells for which there are completions.
+const SHELLS: &[&str] = &["bash", "zsh", "fish"];
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -93,6 +98,20 @@ pub fn command(mut args: impl Iterator<Item = OsString>) -> Result<Command, Usag
             Some(topic) => Err(unknown(&topic.to_string_lossy())),
             None => Ok(Command::Print(help::program())),
         },
+        "completion" => {
+            let shell = args
+                .next()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            let script = completion::script(&shell).ok_or_else(|| UsageError::Value {
+                flag: "completion".to_owned(),
+                value: shell,
+                wanted: SHELLS.join(", "),
+            })?;
+            Ok(Command::Print(script))
+        }
+        "man" => Ok(Command::Print(man::page())),
         "-v" | "--v" | "-version" | "--version" | "version" => Ok(Command::Print(help::version())),
         flag if flag.starts_with('-') => Err(UsageError::UnknownFlag(
             flag.to_owned(),

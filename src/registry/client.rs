@@ -241,6 +241,12 @@ impl Client {
         } = answer;
         let trouble = || question.trouble(describe(&response));
         match response.status.as_u16() {
+            200 if question.method == Method::GET && is_encoded(&response) => {
+                let encoding = response.header("content-encoding").unwrap_or_default();
+                Err(Error::Invalid(question.trouble(format!(
+                    "the answer has the encoding {encoding}, which was not asked for"
+                ))))
+            }
             200 => Ok(response),
             404 if is_of_registry(&response) => Err(Error::Missing(trouble())),
             404 => Err(Error::Invalid(trouble().remedy(
@@ -267,6 +273,13 @@ impl Client {
             .or_insert_with(make)
             .clone()
     }
+}
+
+/// Whether a body is still compressed; gzip has been taken off already.
+fn is_encoded(response: &Response) -> bool {
+    response
+        .header("content-encoding")
+        .is_some_and(|encoding| !matches!(encoding.as_str(), "" | "identity"))
 }
 
 /// The host of a URL as a registry's name.

@@ -2,12 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::summary::Totals;
 
 /// Rates measured over less than this are noise.
 const SETTLED: Duration = Duration::from_secs(2);
+
+/// Terminals of fewer columns have no room for a bar beside its numbers.
+const NARROW: u16 = 60;
 
 /// The bar; it may be hidden.
 pub struct Progress {
@@ -25,14 +29,23 @@ impl Progress {
             ProgressDrawTarget::hidden()
         };
         let bar = ProgressBar::with_draw_target(total, target);
-        let template = if total.is_some() {
-            "{wide_bar} {pos}/{len} {msg}"
+        let position = if total.is_some() {
+            "{pos}/{len}"
         } else {
-            "{spinner} {pos} {msg}"
+            "{pos}"
+        };
+        // The message is cut to what is left of the line: a line that wraps cannot be taken away.
+        let is_narrow = Term::stderr()
+            .size_checked()
+            .is_some_and(|(_, columns)| columns < NARROW);
+        let template = match (is_narrow, total) {
+            (true, _) => format!("{position} {{wide_msg}}"),
+            (false, Some(_)) => format!("[{{bar:16}}] {position} {{wide_msg}}"),
+            (false, None) => format!("{{spinner}} {position} {{wide_msg}}"),
         };
         // The template is ours and well formed; the default one would serve as well.
-        let style =
-            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let style = ProgressStyle::with_template(&template)
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
         bar.set_style(style.progress_chars("=> "));
         Self {
             bar,

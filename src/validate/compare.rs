@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 use serde_json::ser::PrettyFormatter;
 
+use super::difference;
 use crate::manifest::{Digest, Filter, Normalized, Platform};
 
 /// One image of a side, as it is compared.
@@ -123,11 +124,13 @@ pub fn compare(
                 return Err(nothing_selected());
             }
             if counted(specs) != counted(&selected) {
+                let mut details = vec![
+                    format!("srcSpec: {}", json(specs)),
+                    format!("dstSpec: {}", json(&selected)),
+                ];
+                details.extend(difference::explain(specs, &selected));
                 return Err(Mismatch {
-                    details: vec![
-                        format!("srcSpec: {}", json(specs)),
-                        format!("dstSpec: {}", json(&selected)),
-                    ],
+                    details,
                     reason: format!(
                         "source manifest \"{}\" != dest \"{}\", tag \"{}\"",
                         names.source, names.destination, names.tag
@@ -314,7 +317,14 @@ mod tests {
         let expected = format!(
             "srcSpec: [\n    {{\n        \"digest\": \"{digest}\",\n        \"platform\": {{\n            \"architecture\": \"arm\",\n            \"os\": \"linux\",\n            \"variant\": \"v7\"\n        }}\n    }}\n]"
         );
-        assert_eq!(mismatch.details, [expected, "dstSpec: []".to_owned()]);
+        assert_eq!(
+            mismatch.details,
+            [
+                expected,
+                "dstSpec: []".to_owned(),
+                format!("linux/arm/v7: only at the source: {digest}"),
+            ]
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Validating one image: both sides are read, compared, and the compared children asked for.
 
 mod compare;
+mod difference;
 mod specs;
 
 use std::sync::Arc;

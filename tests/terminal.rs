@@ -1,0 +1,131 @@
+//! A person at a terminal: prompts, the bar, Ctrl-C. On a pseudo-terminal made by `script`.
+
+use std::time::Duration;
+
+use crate::support::dir::TestCommand;
+use crate::support::{Content, Dir, How, Reply, Server, answer, wait_until};
+
+fn content(count: usize) -> Content {
+    let mut content = Content::default();
+    for number in 0..count {
+        content.multi(&format!("team/x{number}"), "1", &["linux/amd64"], "a");
+    }
+    content
+}
+
+/// A command line on a terminal of so many columns.
+fn on_terminal(dir: &Dir, columns: u32, command: &str) -> TestCommand {
+    let program = env!("CARGO_BIN_EXE_image-tools");
+    let shell = format!(
+        "trap : INT; stty cols {columns} rows 24 -echo; {program} mirror-validate {command}; echo \"exit $?\"; stty -a | grep -o ' -\\?icanon'"
+    );
+    dir.command("script")
+        .args("-q -e -f -c")
+        .arg(shell)
+        .arg("/dev/null")
+        .env("TERM", "xterm-256color")
+        .env("SHELL", "/bin/sh")
+}
+
+#[test]
+fn each_image_that_is_typed_has_its_answer_before_the_next_prompt() {
+    let server = Server::of(content(2));
+    let dir = Dir::new();
+    let command = format!("--color never -s {0} -d {0}", server.name());
+    let typed = "team/x0 team/x0 1\nnonsense\n\n# comment\nteam/x1 team/nothing 1\n\u{4}";
+    let shown = on_terminal(&dir, 200, &command).stdin(typed).run().stdout;
+    let at = |text: &str| {
+        shown
+            .find(text)
+            .unwrap_or_else(|| panic!("{text:?} is not in:\n{shown}"))
+    };
+    assert!(
+        at("Type one image a line: SOURCE DESTINATION TAG") < at(">>> "),
+        "{shown}"
+    );
+    assert!(at(">>> ") < at("[M_ID:1] PASS"));
+    assert!(at("[M_ID:1] PASS") < at("standard input:2: 1 field instead of 3"));
+    assert!(at("standard input:2") < at("destination manifest does not exists"));
+    assert!(at("does not exists") < at("3 images: 1 passed, 1 failed, 1 not validated"));
+    assert!(shown.matches(">>> ").count() >= 4, "{shown}");
+    assert!(shown.contains("exit 1"), "{shown}");
+}
+
+#[test]
+fn the_bar_and_the_log_share_the_terminal() {
+    for columns in [80, 20] {
+        let all = content(60);
+        let server = Server::start(move |request| {
+            // Slow enough for the bar to be drawn several times.
+            std::thread::sleep(Duration::from_millis(10));
+            answer(&all, request)
+        });
+        let dir = Dir::new();
+        let list: String = (0..60)
+            .map(|number| format!("team/x{number} team/x{number} 1\n"))
+            .collect();
+        dir.write("list.txt", list);
+        let command = format!("-f list.txt --color never -s {0} -d {0}", server.name());
+        let shown = on_terminal(&dir, columns, &command).run().stdout;
+        for number in 0..60 {
+            let line = format!(
+                "[M_ID:{}] PASS [{1}/team/x{number}:1] == [{1}/team/x{number}:1]\r\n",
+                number + 1,
+                server.name()
+            );
+            assert!(
+                shown.contains(&line),
+                "{line:?} is not whole in:\n{shown:?}"
+            );
+        }
+        assert!(shown.contains("/60 "), "{shown:?}");
+        assert!(columns == 20 || shown.contains("passed "), "{shown:?}");
+        // Nothing of the bar is left below the summary.
+        let end = &shown[shown.find("60 images: 60 passed").expect("the summary")..];
+        assert!(!end.contains("/60"), "{end:?}");
+        assert!(shown.contains("exit 0"), "{shown:?}");
+    }
+}
+
+#[test]
+fn control_c_leaves_the_terminal_sane() {
+    let server = Server::start(|request| match request.path.as_str() {
+        "/v2/" => Reply::new(200),
+        _ => Reply::new(200).how(How::Stall),
+    });
+    let dir = Dir::new();
+    dir.write("list.txt", "team/x team/x 1\n".repeat(3));
+    let mut running = on_terminal(
+        &dir,
+        80,
+        &format!("-f list.txt -s {0} -d {0}", server.name()),
+    )
+    .start();
+    wait_until("the stall", || server.count("GET", "team/x") == 1);
+    running.type_in("\u{3}");
+    let shown = running.end().stdout;
+    assert!(
+        shown.contains("interrupted by SIGINT: 3 images: 0 passed, 0 failed, 3 not validated"),
+        "{shown}"
+    );
+    assert!(shown.contains("exit 130"), "{shown}");
+    assert!(shown.contains(" icanon"), "{shown}");
+    assert_eq!(
+        dir.read("mirror-validate-failed.txt"),
+        "team/x team/x 1\n".repeat(3)
+    );
+}
+
+#[test]
+fn colours_on_a_terminal_unless_no_color_is_set() {
+    let server = Server::of(content(1));
+    let dir = Dir::new();
+    dir.write("list.txt", "team/x0 team/x0 1\n");
+    let command = format!("-f list.txt --progress never -s {0} -d {0}", server.name());
+    assert!(
+        on_terminal(&dir, 80, &command)
+            .run()
+            .stdout
+            .contains("\u{1b}[32m[INFO]\u{1b}[0m")
+    );
+}
