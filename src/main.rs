@@ -7,6 +7,7 @@ mod exit;
 mod interrupt;
 mod list;
 mod manifest;
+mod memo;
 #[cfg(all(target_env = "gnu", target_feature = "crt-static"))]
 mod nss;
 mod reference;

@@ -20,6 +20,7 @@ use crate::cli::{Input, Options, When};
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::list::{self, Line, List, ListError};
+use crate::memo::{Memo, Turn, Waiter};
 use crate::reference::{self, NameError};
 use crate::registry::{CertsD, Client, Credentials, Proxies, Settings, Side, TrustError};
 use crate::report::{Event, FailedList, FailedListError, Level, Logger, Outcome, Progress, Writer};
@@ -100,6 +101,7 @@ pub fn run(options: Options) -> Result<Exit, RunError> {
         options,
         list,
         validator,
+        memo: (!is_typed).then(Arc::default),
         interrupt,
         events,
         place,
@@ -118,6 +120,8 @@ struct Feeder {
     options: Options,
     list: List,
     validator: Arc<Validator>,
+    /// None where a person types images: one that is typed again is validated again.
+    memo: Option<Arc<Memo>>,
     interrupt: Arc<Interrupt>,
     events: Sender<Event>,
     place: Receiver<()>,
@@ -208,7 +212,32 @@ impl Feeder {
     fn begin(&self, pool: &rayon::ThreadPool, line: Line, number_of_image: u64, image: Image) {
         let number = line.number;
         self.send(Event::Begun(line));
-        let (validator, events) = (self.validator.clone(), self.events.clone());
+        if let Some(memo) = &self.memo {
+            match memo.begin(
+                &image,
+                Waiter {
+                    number,
+                    image: number_of_image,
+                },
+            ) {
+                Turn::Validate => {}
+                Turn::Wait => return,
+                Turn::Known(outcome) => {
+                    let source = image.reference.of(&image.source);
+                    return self.send(Event::Ended {
+                        number,
+                        image: number_of_image,
+                        source,
+                        outcome,
+                    });
+                }
+            }
+        }
+        let (validator, memo, events) = (
+            self.validator.clone(),
+            self.memo.clone(),
+            self.events.clone(),
+        );
         let log = self.log.for_image(number_of_image);
         pool.spawn_fifo(move || {
             let validated = catch_unwind(AssertUnwindSafe(|| validator.validate(&image, &log)));
@@ -216,6 +245,15 @@ impl Feeder {
                 cause: describe_panic(panic.as_ref()),
             });
             let source = image.reference.of(&image.source);
+            for waiter in memo.iter().flat_map(|memo| memo.end(&image, &outcome)) {
+                let (source, outcome) = (source.clone(), outcome.clone());
+                let _ = events.send(Event::Ended {
+                    number: waiter.number,
+                    image: waiter.image,
+                    source,
+                    outcome,
+                });
+            }
             // The writer is gone only when the program ends.
             let _ = events.send(Event::Ended {
                 number,

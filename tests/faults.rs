@@ -334,7 +334,16 @@ fn credentials_do_not_follow_a_redirect_to_another_host() {
 
 #[test]
 fn a_token_is_fetched_once_for_each_repository() {
-    let content = usual();
+    let mut content = Content::default();
+    for tag in 0..20 {
+        content.multi(
+            "team/x",
+            &tag.to_string(),
+            &["linux/amd64", "linux/arm64"],
+            "a",
+        );
+    }
+    let all = content.clone();
     let server = Server::start(move |request| {
         if request.path.starts_with("/token") {
             return Reply::new(200).body(r#"{"token":"secret-token"}"#);
@@ -348,7 +357,7 @@ fn a_token_is_fetched_once_for_each_repository() {
             "Bearer realm=\"/token?a=1\",service=\"reg, istry\"",
         )
     });
-    let source = Server::of(usual());
+    let source = Server::of(all);
     let dir = Dir::new();
     let run = dir
         .validate()
@@ -357,7 +366,11 @@ fn a_token_is_fetched_once_for_each_repository() {
             source.name(),
             server.name()
         ))
-        .stdin("team/x team/x 1\n".repeat(20))
+        .stdin(
+            (0..20)
+                .map(|tag| format!("team/x team/x {tag}\n"))
+                .collect::<String>(),
+        )
         .run();
     run.code(0).has("20 passed").has_not("secret-token");
     let tokens: Vec<String> = server
@@ -419,7 +432,11 @@ fn a_registry_that_is_down_costs_its_patience_once() {
             "-f - -j 8 --retries 2 -s {} -d {name}",
             source.name()
         ))
-        .stdin("team/x team/x 1\n".repeat(500))
+        .stdin(
+            (0..500)
+                .map(|number| format!("team/x team/x{number} 1\n"))
+                .collect::<String>(),
+        )
         .run();
     run.code(3)
         .has("500 images: 0 passed, 0 failed, 500 not validated");

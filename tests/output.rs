@@ -222,11 +222,10 @@ fn a_signal_leaves_everything_that_is_not_validated_in_the_list() {
     for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
         let (source, destination) = stalling();
         let dir = Dir::new();
-        let slow = "team/slow team/slow 1\n";
-        let list = format!(
-            "{GOOD}{BAD}{}# comment\nnonsense\n{GOOD}{BAD}",
-            slow.repeat(300)
-        );
+        let slow: String = (0..300)
+            .map(|number| format!("team/slow{number} team/slow 1\n"))
+            .collect();
+        let list = format!("{GOOD}{BAD}{}# comment\nnonsense\n{GOOD}{BAD}", slow);
         dir.write("list.txt", &list);
         let flags = format!(
             "-f list.txt -o list.txt -j 2 -s {} -d {}",

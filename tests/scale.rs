@@ -1,6 +1,6 @@
 //! A thousand images on real registries: every verdict right, on one thread and on twenty.
 
-use crate::support::{Content, Dir, Registry};
+use crate::support::{Content, Dir, Registry, Server};
 
 #[test]
 fn a_thousand_images_give_the_same_verdicts_on_one_thread_and_on_twenty() {
@@ -54,4 +54,36 @@ fn a_thousand_images_give_the_same_verdicts_on_one_thread_and_on_twenty() {
         logs.push(log);
     }
     assert_eq!(logs[0], logs[1]);
+}
+
+#[test]
+fn an_image_that_the_list_names_twice_costs_once() {
+    let mut content = Content::default();
+    content.multi("team/x", "1", &["linux/amd64", "linux/arm64"], "a");
+    let (source, destination) = (Server::of(content.clone()), Server::of(content));
+    let dir = Dir::new();
+    let flags = format!("-f - -j 8 -s {} -d {}", source.name(), destination.name());
+    let list = "team/x team/x 1\nteam/x team/gone 1\n".repeat(50);
+    dir.validate()
+        .args(&flags)
+        .stdin(list)
+        .run()
+        .code(1)
+        .has("[M_ID:99] PASS")
+        .has("100 images: 50 passed, 50 failed");
+    assert_eq!(
+        dir.read("mirror-validate-failed.txt"),
+        "team/x team/gone 1\n".repeat(50)
+    );
+    assert_eq!(destination.count("GET", "/team/x/manifests/1"), 1);
+    assert_eq!(destination.count("GET", "/team/gone/manifests/1"), 1);
+    assert_eq!(source.count("GET", "/manifests/"), 2);
+    // What is typed again is validated again.
+    let run = dir
+        .validate()
+        .args(&format!("-s {0} -d {0}", destination.name()))
+        .stdin("team/x team/x 1\n".repeat(3))
+        .run();
+    run.code(0).has("3 passed");
+    assert_eq!(destination.count("GET", "/team/x/manifests/1"), 7);
 }

@@ -23,6 +23,9 @@ use crate::report::Logger;
 /// The first pause before a retry; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
+/// The pause after a connection broke while others to the same host did not.
+const ACCIDENT_PAUSE: Duration = Duration::from_millis(100);
+
 /// The longest pause that this program chooses.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -124,8 +127,10 @@ impl Wire {
         let successes_before = brake.successes();
         let mut tries = 0;
         let mut stale = 0;
+        let mut accidents = 0;
         loop {
             self.wait_for_turn(&brake, host, asked)?;
+            let successes_seen = brake.successes();
             let (trouble, pause) = match exchange() {
                 Ok(response) if !is_passing(response.status.as_u16()) => {
                     brake.succeeded();
@@ -163,6 +168,17 @@ impl Wire {
                 Err(Failure::Lost { stale: true, .. }) if stale < 64 => {
                     stale += 1;
                     brake.released();
+                    continue;
+                }
+                // The connection broke while others did not: an accident on the way, not the host.
+                Err(Failure::Lost { .. })
+                    if accidents < 2 * self.retries && brake.successes() > successes_seen =>
+                {
+                    accidents += 1;
+                    brake.failed(None);
+                    if self.interrupt.sleep(ACCIDENT_PAUSE) {
+                        return Err(Error::Interrupted);
+                    }
                     continue;
                 }
                 Err(failure) if failure.may_pass() => {

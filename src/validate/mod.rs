@@ -27,6 +27,17 @@ pub struct Image {
     pub reference: Reference,
 }
 
+impl Image {
+    /// What is compared, for the log: `[S:T] == [D:T]`.
+    pub fn compared(&self) -> String {
+        format!(
+            "[{}] == [{}]",
+            self.reference.of(&self.source),
+            self.reference.of(&self.destination)
+        )
+    }
+}
+
 /// Validates images; shared by all threads.
 pub struct Validator {
     /// Who reads the registries.
@@ -78,7 +89,7 @@ impl Validator {
         };
         match self.attempt(image, names, log) {
             Ok(()) => Outcome::Passed {
-                compared: format!("[{}] == [{full_destination}]", image.reference.of(&source)),
+                compared: image.compared(),
             },
             Err(Stop::Failed(mismatch)) => Outcome::Failed {
                 details: mismatch.details,
