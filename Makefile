@@ -15,7 +15,7 @@ GNU := $(HOST_CPU)-unknown-linux-gnu
 BUILD_MUSL = CC_$(TARGET_VAR)=$(TARGET_CC) CARGO_TARGET_$(TARGET_ENV)_LINKER=$(TARGET_CC) $(CARGO) build --target $(TARGET)
 BUILD_GNU = RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --target $(GNU) --target-dir target/static-gnu
 
-.PHONY: all demo test lint static clean
+.PHONY: all demo test bench lint static clean
 
 all:
 	$(CARGO) build --release
@@ -53,6 +53,10 @@ test-tools:
 	else \
 	  echo "the tests need:$$missing; install them with  apt-get install $(TEST_PACKAGES)" >&2; exit 1; \
 	fi
+
+# What validating costs, against a bare loop with the same requests; installs a registry as `test`.
+bench: test-tools
+	$(CARGO) bench --bench validate
 
 lint:
 	$(CARGO) fmt --check

@@ -1,0 +1,350 @@
+//! `make bench`: what validating costs, against the floor of the same requests in a bare loop.
+//!
+//! Starts its own registries on loopback, runs the release binary, prints one table. Figures in
+//! the README are copied from here.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[allow(dead_code, reason = "the harness has more than the benchmark needs")]
+#[path = "../support/content.rs"]
+mod content;
+#[allow(dead_code, reason = "the harness has more than the benchmark needs")]
+#[path = "../support/dir.rs"]
+mod dir;
+mod floor;
+#[allow(dead_code, reason = "the harness has more than the benchmark needs")]
+#[path = "../support/registry.rs"]
+mod registry;
+mod server;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use wait4::Wait4 as _;
+
+use content::{Content, LIST, V2, entry};
+use dir::Dir;
+use floor::Asked;
+use registry::Registry;
+use server::FastServer;
+
+/// What one run of the program cost. The peak counts this program's own memory at the fork as
+/// well, so the rows that follow large ones have none.
+struct Cost {
+    wall: Duration,
+    cpu: Duration,
+    peak_kib: Option<u64>,
+}
+
+fn main() {
+    let content = images(1);
+    println!(
+        "{:<34} {:>6} {:>3} {:>9} {:>6} {:>6} {:>6} {:>8} {:>8} {:>9} {:>7}",
+        "setting",
+        "images",
+        "-j",
+        "images/s",
+        "GET",
+        "HEAD",
+        "conns",
+        "cpu ms",
+        "peak MB",
+        "floor/s",
+        "ratio"
+    );
+    let at_once = || FastServer::start(&content, Duration::ZERO);
+    let slow = || FastServer::start(&content, Duration::from_millis(50));
+    for (jobs, count) in [(1, 500), (4, 500), (20, 500)] {
+        fast("answers at once", &at_once(), &at_once(), jobs, count);
+    }
+    for (jobs, count) in [(1, 20), (4, 100), (20, 500)] {
+        fast("answers after 50 ms", &slow(), &slow(), jobs, count);
+    }
+    for (jobs, count) in [(1, 500), (4, 500), (20, 500)] {
+        real(jobs, count);
+    }
+    large_index();
+    for count in [100, 1_000, 5_000, 20_000] {
+        fast(
+            "flat in the list's length",
+            &at_once(),
+            &at_once(),
+            4,
+            count,
+        );
+    }
+    million_lines(&at_once());
+    skopeo();
+}
+
+/// A list of two architectures under the tag `1`, in the repository `team/x0` and so on.
+fn images(count: usize) -> Content {
+    let mut content = Content::default();
+    for number in 0..count {
+        content.multi(
+            &format!("team/x{number}"),
+            "1",
+            &["linux/amd64", "linux/arm64"],
+            &number.to_string(),
+        );
+    }
+    content
+}
+
+/// The requests that each of these images needs: two GETs, and two HEADs at the destination.
+fn needed(content: &Content, count: usize, source: &str, destination: &str) -> Vec<Vec<Asked>> {
+    let children: Vec<&str> = content
+        .manifests
+        .iter()
+        .map(|(_, name, _)| name.as_str())
+        .filter(|name| name.starts_with("sha256:"))
+        .collect();
+    (0..count)
+        .map(|number| {
+            let manifest = |reference: &str| format!("/v2/team/x{number}/manifests/{reference}");
+            let pair = &children[(2 * number) % children.len()..][..2];
+            vec![
+                (source.to_owned(), "GET", manifest("1")),
+                (destination.to_owned(), "GET", manifest("1")),
+                (destination.to_owned(), "HEAD", manifest(pair[0])),
+                (destination.to_owned(), "HEAD", manifest(pair[1])),
+            ]
+        })
+        .collect()
+}
+
+fn list(count: usize) -> String {
+    (0..count)
+        .map(|number| format!("team/x{number} team/x{number} 1\n"))
+        .collect()
+}
+
+/// Runs the program on a list; its output goes to files.
+fn run(dir: &Dir, list: &str, args: &str) -> Cost {
+    dir.write("list.txt", list);
+    let program = Path::new(env!("CARGO_BIN_EXE_image-tools"));
+    let log = fs::File::create(dir.path().join("log")).unwrap();
+    let begun = Instant::now();
+    let mut child = Command::new(program)
+        .args(["mirror-validate", "-f", "list.txt"])
+        .args(args.split_whitespace())
+        .current_dir(dir.path())
+        .env_clear()
+        .env("HOME", dir.path())
+        .stdout(log)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let usage = child.wait4().unwrap().rusage;
+    Cost {
+        wall: begun.elapsed(),
+        cpu: usage.utime + usage.stime,
+        peak_kib: Some(usage.maxrss / 1024),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+fn row(
+    setting: &str,
+    count: usize,
+    jobs: usize,
+    cost: &Cost,
+    asked: Option<(usize, usize, usize)>,
+    floor: Option<Duration>,
+) {
+    let images = count as f64;
+    let each = |number: usize| format!("{:.2}", number as f64 / images);
+    let (gets, heads, connections) = asked.map_or_else(
+        || ("-".to_owned(), "-".to_owned(), "-".to_owned()),
+        |(gets, heads, connections)| (each(gets), each(heads), connections.to_string()),
+    );
+    let peak = cost.peak_kib.map_or_else(
+        || "-".to_owned(),
+        |kib| format!("{:.1}", kib as f64 / 1024.0),
+    );
+    let (per_second, ratio) = floor.map_or_else(
+        || ("-".to_owned(), "-".to_owned()),
+        |floor| {
+            (
+                format!("{:.0}", images / floor.as_secs_f64()),
+                format!("{:.2}", cost.wall.as_secs_f64() / floor.as_secs_f64()),
+            )
+        },
+    );
+    println!(
+        "{setting:<34} {count:>6} {jobs:>3} {:>9.0} {gets:>6} {heads:>6} {connections:>6} {:>8.3} {peak:>8} {per_second:>9} {ratio:>7}",
+        images / cost.wall.as_secs_f64(),
+        cost.cpu.as_secs_f64() * 1000.0 / images,
+    );
+}
+
+fn fast(setting: &str, source: &FastServer, destination: &FastServer, jobs: usize, count: usize) {
+    let dir = Dir::new();
+    let floor = floor::replay(
+        &needed(&images(1), count, &source.name(), &destination.name()),
+        jobs,
+    );
+    (source.take(), destination.take());
+    let cost = run(
+        &dir,
+        &list(count),
+        &format!("-j {jobs} -s {} -d {}", source.name(), destination.name()),
+    );
+    passed(&dir, count);
+    let (one, other) = (source.take(), destination.take());
+    row(
+        setting,
+        count,
+        jobs,
+        &cost,
+        Some((one.0 + other.0, one.1 + other.1, one.2.max(other.2))),
+        Some(floor),
+    );
+}
+
+fn real(jobs: usize, count: usize) {
+    let content = images(count);
+    let (source, destination) = (Registry::of(&content), Registry::of(&content));
+    let dir = Dir::new();
+    let requests = needed(&content, count, &source.name(), &destination.name());
+    // Once to warm the registries' caches, once to measure.
+    floor::replay(&requests, jobs);
+    let floor = floor::replay(&requests, jobs);
+    let cost = run(
+        &dir,
+        &list(count),
+        &format!("-j {jobs} -s {} -d {}", source.name(), destination.name()),
+    );
+    passed(&dir, count);
+    row("docker-registry", count, jobs, &cost, None, Some(floor));
+}
+
+fn passed(dir: &Dir, count: usize) {
+    let log = dir.read("log");
+    assert!(
+        log.contains(&format!("{count} images: {count} passed"))
+            || count == 1 && log.contains("1 image: 1 passed"),
+        "{log}"
+    );
+}
+
+/// The last image of a list has 200 children: all threads ask for them.
+fn large_index() {
+    let mut content = Content::default();
+    let entries: Vec<_> = (0..200)
+        .map(|number| {
+            entry(
+                &content.image("team/x0", V2, "linux/amd64", &number.to_string()),
+                "linux/amd64",
+            )
+        })
+        .collect();
+    content.index("team/x0", Some("1"), LIST, &entries);
+    let start = || FastServer::start(&content, Duration::from_millis(50));
+    let (source, destination) = (start(), start());
+    let dir = Dir::new();
+    let cost = run(
+        &dir,
+        &list(1),
+        &format!("-j 20 -s {} -d {}", source.name(), destination.name()),
+    );
+    passed(&dir, 1);
+    // Two probes, two lists, and ten rounds of twenty children.
+    row(
+        "one index of 200, 50 ms",
+        1,
+        20,
+        &cost,
+        Some(destination.take()),
+        Some(Duration::from_millis(50 * (2 + 2 + 10))),
+    );
+}
+
+/// A million lines: a hundred images of a registry that runs, images of one that is down, comments.
+fn million_lines(server: &FastServer) {
+    let name = server.name();
+    let down = format!("127.0.0.1:{}", registry::free_port());
+    let mut list = String::new();
+    for number in 0..1_000_000 {
+        list += &match number {
+            _ if number % 10_000 == 0 => format!("{name}/team/x{number} {name}/team/x{number} 1\n"),
+            _ if number % 2 == 0 => format!("# {number}\n"),
+            _ => format!("{down}/team/x{number} {down}/team/x{number} 1\n"),
+        };
+    }
+    let dir = Dir::new();
+    let cost = run(&dir, &list, "-j 20");
+    let log = dir.read("log");
+    assert!(
+        log.contains("100 passed, 0 failed, 500000 not validated"),
+        "{}",
+        &log[log.len() - 300..]
+    );
+    row(
+        "1,000,000 lines, one registry down",
+        1_000_000,
+        20,
+        &cost,
+        Some(server.take()),
+        None,
+    );
+}
+
+/// The way of the original: a process of skopeo for each manifest.
+fn skopeo() {
+    if !Command::new("skopeo")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+    {
+        println!("skopeo is not installed: not compared with it");
+        return;
+    }
+    let count = 100;
+    let content = images(count);
+    let (source, destination) = (Registry::of(&content), Registry::of(&content));
+    for jobs in [1, 4, 20] {
+        let dir = Dir::new();
+        let mut names = String::new();
+        for requests in needed(&content, count, &source.name(), &destination.name()) {
+            for (host, _, path) in requests {
+                let (repository, reference) = path
+                    .strip_prefix("/v2/")
+                    .unwrap()
+                    .split_once("/manifests/")
+                    .unwrap();
+                let separator = if reference.contains(':') { '@' } else { ':' };
+                names += &format!("docker://{host}/{repository}{separator}{reference}\n");
+            }
+        }
+        dir.write("names", names);
+        let begun = Instant::now();
+        let script = format!(
+            "xargs -P {jobs} -n 1 skopeo --insecure-policy inspect --tls-verify=false --raw <names >raw"
+        );
+        let status = Command::new("sh")
+            .args(["-c", &script])
+            .current_dir(dir.path())
+            .status()
+            .unwrap();
+        assert!(status.success());
+        let original = begun.elapsed();
+        let args = format!("-j {jobs} -s {} -d {}", source.name(), destination.name());
+        let cost = run(&dir, &list(count), &args);
+        passed(&dir, count);
+        row(
+            "docker-registry, against skopeo",
+            count,
+            jobs,
+            &Cost {
+                peak_kib: None,
+                ..cost
+            },
+            None,
+            Some(original),
+        );
+    }
+}
