@@ -5,6 +5,7 @@
 
 use std::fs::{File, Metadata};
 use std::io::{self, BufRead, BufReader, Read, Seek};
+use std::os::fd::AsFd as _;
 use std::path::Path;
 
 use crate::escape::escape_bytes;
@@ -126,7 +127,12 @@ pub struct List {
 impl List {
     /// Standard input.
     pub fn stdin() -> Self {
-        Self::new("standard input".to_owned(), io::stdin(), None)
+        // Redirected from a file, it is that file.
+        let metadata = io::stdin()
+            .as_fd()
+            .try_clone_to_owned()
+            .and_then(|fd| File::from(fd).metadata());
+        Self::new("standard input".to_owned(), io::stdin(), metadata.ok())
     }
 
     /// A file, and the number of lines in it that are not comments (none for a pipe, which

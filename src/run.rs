@@ -31,6 +31,9 @@ use crate::validate::{Image, Validator};
 const PLACES_PER_JOB: usize = 4;
 const PLACES: usize = 64;
 
+/// Stack of a thread of the pool, in bytes; only what is used counts.
+const STACK: usize = 8 * 1024 * 1024;
+
 /// Why a run cannot begin.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -83,6 +86,7 @@ pub fn run(options: Options) -> Result<Exit, RunError> {
     for warning in &options.warnings {
         log.warn(warning.clone());
     }
+    warn_of_unnamed_registries(&options, &log);
     let writer = Writer {
         failed,
         progress: Progress::new(shows_progress(&options, at_terminal), total),
@@ -93,6 +97,8 @@ pub fn run(options: Options) -> Result<Exit, RunError> {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(options.jobs)
         .thread_name(|index| format!("job {}", index + 1))
+        // A thread that waits for the others' part of its image begins another image meanwhile.
+        .stack_size(STACK)
         .panic_handler(|_| ())
         .build()
         .map_err(|error| RunError::System(error.to_string()))?;
@@ -340,6 +346,24 @@ fn settings(options: &Options) -> Settings {
         ),
         certs_d: CertsD::new(&environment),
         proxies: Proxies::new(&environment),
+    }
+}
+
+/// Credentials are sent to nobody whom the user has not named.
+fn warn_of_unnamed_registries(options: &Options, log: &Logger) {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    for (prefix, flag, replaced) in [
+        ("SOURCE", "-s", &options.source),
+        ("DEST", "-d", &options.destination),
+    ] {
+        if replaced.is_none()
+            && set(&format!("{prefix}_USERNAME"))
+            && set(&format!("{prefix}_PASSWORD"))
+        {
+            log.warn(format!(
+                "{prefix}_USERNAME and {prefix}_PASSWORD are used for docker.io only, because neither {flag} nor {prefix}_REGISTRY names another registry"
+            ));
+        }
     }
 }
 

@@ -76,6 +76,14 @@ fn a_real_registry_with_a_password() {
         ("DEST_PASSWORD", "s3cret:with:colons"),
     ];
     validate(&dir, &name, &both).code(0).has("PASS");
+    let unnamed = dir
+        .validate()
+        .env("DEST_USERNAME", "alice")
+        .env("DEST_PASSWORD", "s3cret:with:colons");
+    unnamed
+        .stdin("nothing\n")
+        .run()
+        .has("[WARN] DEST_USERNAME and DEST_PASSWORD are used for docker.io only, because neither -d nor DEST_REGISTRY names");
     validate(&dir, &name, &both[..2])
         .code(3)
         .has("NOT VALIDATED");

@@ -239,6 +239,21 @@ fn a_wrong_digest_header_is_warned_of() {
 }
 
 #[test]
+fn the_type_comes_from_the_body() {
+    let content = usual();
+    let server = Server::start(move |request| {
+        let mut reply = answer(&content, request);
+        reply.headers.retain(|(name, _)| name != "content-type");
+        reply.header("content-type", format!("{V2}; charset=utf-8"))
+    });
+    let run = against(&server.name(), "");
+    run.code(0).has("PASS").has(&format!(
+        "[WARN] [M_ID:1] {}/team/x:1: the registry calls it {V2}, and its body says {LIST}",
+        server.name()
+    ));
+}
+
+#[test]
 fn a_missing_child_counts_more_than_an_unreadable_one() {
     let children: Vec<String> = usual()
         .manifests

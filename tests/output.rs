@@ -162,6 +162,18 @@ fn an_output_that_cannot_be_written_is_known_before_the_first_request() {
         dir.read("directory/kept") + &dir.read("list.txt") + &dir.read("x.partial"),
         format!("x{GOOD}{BAD}")
     );
+    // Standard input may be a file too.
+    let shell = format!(
+        "{} mirror-validate {flags} -o x <x.partial",
+        env!("CARGO_BIN_EXE_image-tools")
+    );
+    dir.command("sh")
+        .arg("-c")
+        .arg(shell)
+        .run()
+        .code(2)
+        .one_error("the image list standard input is where");
+    assert_eq!(dir.read("x.partial"), BAD);
     assert!(source.requests().is_empty() && destination.requests().is_empty());
     dir.validate()
         .args(&flags)
@@ -225,7 +237,7 @@ fn a_signal_leaves_everything_that_is_not_validated_in_the_list() {
         let slow: String = (0..300)
             .map(|number| format!("team/slow{number} team/slow 1\n"))
             .collect();
-        let list = format!("{GOOD}{BAD}{}# comment\nnonsense\n{GOOD}{BAD}", slow);
+        let list = format!("{GOOD}{BAD}{slow}# comment\nnonsense\n{GOOD}{BAD}");
         dir.write("list.txt", &list);
         let flags = format!(
             "-f list.txt -o list.txt -j 2 -s {} -d {}",

@@ -81,6 +81,12 @@ impl MediaType {
         .find(|known| known.as_str() == name)
     }
 
+    /// Whether it is the same type, signed or not.
+    pub fn is_same_kind(self, other: Self) -> bool {
+        let is_schema1 = |of: Self| matches!(of, Self::Schema1 | Self::Schema1Signed);
+        self == other || is_schema1(self) && is_schema1(other)
+    }
+
     /// Whether it lists other manifests.
     pub fn is_index(self) -> bool {
         matches!(self, Self::OciIndex | Self::DockerList)

@@ -19,7 +19,7 @@ use super::tls::{CertsD, Trust, TrustError};
 use super::transport::Transport;
 use super::wire::Wire;
 use crate::interrupt::Interrupt;
-use crate::manifest::{self, ACCEPT, Digest, MAX_BYTES, Manifest, Platform};
+use crate::manifest::{self, ACCEPT, Digest, MAX_BYTES, Manifest, MediaType, Platform};
 use crate::reference::{Reference, Repository};
 use crate::report::Logger;
 
@@ -139,6 +139,17 @@ impl Client {
                 "{}: the registry names digest {claimed} for a manifest whose digest is {}",
                 reference.of(repository),
                 manifest.digest
+            ));
+        }
+        let named = response
+            .header("content-type")
+            .and_then(|text| MediaType::from_name(&text));
+        if let Some(named) = named.filter(|named| !named.is_same_kind(manifest.media_type)) {
+            log.warn(format!(
+                "{}: the registry calls it {}, and its body says {}",
+                reference.of(repository),
+                named.as_str(),
+                manifest.media_type.as_str()
             ));
         }
         Ok(manifest)

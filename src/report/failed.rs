@@ -34,7 +34,7 @@ pub enum FailedListError {
     )]
     Locked(String),
     /// The system refuses.
-    #[error("cannot write the failed list {0}: {1}")]
+    #[error("cannot write the failed list {0}: {1}; give another file with -o")]
     Io(String, io::Error),
     /// The system refuses after lines were found; they are still in the partial file.
     #[error("cannot write the failed list {0}: {1}; what was found is in {2}")]
@@ -97,7 +97,7 @@ impl FailedList {
         if let (Some(input), Ok(found)) = (input, fs::metadata(&path))
             && input.is_file(&found)
         {
-            return Err(FailedListError::InputIsPartial(show(&path)));
+            return Err(FailedListError::InputIsPartial(input.name().to_owned()));
         }
         let file = lock(&path, &shown)?;
         file.set_len(0).map_err(fail)?;

@@ -186,7 +186,8 @@ fn fast(setting: &str, source: &FastServer, destination: &FastServer, jobs: usiz
         &needed(&images(1), count, &source.name(), &destination.name()),
         jobs,
     );
-    (source.take(), destination.take());
+    source.take();
+    destination.take();
     let cost = run(
         &dir,
         &list(count),
