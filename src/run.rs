@@ -246,10 +246,7 @@ impl Feeder {
         );
         let log = self.log.for_image(number_of_image);
         pool.spawn_fifo(move || {
-            let validated = catch_unwind(AssertUnwindSafe(|| validator.validate(&image, &log)));
-            let outcome = validated.unwrap_or_else(|panic| Outcome::NotValidated {
-                cause: describe_panic(panic.as_ref()),
-            });
+            let outcome = outcome_of(|| validator.validate(&image, &log));
             let source = image.reference.of(&image.source);
             for waiter in memo.iter().flat_map(|memo| memo.end(&image, &outcome)) {
                 let (source, outcome) = (source.clone(), outcome.clone());
@@ -274,6 +271,13 @@ impl Feeder {
         // The writer is gone only when the program ends.
         let _ = self.events.send(event);
     }
+}
+
+/// The outcome; a panic is one too, so that the other images do not suffer.
+fn outcome_of(validate: impl FnOnce() -> Outcome) -> Outcome {
+    catch_unwind(AssertUnwindSafe(validate)).unwrap_or_else(|panic| Outcome::NotValidated {
+        cause: describe_panic(panic.as_ref()),
+    })
 }
 
 /// A panic on a thread of this module is reported as an outcome, not on standard error.
@@ -394,5 +398,17 @@ fn is_colored(options: &Options) -> bool {
                 && !set("NO_COLOR")
                 && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_the_image_s_outcome() {
+        let outcome = outcome_of(|| panic!("entry {}", 7));
+        let cause = "internal error: entry 7; please report it".to_owned();
+        assert_eq!(outcome, Outcome::NotValidated { cause });
     }
 }

@@ -3,6 +3,7 @@
 pub mod content;
 pub mod dir;
 pub mod internet;
+pub mod play;
 pub mod process;
 pub mod registry;
 pub mod server;
