@@ -79,6 +79,30 @@ fn docker_hub_s_single_image_is_read_at_the_destination() {
 }
 
 #[test]
+fn a_copy_of_docker_hub_s_image_that_is_not_whole_is_not_the_source() {
+    let mut hub = Content::default();
+    let image = hub.image("library/x", V2, "linux/amd64", "a");
+    hub.tag("library/x", "1", &image);
+    let mut copy = hub.clone();
+    copy.blobs.clear();
+    let internet = Internet::new()
+        .host("mirror.test", move |request| answer(&copy, request))
+        .host("registry-1.docker.io", move |request| answer(&hub, request));
+    internet
+        .run("x mirror.test/x 1\n")
+        .code(1)
+        .has("destination manifest MIME type unknow");
+    let single = internet
+        .validate()
+        .arg("--allow-single")
+        .stdin("x mirror.test/x 1\n")
+        .run();
+    single
+        .code(1)
+        .has("failed to inspect dest image: [docker://mirror.test/library/x@sha256:");
+}
+
+#[test]
 fn docker_hub_s_pull_limit_is_told_and_not_repeated() {
     let mut hub = Content::default();
     hub.multi("library/x", "1", &["linux/amd64"], "newer");

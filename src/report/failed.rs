@@ -6,8 +6,8 @@
 //! output of the same run. The partial file is locked: two runs cannot share an output.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::list::{Line, List};
@@ -45,7 +45,7 @@ pub enum FailedListError {
 struct Kept {
     number: u64,
     offset: u64,
-    length: u64,
+    length: usize,
 }
 
 /// A failed list being written.
@@ -118,7 +118,7 @@ impl FailedList {
     /// Takes up a line; [`FailedList::sync`] puts it on disk.
     pub fn add(&mut self, line: &Line) {
         let Some(store) = &mut self.store else { return };
-        let length = line.bytes.len() as u64 + 1;
+        let length = line.bytes.len() + 1;
         store.kept.push(Kept {
             number: line.number,
             offset: store.length,
@@ -126,7 +126,7 @@ impl FailedList {
         });
         store.buffer.extend_from_slice(&line.bytes);
         store.buffer.push(b'\n');
-        store.length += length;
+        store.length += length as u64;
     }
 
     /// Puts the lines taken up since the last time on disk.
@@ -215,11 +215,12 @@ fn lock(path: &Path, output: &str) -> Result<File, FailedListError> {
 fn write_sorted(store: &Store, to: &Path) -> io::Result<()> {
     let mut order: Vec<&Kept> = store.kept.iter().collect();
     order.sort_by_key(|kept| kept.number);
-    let mut from = BufReader::new(&store.file);
     let mut out = BufWriter::new(File::create(to)?);
+    let mut line = Vec::new();
     for kept in order {
-        from.seek(SeekFrom::Start(kept.offset))?;
-        io::copy(&mut (&mut from).take(kept.length), &mut out)?;
+        line.resize(kept.length, 0);
+        store.file.read_exact_at(&mut line, kept.offset)?;
+        out.write_all(&line)?;
     }
     out.into_inner()
         .map_err(io::IntoInnerError::into_error)?

@@ -90,9 +90,14 @@ impl Writer {
                     state.totals.signal = Some(signal);
                     state.deadline = Some(Instant::now() + GRACE);
                 },
-                default(wait) => if state.deadline.is_some() {
-                    break;
-                },
+                default(wait) => {}
+            }
+            // Events may go on coming: a run that was interrupted ends all the same.
+            if state
+                .deadline
+                .is_some_and(|deadline| deadline <= Instant::now())
+            {
+                break;
             }
             state.writer.progress.update(&state.totals);
         }

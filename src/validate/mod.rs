@@ -102,7 +102,21 @@ impl Validator {
 
     fn attempt(&self, image: &Image, names: Names<'_>, log: &Logger) -> Result<(), Stop> {
         let (top, destination) = self.source(image, log)?;
-        let source = self.reduce_source(image, &top, log)?;
+        let source = match self.reduce_source(image, &top, log) {
+            // The destination's copy is not whole, which says nothing of the source.
+            Err(Stop::NotValidated(_)) if top.side == Side::Destination => {
+                let manifest = self.read_source(image, log)?;
+                self.reduce_source(
+                    image,
+                    &Top {
+                        manifest,
+                        side: Side::Source,
+                    },
+                    log,
+                )?
+            }
+            other => other?,
+        };
         let destination = match destination {
             Some(read) => read,
             None => self.read(Side::Destination, image, log),
@@ -159,19 +173,23 @@ impl Validator {
                 ));
             }
         }
+        let manifest = self.read_source(image, log)?;
+        Ok((
+            Top {
+                manifest,
+                side: Side::Source,
+            },
+            destination,
+        ))
+    }
+
+    fn read_source(&self, image: &Image, log: &Logger) -> Result<Manifest, Stop> {
         match self.read(Side::Source, image, log) {
-            Ok(manifest) => Ok((
-                Top {
-                    manifest,
-                    side: Side::Source,
-                },
-                destination,
-            )),
             Err(Error::Missing(trouble)) => Err(Stop::NotValidated(format!(
                 "[{}]: source manifest does not exist: {trouble}",
                 image.reference.of(&image.source)
             ))),
-            Err(error) => Err(error.into()),
+            other => Ok(other?),
         }
     }
 
