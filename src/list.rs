@@ -31,7 +31,7 @@ pub struct Line {
     pub bytes: Vec<u8>,
 }
 
-/// The three fields of an image, not yet checked as names.
+/// The fields of an image, not yet checked as names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fields<'a> {
     /// First field.
@@ -40,6 +40,8 @@ pub struct Fields<'a> {
     pub destination: &'a str,
     /// Third field: a tag or a digest.
     pub tag: &'a str,
+    /// The line is one field, `NAME:TAG`: the same name on both sides.
+    pub is_one: bool,
 }
 
 /// Why a line is not an image.
@@ -104,7 +106,17 @@ pub fn fields(bytes: &[u8]) -> Result<Fields<'_>, LineError> {
             source,
             destination,
             tag,
+            is_one: false,
         }),
+        [name] if split_tag(name).is_some() => {
+            let (name, tag) = split_tag(name).unwrap_or((name, ""));
+            Ok(Fields {
+                source: name,
+                destination: name,
+                tag,
+                is_one: true,
+            })
+        }
         _ => {
             let count = match words.len() {
                 1 => "1 field".to_owned(),
@@ -113,6 +125,17 @@ pub fn fields(bytes: &[u8]) -> Result<Fields<'_>, LineError> {
             Err(LineError::Fields(count, escape_bytes(bytes, 120)))
         }
     }
+}
+
+/// A name and its tag or digest, as lists of vendors have it: `reg.io/a/b:v1`. Of tag and digest, the
+/// digest counts.
+fn split_tag(text: &str) -> Option<(&str, &str)> {
+    if let Some((name, digest)) = text.split_once('@') {
+        return Some((split_tag(name).map_or(name, |(name, _)| name), digest));
+    }
+    let (name, tag) = text.rsplit_once(':')?;
+    // `reg.io:5000/x` has a port and no tag.
+    (!tag.contains('/') && !name.is_empty()).then_some((name, tag))
 }
 
 /// A list being read, line by line.
@@ -247,9 +270,29 @@ mod tests {
             source: "a",
             destination: "b",
             tag: "c",
+            is_one: false,
         };
         for line in ["a b c", "a\tb\tc", "  a \t b  c \r"] {
             assert_eq!(fields(line.as_bytes()), Ok(expected.clone()), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn one_field_is_a_name_with_its_tag_on_both_sides() {
+        let digest = format!("sha256:{}", "a".repeat(64));
+        for (line, expected) in [
+            ("rancher/rancher:v2.9", Some(("rancher/rancher", "v2.9"))),
+            ("reg.io:5000/a/b:1", Some(("reg.io:5000/a/b", "1"))),
+            (&format!("a/b@{digest}"), Some(("a/b", digest.as_str()))),
+            (&format!("a/b:1@{digest}"), Some(("a/b", digest.as_str()))),
+            ("reg.io:5000/a/b", None),
+            ("nginx", None),
+            (":x", None),
+        ] {
+            let found = fields(line.as_bytes())
+                .ok()
+                .map(|fields| (fields.source, fields.tag));
+            assert_eq!(found, expected, "{line}");
         }
     }
 

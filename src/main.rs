@@ -14,6 +14,7 @@ mod reference;
 mod registry;
 mod report;
 mod run;
+mod shard;
 mod validate;
 
 use std::io::Write as _;

@@ -68,6 +68,7 @@ pub fn run(options: Options) -> Result<Exit, RunError> {
         allow_single: options.allow_single,
         interrupt: interrupt.clone(),
     });
+    let total = total.map(|total| total / options.shard.map_or(1, |shard| shard.count));
     let is_typed = options.input == Input::Typed;
     let at_terminal = is_typed && stdin().is_terminal();
     let (events, received) = bounded(1024);
@@ -151,8 +152,10 @@ impl Feeder {
                 "Type one image a line: SOURCE DESTINATION TAG, for example: hello-world library/hello-world latest\nCtrl-D ends.\n",
             ));
         }
+        let mut has_place = false;
         loop {
-            let has_place = self.wait_for_place();
+            // A place that a line of another shard did not need is still there.
+            has_place = has_place || self.wait_for_place();
             if self.at_terminal && has_place {
                 self.send(Event::Prompt(">>> "));
             }
@@ -164,22 +167,34 @@ impl Feeder {
                     break;
                 }
             };
+            let image = self.image(&line);
+            images += u64::from(image.is_ok());
+            if !self.is_ours(&line, image.as_ref().ok()) {
+                continue;
+            }
             if !has_place || self.interrupt.is_set() {
                 self.send(Event::NotBegun(line));
                 continue;
             }
-            match self.image(&line) {
-                Ok(image) => {
-                    images += 1;
-                    self.begin(pool, line, images, image);
-                }
-                Err(message) => {
-                    self.send(Event::NotAnImage { line, message });
-                }
+            has_place = false;
+            match image {
+                Ok(image) => self.begin(pool, line, images, image),
+                Err(message) => self.send(Event::NotAnImage { line, message }),
             }
         }
         if self.at_terminal {
             self.send(Event::Prompt("\n"));
+        }
+    }
+
+    /// Whether a line is in this run's part of the list.
+    fn is_ours(&self, line: &Line, image: Option<&Image>) -> bool {
+        let Some(shard) = self.options.shard else {
+            return true;
+        };
+        match image {
+            Some(image) => shard.has(image.reference.of(&image.source).as_bytes()),
+            None => shard.has(&line.bytes),
         }
     }
 
@@ -196,6 +211,11 @@ impl Feeder {
         let at = format!("{}:{}", self.list.name(), line.number);
         let fields = list::fields(&line.bytes)
             .map_err(|error| format!("{at}: {error}; {}", list::WANTED))?;
+        if fields.is_one && self.options.destination.is_none() {
+            return Err(format!(
+                "{at}: a line of one field needs the destination registry: give it with -d"
+            ));
+        }
         let name =
             |what: &str, error: NameError| format!("{at}: {what}: {error}; {}", list::WANTED);
         let options = &self.options;

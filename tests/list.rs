@@ -182,3 +182,89 @@ fn each_line_that_is_entered_is_answered_before_the_next() {
     running.wait_for("destination manifest does not exists");
     running.end().code(1).has("4 images: 3 passed, 1 failed");
 }
+
+#[test]
+fn a_line_of_one_field_is_the_same_name_at_the_destination() {
+    let mut content = Content::default();
+    content.multi("rancher/rancher", "v2", &["linux/amd64"], "a");
+    content.multi("library/busybox", "1", &["linux/amd64"], "a");
+    content.multi("busybox", "1", &["linux/amd64"], "a");
+    let registry = Server::of(content);
+    let dir = Dir::new();
+    let name = registry.name();
+    let list = format!("rancher/rancher:v2\n{name}/rancher/rancher:v2\nbusybox:1\n");
+    let run = dir
+        .validate()
+        .args(&format!("-s {name} -d {name}"))
+        .stdin(&list)
+        .run();
+    run.code(0).has("3 images: 3 passed").has(&format!(
+        "[M_ID:3] PASS [{name}/busybox:1] == [{name}/library/busybox:1]"
+    ));
+    let run = dir
+        .validate()
+        .args(&format!("-s {name}"))
+        .stdin("rancher/rancher:v2\n")
+        .run();
+    run.code(3).has(
+        "standard input:1: a line of one field needs the destination registry: give it with -d",
+    );
+    assert_eq!(
+        dir.read("mirror-validate-failed.txt"),
+        "rancher/rancher:v2\n"
+    );
+}
+
+#[test]
+fn shards_share_a_list_and_their_failed_lists_add_up() {
+    let mut content = Content::default();
+    for number in 0..60 {
+        content.multi(&format!("team/x{number}"), "1", &["linux/amd64"], "a");
+    }
+    let registry = Server::of(content);
+    let dir = Dir::new();
+    let mut list: String = (0..60)
+        .map(|number| format!("team/x{number} team/x{number} 1\nteam/x{number} team/y{number} 1\n"))
+        .collect();
+    list += "nonsense\n";
+    dir.write("list.txt", &list);
+    let (mut passed, mut failed) = (0, Vec::new());
+    for shard in 0..3 {
+        let flags = format!(
+            "-f list.txt -j 4 --shard {shard}/3 -o failed{shard}.txt -s {0} -d {0}",
+            registry.name()
+        );
+        let run = dir.validate().args(&flags).run();
+        run.code(1);
+        let of_shard = run
+            .log()
+            .iter()
+            .filter(|line| line.contains("] PASS ["))
+            .count();
+        assert!((5..35).contains(&of_shard), "{of_shard}");
+        passed += of_shard;
+        failed.extend(
+            dir.read(&format!("failed{shard}.txt"))
+                .lines()
+                .map(str::to_owned),
+        );
+        // The number of an image is that in the whole list.
+        run.has("[M_ID:1").has_not("[M_ID:121]");
+    }
+    assert_eq!(passed, 60);
+    failed.sort();
+    let mut expected: Vec<String> = list
+        .lines()
+        .filter(|line| line.contains("team/y") || *line == "nonsense")
+        .map(str::to_owned)
+        .collect();
+    expected.sort();
+    assert_eq!(failed, expected);
+    dir.validate()
+        .args("-f list.txt --shard 3/3")
+        .run()
+        .code(2)
+        .one_error(
+            "invalid value \"3/3\" for --shard (wanted: I/N with I from 0 to N-1, for example 0/4)",
+        );
+}

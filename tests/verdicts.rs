@@ -489,3 +489,45 @@ fn a_schema_1_source_is_compared_by_its_platform_only() {
         ));
     }
 }
+
+#[test]
+fn what_is_no_image_is_compared_by_its_digest() {
+    let chart = |version: &str| {
+        let mut content = Content::default();
+        let config = format!("{{\"name\":\"chart\",\"version\":\"{version}\"}}");
+        let layer = content.blob("team/x", "chart");
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": OCI,
+            "config": {
+                "mediaType": "application/vnd.cncf.helm.config.v1+json",
+                "size": config.len(),
+                "digest": content.blob("team/x", config.clone()),
+            },
+            "layers": [{"mediaType": "application/vnd.cncf.helm.chart.content.v1.tar+gzip", "size": 5, "digest": layer}],
+        });
+        content.put("team/x", "1", OCI, manifest.to_string());
+        content
+    };
+    let (old, new) = (chart("1"), chart("2"));
+    validate(&old, &old, "1", "").0.code(0).has("PASS");
+    let digest_of = |content: &Content| digest(&content.find("team/x", "1").unwrap().bytes);
+    let expected = format!(
+        "source digest \"{}\" != dest digest \"{}\"",
+        digest_of(&new),
+        digest_of(&old)
+    );
+    validate(&new, &old, "1", "").0.code(1).has(&expected);
+    validate(&new, &usual("a"), "1", "")
+        .0
+        .code(1)
+        .has("source digest");
+    validate(&new, &Content::default(), "1", "")
+        .0
+        .code(1)
+        .has("does not exists");
+    let (run, _, name) = validate(&usual("a"), &old, "1", "");
+    run.code(1).has(&format!(
+        "[{name}:1]: destination manifest MIME type unknow: {OCI}"
+    ));
+}

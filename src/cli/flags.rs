@@ -31,6 +31,8 @@ pub enum Id {
     Retries,
     /// `--allow-single`
     AllowSingle,
+    /// `--shard`
+    Shard,
     /// `-q`
     Quiet,
     /// `--progress`
@@ -193,6 +195,13 @@ pub const FLAGS: &[Flag] = &[
         takes: Takes::Value("int"),
         help: "repeat a request this often when its failure may pass by itself",
         default: "4",
+    },
+    Flag {
+        id: Id::Shard,
+        names: &["shard"],
+        takes: Takes::Value("I/N"),
+        help: "validate only part I of N of the list, I from 0 to N-1, so that several hosts share it",
+        default: "",
     },
     Flag {
         id: Id::Quiet,

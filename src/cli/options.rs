@@ -8,6 +8,7 @@ use super::flags::Id;
 use super::parse::{Typed, flag};
 use crate::manifest::Filter;
 use crate::reference::{self, Override};
+use crate::shard::Shard;
 
 /// The most threads, as in the original.
 const MAX_JOBS: usize = 20;
@@ -53,6 +54,8 @@ pub struct Options {
     pub output: PathBuf,
     /// Whether every request is logged.
     pub debug: bool,
+    /// Which part of the list is validated; none: all of it.
+    pub shard: Option<Shard>,
     /// Whether only warnings, errors and the summary are printed.
     pub quiet: bool,
     /// Whether a bare image at the destination counts as a list of one.
@@ -100,6 +103,7 @@ impl Options {
                 .unwrap_or("mirror-validate-failed.txt".as_ref())
                 .into(),
             debug: typed.switch(Id::Debug, false),
+            shard: shard(typed)?,
             quiet: typed.switch(Id::Quiet, false),
             allow_single: typed.switch(Id::AllowSingle, false),
             tls_verify: typed.switch(Id::TlsVerify, true),
@@ -220,6 +224,19 @@ fn names(id: Id, text: &str) -> Result<Vec<String>, UsageError> {
     Ok(names)
 }
 
+fn shard(typed: &Typed) -> Result<Option<Shard>, UsageError> {
+    let parse = |text: String| {
+        text.parse().map_err(|()| {
+            invalid(
+                Id::Shard,
+                &text,
+                "I/N with I from 0 to N-1, for example 0/4",
+            )
+        })
+    };
+    typed.text(Id::Shard)?.map(parse).transpose()
+}
+
 fn timeout(typed: &Typed) -> Result<Duration, UsageError> {
     let Some(text) = typed.text(Id::Timeout)? else {
         return Ok(Duration::from_secs(30));
@@ -326,6 +343,7 @@ mod tests {
             &["--timeout", "0s"],
             &["--timeout", "30"],
             &["--retries", "-1"],
+            &["--shard", "4/4"],
         ] {
             let error = options(args, &[]).expect_err("a mistake").to_string();
             assert!(error.contains(args[0].trim_start_matches('-')), "{error}");

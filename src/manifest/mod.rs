@@ -114,6 +114,8 @@ pub enum Body {
         /// Digest of the config blob.
         config: Digest,
     },
+    /// Something else that is stored like an image (a Helm chart): it runs on no platform.
+    Artifact,
     /// A schema 1 image, which carries its platform in itself.
     Schema1(Platform),
 }
@@ -165,6 +167,7 @@ pub fn parse(bytes: &[u8]) -> Result<Manifest, ManifestError> {
     refuse_ambiguous(&object, media_type)?;
     let body = match media_type {
         MediaType::OciIndex | MediaType::DockerList => Body::Index(entries(&object)?),
+        MediaType::OciManifest if is_artifact(&object) => Body::Artifact,
         MediaType::OciManifest | MediaType::DockerManifest => Body::Image {
             config: config_digest(&object)?,
         },
@@ -307,6 +310,23 @@ fn entry(index: usize, value: &Value) -> Result<Entry, ManifestError> {
         // An empty platform object says as little as none.
         platform: platform.filter(|platform| !platform.architecture.is_empty()),
     })
+}
+
+/// Whether the config is not that of an image. Specification: OCI image-spec, manifest.md,
+/// "Guidelines for Artifact Usage".
+fn is_artifact(object: &Map<String, Value>) -> bool {
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+    let config = text(
+        object
+            .get("config")
+            .and_then(|config| config.get("mediaType")),
+    );
+    let is_image = matches!(
+        config.as_str(),
+        "" | "application/vnd.oci.image.config.v1+json"
+            | "application/vnd.docker.container.image.v1+json"
+    );
+    !is_image || !text(object.get("artifactType")).is_empty()
 }
 
 fn config_digest(object: &Map<String, Value>) -> Result<Digest, ManifestError> {

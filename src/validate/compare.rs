@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::ser::PrettyFormatter;
 
 use super::difference;
-use crate::manifest::{Digest, Filter, Normalized, Platform};
+use crate::manifest::{Digest, Filter, Manifest, Normalized, Platform};
 
 /// One image of a side, as it is compared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -151,6 +151,14 @@ pub fn compare(
             Ok(digests(destination))
         }
     }
+}
+
+/// Compares what is no image: it has to be at the destination as it is.
+///
+/// # Errors
+/// The digests differ.
+pub fn compare_artifact(source: &Digest, destination: &Manifest) -> Result<(), Mismatch> {
+    differs("digest", source.as_str(), destination.digest.as_str())
 }
 
 fn only_one(destination: &[Spec]) -> Result<&Spec, Mismatch> {

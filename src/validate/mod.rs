@@ -102,6 +102,14 @@ impl Validator {
 
     fn attempt(&self, image: &Image, names: Names<'_>, log: &Logger) -> Result<(), Stop> {
         let (top, destination) = self.source(image, log)?;
+        if matches!(top.manifest.body, Body::Artifact) {
+            // It runs on no platform: it has to be there as it is.
+            let destination = self.destination(image, destination, names, log)?;
+            return Ok(compare::compare_artifact(
+                &top.manifest.digest,
+                &destination,
+            )?);
+        }
         let source = match self.reduce_source(image, &top, log) {
             // The destination's copy is not whole, which says nothing of the source.
             Err(Stop::NotValidated(_)) if top.side == Side::Destination => {
@@ -117,18 +125,25 @@ impl Validator {
             }
             other => other?,
         };
-        let destination = match destination {
-            Some(read) => read,
-            None => self.read(Side::Destination, image, log),
-        };
-        let destination = match destination {
-            Ok(manifest) => manifest,
-            Err(Error::Missing(_)) => return Err(compare::destination_missing(names).into()),
-            Err(error) => return Err(error.into()),
-        };
+        let destination = self.destination(image, destination, names, log)?;
         let specs = self.reduce_destination(image, &source, &destination, names, log)?;
         let children = compare::compare(&source, &specs, &self.filter, names)?;
         self.ask_for_children(image, &destination, &children, names, log)
+    }
+
+    /// The destination's manifest, where it has not been read yet.
+    fn destination(
+        &self,
+        image: &Image,
+        read: Option<Result<Manifest, Error>>,
+        names: Names<'_>,
+        log: &Logger,
+    ) -> Result<Manifest, Stop> {
+        match read.unwrap_or_else(|| self.read(Side::Destination, image, log)) {
+            Ok(manifest) => Ok(manifest),
+            Err(Error::Missing(_)) => Err(compare::destination_missing(names).into()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn read(&self, side: Side, image: &Image, log: &Logger) -> Result<Manifest, Error> {
@@ -222,6 +237,8 @@ impl Validator {
                 let platform = reader.platform(&digest, config).map_err(unreadable)?;
                 Source::Image(Spec { digest, platform })
             }
+            // Has been compared as it is.
+            Body::Artifact => return Err(compare::nothing_selected().into()),
             Body::Schema1(platform) => Source::Schema1(Spec {
                 digest,
                 platform: platform.clone(),
@@ -272,7 +289,7 @@ impl Validator {
                 digest: destination.digest.clone(),
                 platform: platform.clone(),
             }]),
-            Body::Image { .. } | Body::Schema1(_) => {
+            Body::Image { .. } | Body::Artifact | Body::Schema1(_) => {
                 return Err(compare::destination_not_an_index(
                     names,
                     destination.media_type.as_str(),

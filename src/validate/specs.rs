@@ -129,6 +129,8 @@ impl<'a> Reader<'a> {
                 None => self.platform(&entry.digest, &config)?,
             },
             Body::Schema1(platform) => platform,
+            // No image: like an attestation, it is nothing that is compared.
+            Body::Artifact => return Ok(Vec::new()),
         };
         let spec = Spec {
             digest: entry.digest.clone(),
