@@ -465,3 +465,93 @@ fn registry_access_redhat_com_sends_gzip_and_text_plain() {
         .code(0)
         .has("PASS");
 }
+
+#[test]
+fn a_scope_that_the_probe_names_for_another_repository_is_not_asked_for() {
+    let ghcr = content("org/x");
+    let internet = mirror(Internet::new(), "org/x").host("ghcr.io", move |request| match request {
+        _ if is_token_request(request) && request.path.contains("user%2Fimage") => {
+            Reply::error(403, "DENIED", "requested access to the resource is denied")
+        }
+        _ if is_token_request(request) => json(r#"{"token":"ghcr"}"#),
+        _ if authorized(request) == "Bearer ghcr" => answer(&ghcr, request),
+        _ => bearer(
+            401,
+            r#"realm="https://ghcr.io/token",service="ghcr.io",scope="repository:user/image:pull""#,
+        ),
+    });
+    internet
+        .run("ghcr.io/org/x mirror.test/org/x 1\n")
+        .code(0)
+        .has("PASS");
+}
+
+#[test]
+fn credentials_stay_with_the_host_that_they_are_for() {
+    // The token server sends the identity token's request on to somebody else.
+    let acr = content("a/x");
+    let internet = mirror(Internet::new(), "a/x")
+        .host("thief.test", |_| json(r#"{"access_token":"x"}"#))
+        .host("me.azurecr.io", move |request| match request {
+            _ if is_token_request(request) => {
+                Reply::new(307).header("location", "https://thief.test/oauth2/token")
+            }
+            _ if authorized(request) == "Bearer x" => answer(&acr, request),
+            _ => bearer(
+                401,
+                r#"realm="https://me.azurecr.io/oauth2/token",service="me.azurecr.io""#,
+            ),
+        });
+    internet.dir().write(
+        ".docker/config.json",
+        r#"{"auths":{"me.azurecr.io":{"identitytoken":"identity-secret"}}}"#,
+    );
+    internet
+        .run("me.azurecr.io/a/x mirror.test/a/x 1\n")
+        .code(3)
+        .has("of credentials to another host");
+    assert!(internet.requests("thief.test").is_empty());
+    // The probe is redirected to somebody who asks for a password.
+    let internet = mirror(Internet::new(), "a/x")
+        .host("thief.test", |_| {
+            bearer(401, r#"realm="https://thief.test/token",service="x""#)
+        })
+        .host("reg.test", |request| match request.path.as_str() {
+            "/v2/" => Reply::new(307).header("location", "https://thief.test/v2/"),
+            _ => Reply::error(401, "UNAUTHORIZED", "log in")
+                .header("www-authenticate", "Basic realm=\"x\""),
+        });
+    docker_config(&internet, "reg.test", "user:hunter2");
+    internet
+        .run("reg.test/a/x mirror.test/a/x 1\n")
+        .code(3)
+        .has_not("hunter2");
+    assert!(
+        internet
+            .requests("thief.test")
+            .iter()
+            .all(|request| request.header("authorization").is_none())
+    );
+}
+
+#[test]
+fn a_store_that_is_missing_is_not_an_image_that_is_missing() {
+    let source = content("a/x");
+    let internet = Internet::new()
+        .host("src.test", move |request| answer(&source, request))
+        .host("store.test", |_| {
+            Reply::new(404).body("<Error><Code>NoSuchBucket</Code><Message>gone</Message></Error>")
+        })
+        .host("reg.test", |request| match request.path.as_str() {
+            "/v2/" => Reply::new(200),
+            path => Reply::new(307).header(
+                "location",
+                format!("https://store.test{path}?X-Amz-Signature=secret"),
+            ),
+        });
+    let run = internet.run("src.test/a/x reg.test/a/x 1\n");
+    run.code(3)
+        .has("which answers 404 Not Found (NoSuchBucket: gone)")
+        .has_not("does not exists")
+        .has_not("secret");
+}

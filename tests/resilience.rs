@@ -202,3 +202,23 @@ fn a_kept_connection_that_the_server_has_closed_costs_no_retry() {
         .code(1)
         .has("24 passed, 6 failed, 0 not validated");
 }
+
+#[test]
+fn one_image_that_always_fails_does_not_take_the_others_with_it() {
+    let (source, destination, list, _) = images(20);
+    let source = Server::of(source);
+    let destination = Server::start(move |request| match &request.path {
+        path if path.contains("/team/x2/manifests/1") => Reply::new(500),
+        _ => answer(&destination, request),
+    });
+    let dir = Dir::new();
+    let flags = format!(
+        "-f - -j 1 --retries 4 -s {} -d {}",
+        source.name(),
+        destination.name()
+    );
+    let run = dir.validate().args(&flags).stdin(list).run();
+    run.code(1)
+        .has("20 images: 15 passed, 4 failed, 1 not validated")
+        .has("(asked 5 times)");
+}

@@ -172,8 +172,9 @@ impl Agents {
             .user_agent(concat!("image-tools/", env!("CARGO_PKG_VERSION")))
             .max_idle_connections(8 * self.jobs)
             .max_idle_connections_per_host(self.jobs)
-            .input_buffer_size(16 * 1024)
-            .output_buffer_size(16 * 1024)
+            // A token of 16 KiB has to fit into one of the lines that are sent.
+            .input_buffer_size(64 * 1024)
+            .output_buffer_size(64 * 1024)
             .timeout_resolve(Some(self.timeout))
             .timeout_connect(Some(self.timeout.min(CONNECT)))
             .timeout_send_request(Some(self.timeout))

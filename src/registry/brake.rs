@@ -16,6 +16,10 @@ const PULL_LIMIT: Duration = Duration::from_secs(300);
 /// So many failures in a row, at least, open the circuit.
 const ENOUGH: u32 = 5;
 
+/// So many requests given up in a row open it where single ones may be to blame: a server that
+/// fails for one image may well have the others.
+const GIVEN_UP: u32 = 3;
+
 /// The state of one host, shared by all threads.
 #[derive(Debug, Default)]
 pub struct Brake {
@@ -28,6 +32,8 @@ struct State {
     not_before: Option<Instant>,
     /// Failures since the last success.
     failures: u32,
+    /// Requests given up since the last success.
+    given_up: u32,
     /// Successes of the run.
     successes: u64,
     /// Requests under way.
@@ -96,6 +102,7 @@ impl Brake {
         let mut state = self.lock();
         state.in_flight = state.in_flight.saturating_sub(1);
         state.failures = 0;
+        state.given_up = 0;
         state.successes += 1;
         state.open = None;
         state.looking = false;
@@ -125,11 +132,15 @@ impl Brake {
         }
     }
 
-    /// A request is given up after its retries; `successes_before`: [`Brake::successes`] when it began.
-    pub fn gave_up(&self, successes_before: u64, cause: &str) {
+    /// A request is given up after its retries; `successes_before`: [`Brake::successes`] when it
+    /// began; `is_host_s`: the failure is the host's, whatever was asked (nobody listens).
+    pub fn gave_up(&self, successes_before: u64, is_host_s: bool, cause: &str) {
         let mut state = self.lock();
-        let dead =
-            state.failures >= ENOUGH.max(state.in_flight) && state.successes == successes_before;
+        state.given_up = state.given_up.saturating_add(1);
+        let is_enough = is_host_s || state.given_up >= GIVEN_UP;
+        let dead = is_enough
+            && state.failures >= ENOUGH.max(state.in_flight)
+            && state.successes == successes_before;
         if dead && state.open.is_none() {
             state.open = Some((Instant::now() + OPEN, cause.to_owned()));
         }
@@ -162,12 +173,30 @@ mod tests {
         let brake = Brake::default();
         for _ in 0..4 {
             fail(&brake);
-            brake.gave_up(0, "down");
+            brake.gave_up(0, true, "down");
         }
         assert_eq!(brake.ask(), Go::Now, "four failures may be an accident");
         brake.failed(None);
-        brake.gave_up(0, "down");
+        brake.gave_up(0, true, "down");
         assert_eq!(brake.ask(), Go::GivenUp("down".to_owned()));
+    }
+
+    #[test]
+    fn one_image_that_always_fails_is_not_the_host() {
+        let brake = Brake::default();
+        for round in 1..=3 {
+            assert_eq!(brake.ask(), Go::Now, "round {round}");
+            brake.failed(None);
+            for _ in 0..4 {
+                fail(&brake);
+            }
+            brake.gave_up(0, false, "500");
+        }
+        assert_eq!(
+            brake.ask(),
+            Go::GivenUp("500".to_owned()),
+            "three in a row are the host"
+        );
     }
 
     #[test]
@@ -179,7 +208,7 @@ mod tests {
         }
         assert_eq!(brake.ask(), Go::Now);
         brake.succeeded();
-        brake.gave_up(before, "down");
+        brake.gave_up(before, true, "down");
         assert_eq!(brake.ask(), Go::Now);
     }
 }

@@ -259,10 +259,14 @@ impl Client {
                 ))))
             }
             200 => Ok(response),
-            404 if is_of_registry(&response) => Err(Error::Missing(trouble())),
-            404 => Err(Error::Invalid(trouble().remedy(
-                "this is not a registry's answer; check the registry's name and path",
-            ))),
+            // A store to which the registry redirects may be missing as a whole.
+            404 if is_of_registry(&response) && (is_registry_s || has_errors(&response)) => {
+                Err(Error::Missing(trouble()))
+            }
+            404 if is_registry_s => Err(Error::Invalid(
+                trouble()
+                    .remedy("this is not a registry's answer; check the registry's name and path"),
+            )),
             401 | 403 if is_registry_s => Err(Error::Denied(trouble().remedy(remedy))),
             _ if !is_registry_s => {
                 let from = without_secrets(&response.url);
@@ -306,6 +310,12 @@ fn authority(url: &Url) -> Option<String> {
 /// cannot answer in a type that was asked for.
 fn is_of_registry(response: &Response) -> bool {
     !response.is_html() && !words(response).contains("accept header does not support")
+}
+
+/// Whether a body is an error as registries write it, not as a store does.
+fn has_errors(response: &Response) -> bool {
+    serde_json::from_slice::<serde_json::Value>(&response.body)
+        .is_ok_and(|body| body.get("errors").is_some())
 }
 
 /// Something asked of a repository.

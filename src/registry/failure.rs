@@ -9,6 +9,8 @@ use rustls::CertificateError;
 use super::error::{Error, Trouble, shown};
 use super::resolver::LookupFailed;
 
+const NO_CONNECTION: &str = "no connection in time";
+
 /// Why an exchange gave no answer.
 #[derive(Clone, Debug)]
 pub enum Failure {
@@ -46,7 +48,7 @@ impl Failure {
             ureq::Error::Io(error) => Self::of_io(error, kept),
             ureq::Error::Timeout(phase) => Self::Timeout(match phase {
                 ureq::Timeout::Resolve => "the name server did not answer in time".to_owned(),
-                ureq::Timeout::Connect => "no connection in time".to_owned(),
+                ureq::Timeout::Connect => NO_CONNECTION.to_owned(),
                 ureq::Timeout::RecvBody => "the answer did not end in time".to_owned(),
                 _ => "no answer in time".to_owned(),
             }),
@@ -163,6 +165,15 @@ impl Failure {
             | Self::Garbage(_)
             | Self::TooLarge(_)
             | Self::Interrupted => false,
+        }
+    }
+
+    /// Whether it says something of the host, whatever it was asked: nobody listens there.
+    pub fn is_host_s(&self) -> bool {
+        match self {
+            Self::Refused(_) | Self::Lookup(_) => true,
+            Self::Timeout(text) => text == NO_CONNECTION,
+            _ => false,
         }
     }
 

@@ -11,7 +11,7 @@ use super::credentials::{Credential, Credentials};
 use super::error::{Error, Trouble, words};
 use super::flight::Flight;
 use super::http::{Request, Response};
-use super::probe::{Reach, probe};
+use super::probe::{Reach, host_wide, probe};
 use super::secret::Secret;
 use super::token::{Tokens, Wanted, basic};
 use super::wire::Wire;
@@ -127,8 +127,7 @@ impl Host {
             let is_registry_s = response.url.origin() == reach.base.origin();
             if is_registry_s && round < ROUNDS && wants_other(&response, &shown) {
                 round += 1;
-                let offered = challenge::parse(&response.header_lines("www-authenticate"));
-                if let Some(other) = self.answer(&asker, &shown, &offered)? {
+                if let Some(other) = self.answer(&asker, &shown, &response)? {
                     shown = other;
                     continue;
                 }
@@ -214,29 +213,42 @@ impl Host {
         &self,
         asker: &Asker<'_>,
         shown: &Shown,
-        offered: &[Challenge],
+        refused: &Response,
     ) -> Result<Option<Shown>, Error> {
+        let offered = challenge::parse(&refused.header_lines("www-authenticate"));
         if let Shown::Token(bearer, header) = shown {
             // Harbor answers a request that had a token with a Basic challenge: what counts is
             // what it asked for before.
-            let other = first_bearer(offered).unwrap_or_else(|| bearer.clone());
-            if other.error == "insufficient_scope"
-                && self
-                    .wanted(asker, &other)
-                    .is_same(&self.wanted(asker, bearer))
-            {
+            let other = first_bearer(&offered).unwrap_or_else(|| bearer.clone());
+            let is_same = self
+                .wanted(asker, &other)
+                .is_same(&self.wanted(asker, bearer));
+            if other.error == "insufficient_scope" && is_same {
                 return Ok(None);
             }
-            self.tokens.forget(&self.wanted(asker, bearer), header);
+            if other.realm != bearer.realm || other.service != bearer.service {
+                self.learn(refused);
+            } else {
+                self.tokens.forget(&self.wanted(asker, bearer), header);
+            }
             return self.token(asker, &other).map(Some);
         }
+        if !matches!(shown, Shown::Nothing) {
+            return Ok(None);
+        }
+        self.learn(refused);
+        match self.authorize(asker, &offered)? {
+            Shown::Nothing => Ok(None),
+            other => Ok(Some(other)),
+        }
+    }
+
+    /// Remembers what the registry asks for, for all repositories.
+    fn learn(&self, refused: &Response) {
+        let offered = host_wide(refused);
         if !offered.is_empty() {
-            *self.learned.lock().unwrap_or_else(PoisonError::into_inner) = offered.to_vec();
+            *self.learned.lock().unwrap_or_else(PoisonError::into_inner) = offered;
         }
-        if let Some(bearer) = first_bearer(offered) {
-            return self.token(asker, &bearer).map(Some);
-        }
-        Ok(basic_offered(asker, offered).filter(|_| matches!(shown, Shown::Nothing)))
     }
 
     fn token(&self, asker: &Asker<'_>, bearer: &Bearer) -> Result<Shown, Error> {

@@ -18,7 +18,7 @@ use crate::reference::DOCKER_HUB;
 use crate::report::Logger;
 
 /// The host that serves Docker Hub's images.
-const DOCKER_HUB_API: &str = "registry-1.docker.io";
+pub const DOCKER_HUB_API: &str = "registry-1.docker.io";
 
 /// The most bytes of an answer to the probe.
 const LIMIT: u64 = 64 * 1024;
@@ -79,10 +79,16 @@ pub fn probe(name: &str, wire: &Wire, log: &Logger) -> Result<Reach, Error> {
     }
     let trouble = || Trouble::new(name, "GET /v2/", describe(&response));
     match response.status.as_u16() {
-        200 | 401 => Ok(Reach {
-            base,
-            challenges: challenge::parse(&response.header_lines("www-authenticate")),
-        }),
+        200 | 401 => {
+            // Another host may not say where this one's credentials go.
+            let is_own = response.url.origin() == base.origin();
+            let challenges = if is_own {
+                host_wide(&response)
+            } else {
+                Vec::new()
+            };
+            Ok(Reach { base, challenges })
+        }
         403 => Err(Error::Denied(trouble().remedy(
             "the registry, or a firewall before it, refuses this host",
         ))),
@@ -90,6 +96,20 @@ pub fn probe(name: &str, wire: &Wire, log: &Logger) -> Result<Reach, Error> {
             trouble().remedy("this is not a registry; check its name and port"),
         )),
     }
+}
+
+/// The challenges of an answer as they hold for all repositories: registries name any repository
+/// in them, and a token for a stranger's may be refused.
+pub fn host_wide(response: &Response) -> Vec<Challenge> {
+    let mut challenges = challenge::parse(&response.header_lines("www-authenticate"));
+    for challenge in &mut challenges {
+        if let Challenge::Bearer(bearer) = challenge {
+            bearer
+                .scopes
+                .retain(|scope| !scope.starts_with("repository:"));
+        }
+    }
+    challenges
 }
 
 fn request(base: &Url) -> Request {

@@ -73,6 +73,9 @@ impl Hops {
         self.visited.push(next.clone());
         let mut following = request.clone();
         if next.origin() != request.url.origin() {
+            if request.form.is_some() {
+                return Err(refuse("of credentials to another host".to_owned()));
+            }
             following.authorization = None;
         }
         following.url = next;

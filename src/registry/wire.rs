@@ -14,6 +14,7 @@ use super::brake::{Brake, Go};
 use super::error::{Error, Trouble, describe, words};
 use super::failure::Failure;
 use super::http::{Request, Response};
+use super::probe::DOCKER_HUB_API;
 use super::redirect;
 use super::transport::Transport;
 use crate::escape::escape;
@@ -128,7 +129,9 @@ impl Wire {
         let mut tries = 0;
         let mut stale = 0;
         let mut accidents = 0;
+        let is_probe = request.url.path() == "/v2/";
         loop {
+            let mut is_host_s = is_probe;
             self.wait_for_turn(&brake, host, asked)?;
             let successes_seen = brake.successes();
             let (trouble, pause) = match exchange() {
@@ -139,6 +142,7 @@ impl Wire {
                 // Docker Hub counts pulls over hours: no patience helps. Its limit of requests passes.
                 Ok(response)
                     if response.status.as_u16() == 429
+                        && request.url.host_str() == Some(DOCKER_HUB_API)
                         && words(&response).contains("pull rate limit") =>
                 {
                     brake.released();
@@ -183,6 +187,7 @@ impl Wire {
                 }
                 Err(failure) if failure.may_pass() => {
                     brake.failed(None);
+                    is_host_s = is_host_s || failure.is_host_s();
                     (Trouble::new(host, asked, failure.text()), None)
                 }
                 Err(failure) => {
@@ -194,7 +199,7 @@ impl Wire {
                 return Err(Error::Interrupted);
             }
             if tries == self.retries {
-                brake.gave_up(successes_before, &trouble.answer);
+                brake.gave_up(successes_before, is_host_s, &trouble.answer);
                 let answer = match tries {
                     0 => trouble.answer,
                     _ => format!("{} (asked {} times)", trouble.answer, tries + 1),

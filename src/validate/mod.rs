@@ -226,7 +226,8 @@ impl Validator {
             Side::Destination => &image.destination,
         };
         let unreadable = |why: Unreadable| match why {
-            Unreadable::ChildMissing(_, error) | Unreadable::Registry(error) => Stop::from(error),
+            Unreadable::ChildMissing(_, error) => Stop::from(*error),
+            Unreadable::Registry(error) => Stop::from(error),
             Unreadable::Bounds(text) => Stop::NotValidated(text),
         };
         let reader = Reader::new(&self.client, top.side, repository, Some(&self.filter), log);
@@ -298,8 +299,8 @@ impl Validator {
             }
         };
         specs.map_err(|why| match why {
-            Unreadable::ChildMissing(digest, _) => {
-                compare::children_missing(names, &[digest]).into()
+            Unreadable::ChildMissing(digests, _) => {
+                compare::children_missing(names, &digests).into()
             }
             Unreadable::Registry(error) => error.into(),
             Unreadable::Bounds(text) => Stop::NotValidated(text),

@@ -14,11 +14,14 @@ use crate::report::Logger;
 /// How deep an index may be nested in indexes.
 const MAX_DEPTH: usize = 4;
 
+/// So many entries are read before it is seen whether one of them failed; more than threads.
+const AT_A_TIME: usize = 32;
+
 /// Why a side cannot be reduced.
 #[derive(Clone, Debug)]
 pub enum Unreadable {
     /// A manifest, or its config, is listed but not there.
-    ChildMissing(Digest, Error),
+    ChildMissing(Vec<Digest>, Box<Error>),
     /// Anything else that a registry says.
     Registry(Error),
     /// The index is beyond the bounds.
@@ -93,11 +96,16 @@ impl<'a> Reader<'a> {
         }
         let relevant: Vec<&Entry> = relevant.collect();
         // In the pool: the threads that have nothing else to do read the other entries.
-        let levels: Vec<Vec<Spec>> = relevant
-            .par_iter()
-            .map(|entry| self.entry(entry, depth))
-            .collect::<Result<_, _>>()?;
-        Ok(levels.into_iter().flatten().collect())
+        let mut images = Vec::new();
+        // Some at a time: an index of thousands that are not there is not read to its end.
+        for entries in relevant.chunks(AT_A_TIME) {
+            let levels: Vec<Result<Vec<Spec>, Unreadable>> = entries
+                .par_iter()
+                .map(|entry| self.entry(entry, depth))
+                .collect();
+            images.extend(gather(levels)?);
+        }
+        Ok(images)
     }
 
     fn is_relevant(&self, entry: &Entry) -> bool {
@@ -143,6 +151,28 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// All images; or all that are missing, which counts more than what cannot be read; or the first
+/// that cannot be read. So the result does not depend on who was quicker.
+fn gather(levels: Vec<Result<Vec<Spec>, Unreadable>>) -> Result<Vec<Spec>, Unreadable> {
+    let mut images = Vec::new();
+    let mut missing: Option<(Vec<Digest>, Box<Error>)> = None;
+    let mut unreadable = None;
+    for level in levels {
+        match level {
+            Ok(level) => images.extend(level),
+            Err(Unreadable::ChildMissing(digests, error)) => {
+                missing.get_or_insert((Vec::new(), error)).0.extend(digests);
+            }
+            Err(other) => unreadable = unreadable.or(Some(other)),
+        }
+    }
+    match (missing, unreadable) {
+        (Some((digests, error)), _) => Err(Unreadable::ChildMissing(digests, error)),
+        (None, Some(unreadable)) => Err(unreadable),
+        (None, None) => Ok(images),
+    }
+}
+
 fn told_by_index(entry: &Entry) -> Option<Spec> {
     let platform = entry.platform.clone()?;
     Some(Spec {
@@ -153,7 +183,7 @@ fn told_by_index(entry: &Entry) -> Option<Spec> {
 
 fn missing_child(digest: &Digest, error: Error) -> Unreadable {
     match error {
-        Error::Missing(_) => Unreadable::ChildMissing(digest.clone(), error),
+        Error::Missing(_) => Unreadable::ChildMissing(vec![digest.clone()], Box::new(error)),
         other => Unreadable::Registry(other),
     }
 }

@@ -5,7 +5,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::bounded;
 use serde_json::Value;
@@ -59,13 +59,22 @@ pub fn get(helper: &str, registry: &str, patience: Duration) -> Result<Option<Cr
         }
         let _ = sender.send(answer);
     });
-    let answer = receiver.recv_timeout(patience);
-    if answer.is_err() {
-        let _ = child.kill();
-    }
-    let status = child.wait().map_err(|error| error.to_string())?;
-    let answer =
-        answer.map_err(|_| format!("{program} did not answer within {} s", patience.as_secs()))?;
+    let late = || format!("{program} did not answer within {} s", patience.as_secs());
+    let deadline = Instant::now() + patience;
+    let answer = receiver.recv_deadline(deadline);
+    // One may close its output and go on: it is not waited for longer either.
+    let status = loop {
+        match child.try_wait().map_err(|error| error.to_string())? {
+            Some(status) => break status,
+            None if answer.is_err() || Instant::now() >= deadline => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(late());
+            }
+            None => std::thread::sleep(Duration::from_millis(5)),
+        }
+    };
+    let answer = answer.map_err(|_| late())?;
     if status.success() {
         return parse(&answer, &program).map(Some);
     }

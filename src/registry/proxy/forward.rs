@@ -15,6 +15,8 @@ use ureq::unversioned::transport::{
 use ureq::{Error, http};
 use url::Url;
 
+use crate::registry::tls::count_opened;
+
 /// Connects to a proxy instead of the host, for `http` URLs.
 #[derive(Default)]
 pub struct ForwardConnector {
@@ -66,6 +68,8 @@ impl<In: Transport> Connector<In> for ForwardConnector {
         details: &ConnectionDetails,
         chained: Option<In>,
     ) -> Result<Option<Self::Out>, Error> {
+        // The first of the chain, which ureq runs for new connections only.
+        count_opened();
         if let Some(transport) = chained {
             return Ok(Some(Either::A(transport)));
         }

@@ -1,8 +1,7 @@
 //! TLS for ureq's connections, with a rustls configuration of our own.
 //!
 //! ureq's connector cannot take a certificate verifier. This one is the same few steps with the
-//! configuration given from outside. It also counts connections, because ureq calls it for new
-//! ones only.
+//! configuration given from outside.
 
 use std::cell::Cell;
 use std::fmt;
@@ -25,6 +24,11 @@ thread_local! {
 /// had a connection of its own.
 pub fn opened_by_this_thread() -> u64 {
     OPENED.get()
+}
+
+/// Counts a connection that is about to be opened.
+pub fn count_opened() {
+    OPENED.set(OPENED.get() + 1);
 }
 
 /// Wraps connections to `https` URLs in TLS.
@@ -50,7 +54,6 @@ impl<In: Transport> Connector<In> for TlsConnector {
         let Some(transport) = chained else {
             return Err(Error::ConnectionFailed);
         };
-        OPENED.set(OPENED.get() + 1);
         if !details.needs_tls() || transport.is_tls() {
             return Ok(Some(Either::A(transport)));
         }

@@ -6,5 +6,5 @@ mod trust;
 mod verifier;
 
 pub use certs_d::{CertsD, HostCertificates};
-pub use connector::{TlsConnector, opened_by_this_thread};
+pub use connector::{TlsConnector, count_opened, opened_by_this_thread};
 pub use trust::{Trust, TrustError};
