@@ -531,3 +531,35 @@ fn what_is_no_image_is_compared_by_its_digest() {
         "[{name}:1]: destination manifest MIME type unknow: {OCI}"
     ));
 }
+
+#[test]
+fn an_entry_that_nobody_needs_may_be_missing() {
+    let mut source = Content::default();
+    let amd64 = source.image("team/x", OCI, "linux/amd64", "a");
+    let other = Content::default().image("team/x", OCI, "linux/s390x", "other");
+    let mut destination = source.clone();
+    source.index("team/x", Some("1"), INDEX, &[entry(&amd64, "linux/amd64")]);
+    destination.index(
+        "team/x",
+        Some("1"),
+        INDEX,
+        &[entry(&amd64, "linux/amd64"), descriptor(&other)],
+    );
+    let run = |destination: &Content| {
+        let (source, destination) = (Server::of(source.clone()), Server::of(destination.clone()));
+        let dir = Dir::new();
+        dir.validate()
+            .args(&format!("-s {} -d {}", source.name(), destination.name()))
+            .stdin("team/x team/x 1\n")
+            .run()
+    };
+    run(&destination).code(0).has("PASS");
+    // One that the source has may not.
+    let mut without = destination.clone();
+    without.remove("team/x", "1");
+    without.remove("team/x", &digest(&amd64.bytes));
+    without.index("team/x", Some("1"), INDEX, &[descriptor(&amd64)]);
+    run(&without)
+        .code(1)
+        .has("failed to inspect dest image: [docker://");
+}

@@ -266,13 +266,16 @@ impl Validator {
     ) -> Result<Vec<Spec>, Stop> {
         // Of an image, there has to be one entry: those of other platforms count as well.
         let filter = matches!(source, Source::Index(_)).then_some(&self.filter);
-        let reader = Reader::new(
+        let mut reader = Reader::new(
             &self.client,
             Side::Destination,
             &image.destination,
             filter,
             log,
         );
+        if let Source::Index(specs) = source {
+            reader = reader.needing(specs.iter().map(|spec| spec.digest.clone()).collect());
+        }
         let specs = match &destination.body {
             Body::Index(entries) if entries.is_empty() => {
                 return Err(compare::destination_empty(names).into());

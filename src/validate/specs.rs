@@ -42,6 +42,9 @@ pub struct Reader<'a> {
     log: &'a Logger,
     /// Images that are known not to be of these platforms need not be read.
     filter: Option<&'a Filter>,
+    /// Of an index at the destination: what the source has. That anything else is listed and not
+    /// there makes no difference.
+    needed: Option<Vec<Digest>>,
     entries: AtomicUsize,
 }
 
@@ -60,7 +63,16 @@ impl<'a> Reader<'a> {
             repository,
             log,
             filter,
+            needed: None,
             entries: AtomicUsize::new(0),
+        }
+    }
+
+    /// The same, for a destination that has to have these images.
+    pub fn needing(self, needed: Vec<Digest>) -> Self {
+        Self {
+            needed: Some(needed),
+            ..self
         }
     }
 
@@ -101,7 +113,7 @@ impl<'a> Reader<'a> {
         for entries in relevant.chunks(AT_A_TIME) {
             let levels: Vec<Result<Vec<Spec>, Unreadable>> = entries
                 .par_iter()
-                .map(|entry| self.entry(entry, depth))
+                .map(|entry| self.needed_entry(entry, depth))
                 .collect();
             images.extend(gather(levels)?);
         }
@@ -111,6 +123,17 @@ impl<'a> Reader<'a> {
     fn is_relevant(&self, entry: &Entry) -> bool {
         let selected = |platform| self.filter.is_none_or(|filter| filter.selects(platform));
         !entry.is_attestation && entry.platform.as_ref().is_none_or(selected)
+    }
+
+    fn needed_entry(&self, entry: &Entry, depth: usize) -> Result<Vec<Spec>, Unreadable> {
+        match (self.entry(entry, depth), &self.needed) {
+            (Err(Unreadable::ChildMissing(..)), Some(needed))
+                if !needed.contains(&entry.digest) =>
+            {
+                Ok(Vec::new())
+            }
+            (images, _) => images,
+        }
     }
 
     fn entry(&self, entry: &Entry, depth: usize) -> Result<Vec<Spec>, Unreadable> {
