@@ -129,3 +129,28 @@ fn colours_on_a_terminal_unless_no_color_is_set() {
             .contains("\u{1b}[32m[INFO]\u{1b}[0m")
     );
 }
+
+#[test]
+fn control_c_at_the_prompt_ends_with_the_summary_on_its_own_line() {
+    let server = Server::of(content(1));
+    let dir = Dir::new();
+    let mut running = on_terminal(
+        &dir,
+        200,
+        &format!("--color never -s {0} -d {0}", server.name()),
+    )
+    .start();
+    running.type_in("team/x0 team/x0 1\n");
+    running.wait_for("[M_ID:1] PASS");
+    running.type_in("\u{3}");
+    let shown = running.end().stdout;
+    let summary = shown
+        .lines()
+        .find(|line| line.contains("interrupted by SIGINT: 1 image: 1 passed"))
+        .expect("the summary");
+    assert!(
+        summary.as_bytes()[2] == b':' && summary.contains("[INFO]"),
+        "{shown:?}"
+    );
+    assert!(shown.contains("exit 130"), "{shown}");
+}

@@ -52,6 +52,8 @@ struct State {
     freed: usize,
     /// The failed list could not be written.
     list_broke: bool,
+    /// The last line on the terminal is a prompt.
+    at_prompt: bool,
     /// After a signal: when the images in flight are given up.
     deadline: Option<Instant>,
 }
@@ -69,6 +71,7 @@ impl Writer {
             freed: 0,
             deadline: None,
             list_broke: false,
+            at_prompt: false,
         };
         loop {
             let wait = match state.deadline {
@@ -137,7 +140,10 @@ impl State {
                 self.totals.broke = true;
                 self.log(Level::Error, None, &line::one_line(&message));
             }
-            Event::Prompt(text) => self.out.push_str(text),
+            Event::Prompt(text) => {
+                self.at_prompt = !text.ends_with('\n');
+                self.out.push_str(text);
+            }
         }
     }
 
@@ -226,6 +232,10 @@ impl State {
             self.not_validated(&line);
         }
         self.writer.progress.clear();
+        if self.at_prompt && self.totals.signal.is_some() {
+            // The terminal shows `^C` behind the prompt.
+            self.out.push('\n');
+        }
         if self.totals.images() == 0 && self.totals.signal.is_none() && !self.totals.broke {
             self.log(Level::Warn, None, "there is no image in the list");
         }
