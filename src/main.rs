@@ -4,12 +4,15 @@
 mod cli;
 mod escape;
 mod exit;
+mod flight;
+mod image;
 mod interrupt;
 mod list;
 mod manifest;
 mod memo;
 #[cfg(all(target_env = "gnu", target_feature = "crt-static"))]
 mod nss;
+mod recording;
 mod reference;
 mod registry;
 mod report;

@@ -8,20 +8,11 @@ use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::image::Image;
 use crate::report::Outcome;
-use crate::validate::Image;
 
 /// So many explanations of failures are kept.
 const MOST_FAILURES: usize = 10_000;
-
-/// A line that waits for what another one finds out: its number, and the image's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Waiter {
-    /// The line's number in the list.
-    pub number: u64,
-    /// The image's number among the images.
-    pub image: u64,
-}
 
 /// What a line has to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,13 +21,26 @@ pub enum Turn {
     Validate,
     /// Nothing: whoever validates it answers for this line as well.
     Wait,
-    /// Nothing: this is the outcome.
-    Known(Outcome),
+    /// Nothing: this is the outcome; none: it passed.
+    Known {
+        /// The line for which it was found.
+        line: u64,
+        /// What was found.
+        failed: Option<Outcome>,
+    },
 }
 
 #[derive(Debug)]
-enum State {
-    Running(Vec<Waiter>),
+struct State {
+    /// The line for which the image is, or was, validated.
+    line: u64,
+    result: Ending,
+}
+
+#[derive(Debug)]
+enum Ending {
+    /// Not there yet; these lines wait for it.
+    Awaited(Vec<u64>),
     Passed,
     Failed(Arc<Outcome>),
 }
@@ -55,45 +59,59 @@ struct Inner {
 }
 
 impl Memo {
-    /// Whose turn it is to validate this image.
-    pub fn begin(&self, image: &Image, waiter: Waiter) -> Turn {
+    /// What this line has to do for its image.
+    pub fn begin(&self, image: &Image, line: u64) -> Turn {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         match inner.images.entry(self.key(image)) {
             Entry::Vacant(entry) => {
-                entry.insert(State::Running(Vec::new()));
+                entry.insert(State {
+                    line,
+                    result: Ending::Awaited(Vec::new()),
+                });
                 Turn::Validate
             }
-            Entry::Occupied(mut entry) => match entry.get_mut() {
-                State::Running(waiters) => {
-                    waiters.push(waiter);
-                    Turn::Wait
+            Entry::Occupied(mut entry) => {
+                let State {
+                    line: first,
+                    result,
+                } = entry.get_mut();
+                let failed = match result {
+                    Ending::Awaited(lines) => {
+                        lines.push(line);
+                        return Turn::Wait;
+                    }
+                    Ending::Passed => None,
+                    Ending::Failed(outcome) => Some(Outcome::clone(outcome)),
+                };
+                Turn::Known {
+                    line: *first,
+                    failed,
                 }
-                State::Passed => Turn::Known(Outcome::Passed {
-                    compared: image.compared(),
-                }),
-                State::Failed(outcome) => Turn::Known(Outcome::clone(outcome)),
-            },
+            }
         }
     }
 
     /// Keeps the outcome, and returns the lines that waited for it.
-    pub fn end(&self, image: &Image, outcome: &Outcome) -> Vec<Waiter> {
+    pub fn end(&self, image: &Image, line: u64, outcome: &Outcome) -> Vec<u64> {
         let key = self.key(image);
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = match outcome {
-            Outcome::Passed { .. } => Some(State::Passed),
+            Outcome::Passed | Outcome::Recorded(_) => Some(Ending::Passed),
             Outcome::Failed { .. } if inner.failures < MOST_FAILURES => {
                 inner.failures += 1;
-                Some(State::Failed(Arc::new(outcome.clone())))
+                Some(Ending::Failed(Arc::new(outcome.clone())))
             }
             _ => None,
         };
         let before = match kept {
-            Some(state) => inner.images.insert(key, state),
+            Some(result) => inner.images.insert(key, State { line, result }),
             None => inner.images.remove(&key),
         };
         match before {
-            Some(State::Running(waiters)) => waiters,
+            Some(State {
+                result: Ending::Awaited(lines),
+                ..
+            }) => lines,
             _ => Vec::new(),
         }
     }
@@ -112,6 +130,7 @@ impl Memo {
 mod tests {
     use super::*;
     use crate::reference;
+    use crate::report::Code;
 
     fn image(name: &str) -> Image {
         Image {
@@ -121,44 +140,46 @@ mod tests {
         }
     }
 
-    fn waiter(number: u64) -> Waiter {
-        Waiter {
-            number,
-            image: number,
-        }
-    }
-
     #[test]
     fn the_second_waits_for_the_first_and_the_third_knows() {
         let memo = Memo::default();
         let (a, b) = (image("a"), image("b"));
-        assert_eq!(memo.begin(&a, waiter(1)), Turn::Validate);
-        assert_eq!(memo.begin(&b, waiter(2)), Turn::Validate);
-        assert_eq!(memo.begin(&a, waiter(3)), Turn::Wait);
+        assert_eq!(memo.begin(&a, 1), Turn::Validate);
+        assert_eq!(memo.begin(&b, 2), Turn::Validate);
+        assert_eq!(memo.begin(&a, 3), Turn::Wait);
         let failed = Outcome::Failed {
+            code: Code::ImageMissing,
+            sides: vec![],
             details: vec![],
             reason: "x".to_owned(),
         };
-        assert_eq!(memo.end(&a, &failed), [waiter(3)]);
-        assert_eq!(memo.begin(&a, waiter(4)), Turn::Known(failed));
-        let passed = Outcome::Passed {
-            compared: b.compared(),
+        assert_eq!(memo.end(&a, 1, &failed), [3]);
+        let known = Turn::Known {
+            line: 1,
+            failed: Some(failed),
         };
-        assert_eq!(memo.end(&b, &passed), []);
-        assert_eq!(memo.begin(&b, waiter(5)), Turn::Known(passed));
+        assert_eq!(memo.begin(&a, 4), known);
+        assert!(memo.end(&b, 2, &Outcome::Passed).is_empty());
+        let known = Turn::Known {
+            line: 2,
+            failed: None,
+        };
+        assert_eq!(memo.begin(&b, 5), known);
     }
 
     #[test]
     fn what_could_not_be_validated_is_asked_again() {
         let memo = Memo::default();
         let a = image("a");
-        assert_eq!(memo.begin(&a, waiter(1)), Turn::Validate);
+        assert_eq!(memo.begin(&a, 1), Turn::Validate);
         memo.end(
             &a,
+            1,
             &Outcome::NotValidated {
+                code: Code::Unreachable,
                 cause: "x".to_owned(),
             },
         );
-        assert_eq!(memo.begin(&a, waiter(2)), Turn::Validate);
+        assert_eq!(memo.begin(&a, 2), Turn::Validate);
     }
 }

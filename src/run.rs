@@ -8,6 +8,7 @@
 use std::any::Any;
 use std::io::{IsTerminal as _, stderr, stdin, stdout};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
@@ -18,13 +19,19 @@ use signal_hook::low_level::emulate_default_handler;
 
 use crate::cli::{Input, Options, When};
 use crate::exit::Exit;
+use crate::image::Image;
 use crate::interrupt::Interrupt;
-use crate::list::{self, Line, List, ListError};
-use crate::memo::{Memo, Turn, Waiter};
-use crate::reference::{self, NameError};
+use crate::list::{Line, List, ListError};
+use crate::memo::{Memo, Turn};
+use crate::recording::{Recording, RecordingError};
+use crate::reference;
 use crate::registry::{CertsD, Client, Credentials, Proxies, Settings, Side, TrustError};
-use crate::report::{Event, FailedList, FailedListError, Level, Logger, Outcome, Progress, Writer};
-use crate::validate::{Image, Validator};
+use crate::report::{
+    Code, Event, FAILED_LIST, FailedList, Finding, Kind, Level, Logger, METRICS, Metrics, Numbered,
+    Outcome, OutputError, Progress, RECORDING, REPORT, RecordError, RecordingFile, Report, Work,
+    Writer, refuse_shared,
+};
+use crate::validate::{Deep, Job, Recorder, Validator};
 
 /// Lines that may be on their way for each thread, besides a fixed number: so many that no
 /// thread waits while the writer is busy with the disk.
@@ -40,9 +47,15 @@ pub enum RunError {
     /// The list.
     #[error(transparent)]
     List(#[from] ListError),
-    /// The failed list.
+    /// A file that the run writes.
     #[error(transparent)]
-    FailedList(#[from] FailedListError),
+    Output(#[from] OutputError),
+    /// The recording that is to be written.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The recording that is to be read.
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
     /// The certificates.
     #[error(transparent)]
     Trust(#[from] TrustError),
@@ -60,14 +73,9 @@ pub fn run(options: Options) -> Result<Exit, RunError> {
         Input::File(path) => List::open(path)?,
         Input::Stream | Input::Typed => (List::stdin(), None),
     };
-    let failed = FailedList::create(&options.output, Some(&list))?;
+    let files = Files::open(&options, &list)?;
     let interrupt = Arc::new(Interrupt::new());
-    let validator = Arc::new(Validator {
-        client: Client::new(settings(&options), interrupt.clone())?,
-        filter: options.filter.clone(),
-        allow_single: options.allow_single,
-        interrupt: interrupt.clone(),
-    });
+    let job = Arc::new(job(&options, &interrupt)?);
     let total = total.map(|total| total / options.shard.map_or(1, |shard| shard.count));
     let is_typed = options.input == Input::Typed;
     let at_terminal = is_typed && stdin().is_terminal();
@@ -82,15 +90,24 @@ pub fn run(options: Options) -> Result<Exit, RunError> {
     for _ in 0..places {
         let _ = free_place.send(());
     }
-    listen_to_signals(signals_out, &interrupt, &validator)?;
+    listen_to_signals(signals_out, &interrupt, &job)?;
     let log = Logger::new(events.clone(), options.debug && !options.quiet);
     for warning in &options.warnings {
         log.warn(warning.clone());
     }
     warn_of_unnamed_registries(&options, &log);
+    let work = match &*job {
+        Job::Validate(_) => Work::Validating,
+        Job::Record(_) => Work::Recording,
+    };
+    let shown = shows_progress(&options, at_terminal);
     let writer = Writer {
-        failed,
-        progress: Progress::new(shows_progress(&options, at_terminal), total),
+        work,
+        failed: files.failed,
+        report: files.report,
+        metrics: files.metrics,
+        recording: files.recording,
+        progress: Progress::new(shown, total, work, log.bytes()),
         level: level(&options),
         color: is_colored(&options),
         places: free_place,
@@ -107,7 +124,7 @@ pub fn run(options: Options) -> Result<Exit, RunError> {
     let feeder = Feeder {
         options,
         list,
-        validator,
+        job,
         memo: (!is_typed).then(Arc::default),
         interrupt,
         events,
@@ -122,11 +139,83 @@ pub fn run(options: Options) -> Result<Exit, RunError> {
     Ok(writer.run(&received, &signals).exit())
 }
 
+/// The files that a run writes.
+struct Files {
+    failed: FailedList,
+    report: Option<Report>,
+    metrics: Option<Metrics>,
+    recording: Option<RecordingFile>,
+}
+
+impl Files {
+    /// Opens all of them, so that what cannot be written is known before the first request.
+    fn open(options: &Options, list: &List) -> Result<Self, RunError> {
+        let named = |kind: Kind, name: &'_ Option<PathBuf>| Some((kind, name.clone()?));
+        let outputs = [
+            Some((FAILED_LIST, options.output.clone())),
+            named(REPORT, &options.report),
+            named(METRICS, &options.metrics),
+            named(RECORDING, &options.record),
+        ];
+        let outputs: Vec<(Kind, &Path)> = outputs
+            .iter()
+            .flatten()
+            .map(|(kind, name)| (*kind, name.as_path()))
+            .collect();
+        let inputs: Vec<(&str, &Path)> = [
+            ("recording", &options.recorded),
+            ("certificate file", &options.ca_file),
+        ]
+        .into_iter()
+        .filter_map(|(what, name)| Some((what, name.as_deref()?)))
+        .collect();
+        refuse_shared(&outputs, &inputs)?;
+        Ok(Self {
+            recording: match &options.record {
+                Some(name) => RecordingFile::create(name, list)?,
+                None => None,
+            },
+            report: match &options.report {
+                Some(name) => Report::create(name, list)?,
+                None => None,
+            },
+            metrics: match &options.metrics {
+                Some(name) => Metrics::create(name, list, options.shard)?,
+                None => None,
+            },
+            failed: FailedList::create(&options.output, Some(list))?,
+        })
+    }
+}
+
+/// What is done with each image.
+fn job(options: &Options, interrupt: &Arc<Interrupt>) -> Result<Job, RunError> {
+    let client = Client::new(settings(options), interrupt.clone())?;
+    let interrupt = interrupt.clone();
+    if options.record.is_some() {
+        return Ok(Job::Record(Box::new(Recorder {
+            client,
+            referrers: options.referrers,
+            interrupt,
+        })));
+    }
+    let recorded = options.recorded.as_deref();
+    Ok(Job::Validate(Box::new(Validator {
+        client,
+        recording: recorded.map(Recording::load).transpose()?,
+        filter: options.filter.clone(),
+        allow_single: options.allow_single,
+        deep: options.deep.map(Deep::new),
+        referrers: options.referrers,
+        interrupt,
+    })))
+}
+
 /// Reads the list and keeps the pool busy.
 struct Feeder {
     options: Options,
     list: List,
-    validator: Arc<Validator>,
+    job: Arc<Job>,
     /// None where a person types images: one that is typed again is validated again.
     memo: Option<Arc<Memo>>,
     interrupt: Arc<Interrupt>,
@@ -167,18 +256,22 @@ impl Feeder {
                     break;
                 }
             };
-            let image = self.image(&line);
+            let image = self.options.rules.image(self.list.name(), &line);
             images += u64::from(image.is_ok());
             if !self.is_ours(&line, image.as_ref().ok()) {
                 continue;
             }
+            let image = image.map(|image| Numbered {
+                number: images,
+                image,
+            });
             if !has_place || self.interrupt.is_set() {
-                self.send(Event::NotBegun(line));
+                self.send(Event::NotBegun(line, image.ok()));
                 continue;
             }
             has_place = false;
             match image {
-                Ok(image) => self.begin(pool, line, images, image),
+                Ok(image) => self.begin(pool, line, image),
                 Err(message) => self.send(Event::NotAnImage { line, message }),
             }
         }
@@ -193,7 +286,7 @@ impl Feeder {
             return true;
         };
         match image {
-            Some(image) => shard.has(image.reference.of(&image.source).as_bytes()),
+            Some(image) => shard.has(image.source_name().as_bytes()),
             None => shard.has(&line.bytes),
         }
     }
@@ -206,84 +299,49 @@ impl Feeder {
         }
     }
 
-    /// The image of a line, or what is wrong with it.
-    fn image(&self, line: &Line) -> Result<Image, String> {
-        let at = format!("{}:{}", self.list.name(), line.number);
-        let fields = list::fields(&line.bytes)
-            .map_err(|error| format!("{at}: {error}; {}", list::WANTED))?;
-        if fields.is_one && self.options.destination.is_none() {
-            return Err(format!(
-                "{at}: a line of one field needs the destination registry: give it with -d"
-            ));
-        }
-        let name =
-            |what: &str, error: NameError| format!("{at}: {what}: {error}; {}", list::WANTED);
-        let options = &self.options;
-        Ok(Image {
-            source: reference::source(fields.source, options.source.as_ref())
-                .map_err(|error| name(&format!("source {:?}", fields.source), error))?,
-            destination: reference::destination(
-                fields.destination,
-                options.destination.as_ref(),
-                &options.default_project,
-            )
-            .map_err(|error| name(&format!("destination {:?}", fields.destination), error))?,
-            reference: fields
-                .tag
-                .parse()
-                .map_err(|error| name(&format!("tag {:?}", fields.tag), error))?,
-        })
-    }
-
-    fn begin(&self, pool: &rayon::ThreadPool, line: Line, number_of_image: u64, image: Image) {
+    fn begin(&self, pool: &rayon::ThreadPool, line: Line, numbered: Numbered) {
         let number = line.number;
-        self.send(Event::Begun(line));
+        let image = numbered.image.clone();
+        let log = self.log.for_image(numbered.number);
+        self.send(Event::Begun(line, numbered));
         if let Some(memo) = &self.memo {
-            match memo.begin(
-                &image,
-                Waiter {
-                    number,
-                    image: number_of_image,
-                },
-            ) {
+            match memo.begin(&image, number) {
                 Turn::Validate => {}
                 Turn::Wait => return,
-                Turn::Known(outcome) => {
-                    let source = image.reference.of(&image.source);
+                Turn::Known { line, failed } => {
+                    let outcome = failed.unwrap_or(match *self.job {
+                        Job::Validate(_) => Outcome::Passed,
+                        Job::Record(_) => Outcome::Recorded(None),
+                    });
+                    let finding = Box::new(same(outcome, line));
                     return self.send(Event::Ended {
-                        number,
-                        image: number_of_image,
-                        source,
-                        outcome,
+                        line: number,
+                        finding,
                     });
                 }
             }
         }
-        let (validator, memo, events) = (
-            self.validator.clone(),
-            self.memo.clone(),
-            self.events.clone(),
-        );
-        let log = self.log.for_image(number_of_image);
+        let (job, memo, events) = (self.job.clone(), self.memo.clone(), self.events.clone());
         pool.spawn_fifo(move || {
-            let outcome = outcome_of(|| validator.validate(&image, &log));
-            let source = image.reference.of(&image.source);
-            for waiter in memo.iter().flat_map(|memo| memo.end(&image, &outcome)) {
-                let (source, outcome) = (source.clone(), outcome.clone());
-                let _ = events.send(Event::Ended {
-                    number: waiter.number,
-                    image: waiter.image,
-                    source,
-                    outcome,
-                });
+            let finding = finding_of(|| job.run(&image, &log));
+            let outcome = &finding.outcome;
+            let waiting = memo
+                .iter()
+                .flat_map(|memo| memo.end(&image, number, outcome));
+            let others: Vec<Event> = waiting
+                .map(|line| Event::Ended {
+                    line,
+                    finding: Box::new(same(outcome.clone(), number)),
+                })
+                .collect();
+            let own = Event::Ended {
+                line: number,
+                finding: Box::new(finding),
+            };
+            for event in std::iter::once(own).chain(others) {
+                // The writer is gone only when the program ends.
+                let _ = events.send(event);
             }
-            // The writer is gone only when the program ends.
-            let _ = events.send(Event::Ended {
-                number,
-                image: number_of_image,
-                source,
-                outcome,
-            });
         });
     }
 
@@ -293,10 +351,21 @@ impl Feeder {
     }
 }
 
-/// The outcome; a panic is one too, so that the other images do not suffer.
-fn outcome_of(validate: impl FnOnce() -> Outcome) -> Outcome {
-    catch_unwind(AssertUnwindSafe(validate)).unwrap_or_else(|panic| Outcome::NotValidated {
-        cause: describe_panic(panic.as_ref()),
+/// What was found for another line with the same image.
+fn same(outcome: Outcome, line: u64) -> Finding {
+    Finding {
+        same_as: Some(line),
+        ..Finding::from(outcome)
+    }
+}
+
+/// What was found; a panic is an outcome too, so that the other images do not suffer.
+fn finding_of(run: impl FnOnce() -> Finding) -> Finding {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+        Finding::from(Outcome::NotValidated {
+            code: Code::InternalError,
+            cause: describe_panic(panic.as_ref()),
+        })
     })
 }
 
@@ -324,11 +393,11 @@ fn describe_panic(panic: &(dyn Any + Send)) -> String {
 fn listen_to_signals(
     out: Sender<i32>,
     interrupt: &Arc<Interrupt>,
-    validator: &Arc<Validator>,
+    job: &Arc<Job>,
 ) -> Result<(), RunError> {
     let system = |error: std::io::Error| RunError::System(error.to_string());
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(system)?;
-    let (interrupt, validator) = (interrupt.clone(), validator.clone());
+    let (interrupt, job) = (interrupt.clone(), job.clone());
     let listen = move || {
         let mut is_first = true;
         for signal in signals.forever() {
@@ -336,7 +405,7 @@ fn listen_to_signals(
                 is_first = false;
                 let _ = out.send(signal);
                 interrupt.set();
-                validator.client.shutdown();
+                job.shutdown();
             } else {
                 let _ = emulate_default_handler(signal);
             }
@@ -353,7 +422,10 @@ fn settings(options: &Options) -> Settings {
     let environment = |name: &str| std::env::var(name).ok();
     let registry =
         |replaced: &Option<reference::Override>| replaced.as_ref().map(|r| r.registry.clone());
-    let (source, destination) = (registry(&options.source), registry(&options.destination));
+    let (source, destination) = (
+        registry(&options.rules.source),
+        registry(&options.rules.destination),
+    );
     Settings {
         tls_verify: options.tls_verify,
         ca_file: options.ca_file.clone(),
@@ -377,8 +449,8 @@ fn settings(options: &Options) -> Settings {
 fn warn_of_unnamed_registries(options: &Options, log: &Logger) {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     for (prefix, flag, replaced) in [
-        ("SOURCE", "-s", &options.source),
-        ("DEST", "-d", &options.destination),
+        ("SOURCE", "-s", &options.rules.source),
+        ("DEST", "-d", &options.rules.destination),
     ] {
         if replaced.is_none()
             && set(&format!("{prefix}_USERNAME"))
@@ -427,8 +499,11 @@ mod tests {
 
     #[test]
     fn a_panic_becomes_the_image_s_outcome() {
-        let outcome = outcome_of(|| panic!("entry {}", 7));
-        let cause = "internal error: entry 7; please report it".to_owned();
-        assert_eq!(outcome, Outcome::NotValidated { cause });
+        let finding = finding_of(|| panic!("entry {}", 7));
+        let expected = Outcome::NotValidated {
+            code: Code::InternalError,
+            cause: "internal error: entry 7; please report it".to_owned(),
+        };
+        assert_eq!(finding.outcome, expected);
     }
 }

@@ -3,6 +3,7 @@
 //! Which part an image belongs to depends on its source's name only, so that the shards of two runs
 //! agree, also when lines were added to the list meanwhile.
 
+use std::fmt;
 use std::str::FromStr;
 
 use crate::manifest::Digest;
@@ -27,6 +28,12 @@ impl Shard {
             .unwrap_or_default();
         // Sixteen hexadecimal digits are a number of 64 bits.
         u64::from_str_radix(hex, 16).unwrap_or_default() % self.count == self.index
+    }
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.index, self.count)
     }
 }
 

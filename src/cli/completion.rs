@@ -19,6 +19,9 @@ pub fn script(shell: &str) -> Option<String> {
 fn spellings(flag: &Flag) -> Vec<String> {
     let mut names = vec![flag.shown()];
     names.extend(flag.also());
+    if let Takes::Grade(words) = flag.takes {
+        names.extend(words.iter().map(|word| format!("{}={word}", flag.shown())));
+    }
     names
 }
 
@@ -29,7 +32,7 @@ fn bash() -> String {
         let names = spellings(flag).join("|");
         // Writing to a String cannot fail.
         let _ = match flag.takes {
-            Takes::Switch => Ok(()),
+            Takes::Switch | Takes::Grade(_) => Ok(()),
             Takes::Path(_) => writeln!(
                 cases,
                 "    {names}) COMPREPLY=($(compgen -f -- \"$word\")); return ;;"
@@ -75,7 +78,7 @@ fn zsh() -> String {
             .replace(']', "\\]")
             .replace(':', "\\:");
         let value = match flag.takes {
-            Takes::Switch => String::new(),
+            Takes::Switch | Takes::Grade(_) => String::new(),
             Takes::Path(_) => ":file:_files".to_owned(),
             Takes::Choice(words) => format!(":when:({})", words.join(" ")),
             Takes::Value(word) => format!(":{word}: "),
@@ -122,7 +125,7 @@ complete -c {PROGRAM} -f -n '__fish_seen_subcommand_from completion' -a '{}'
     for flag in FLAGS {
         let help = flag.help.replace('\'', "\\'");
         let value = match flag.takes {
-            Takes::Switch => " -f".to_owned(),
+            Takes::Switch | Takes::Grade(_) => " -f".to_owned(),
             Takes::Path(_) => " -rF".to_owned(),
             Takes::Choice(words) => format!(" -xa '{}'", words.join(" ")),
             Takes::Value(_) => " -x".to_owned(),

@@ -31,6 +31,18 @@ pub enum Id {
     Retries,
     /// `--allow-single`
     AllowSingle,
+    /// `--deep`
+    Deep,
+    /// `--referrers`
+    Referrers,
+    /// `--record`
+    Record,
+    /// `--recorded`
+    Recorded,
+    /// `--report`
+    Report,
+    /// `--metrics`
+    Metrics,
     /// `--shard`
     Shard,
     /// `-q`
@@ -50,6 +62,8 @@ pub enum Id {
 pub enum Takes {
     /// Nothing, or `=true` and `=false`.
     Switch,
+    /// As a switch, or `=` and one of these words.
+    Grade(&'static [&'static str]),
     /// A value; the word that help shows for it.
     Value(&'static str),
     /// A file name; the word that help shows for it.
@@ -195,6 +209,48 @@ pub const FLAGS: &[Flag] = &[
         takes: Takes::Value("int"),
         help: "repeat a request this often when its failure may pass by itself",
         default: "4",
+    },
+    Flag {
+        id: Id::Deep,
+        names: &["deep"],
+        takes: Takes::Grade(&["full"]),
+        help: "ask the destination also for the blobs (configs, layers) of the images, and compare their sizes; '--deep=full' reads them and compares their digests",
+        default: "",
+    },
+    Flag {
+        id: Id::Referrers,
+        names: &["referrers"],
+        takes: Takes::Switch,
+        help: "what is attached to the source (signatures, SBOMs, attestations) has to be at the destination",
+        default: "",
+    },
+    Flag {
+        id: Id::Record,
+        names: &["record"],
+        takes: Takes::Path("file"),
+        help: "read only the sources and write to this file what they are, for '--recorded'; a file that is there is extended",
+        default: "",
+    },
+    Flag {
+        id: Id::Recorded,
+        names: &["recorded"],
+        takes: Takes::Path("file"),
+        help: "take from this file what the sources are, and ask the destination only",
+        default: "",
+    },
+    Flag {
+        id: Id::Report,
+        names: &["report"],
+        takes: Takes::Path("file"),
+        help: "write what became of each line to this file, as JSON",
+        default: "",
+    },
+    Flag {
+        id: Id::Metrics,
+        names: &["metrics"],
+        takes: Takes::Path("file"),
+        help: "write the totals to this file, as text for Prometheus (node_exporter's textfile collector)",
+        default: "",
     },
     Flag {
         id: Id::Shard,

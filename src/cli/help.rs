@@ -74,7 +74,7 @@ pub fn validate() -> String {
     let mut text = format!("Usage of {VALIDATE}:\n");
     for flag in FLAGS {
         let kind = match flag.takes {
-            Takes::Switch => "",
+            Takes::Switch | Takes::Grade(_) => "",
             Takes::Value(word) | Takes::Path(word) => word,
             Takes::Choice(_) => "string",
         };

@@ -18,6 +18,7 @@ pub fn page() -> String {
             .collect();
         let value = match flag.takes {
             Takes::Switch => String::new(),
+            Takes::Grade(words) => format!("[=\\fI{}\\fR]", words.join("|")),
             Takes::Value(word) | Takes::Path(word) => format!(" \\fI{word}\\fR"),
             Takes::Choice(words) => format!(" \\fI{}\\fR", words.join("|")),
         };

@@ -63,6 +63,9 @@ pub enum UsageError {
         /// What is wanted.
         wanted: String,
     },
+    /// Two flags that contradict each other, and why.
+    #[error("{0} and {1} cannot be given together: {2}")]
+    Pair(String, String, &'static str),
     /// Anything else that lexopt refuses.
     #[error("{}", escape(.0))]
     Lexopt(String),

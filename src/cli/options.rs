@@ -6,9 +6,11 @@ use std::time::Duration;
 use super::UsageError;
 use super::flags::Id;
 use super::parse::{Typed, flag};
+use crate::image::Rules;
 use crate::manifest::Filter;
 use crate::reference::{self, Override};
 use crate::shard::Shard;
+use crate::validate::Depth;
 
 /// The most threads, as in the original.
 const MAX_JOBS: usize = 20;
@@ -40,12 +42,8 @@ pub enum When {
 pub struct Options {
     /// Where the image lines come from.
     pub input: Input,
-    /// Registry of every source.
-    pub source: Option<Override>,
-    /// Registry of every destination.
-    pub destination: Option<Override>,
-    /// Project of a destination that has none.
-    pub default_project: String,
+    /// How names are resolved.
+    pub rules: Rules,
     /// Which platforms are validated.
     pub filter: Filter,
     /// Number of threads, 1 to 20.
@@ -54,6 +52,18 @@ pub struct Options {
     pub output: PathBuf,
     /// Whether every request is logged.
     pub debug: bool,
+    /// How the blobs of the destination are looked at; none: not at all.
+    pub deep: Option<Depth>,
+    /// Whether what is attached to the source has to be at the destination.
+    pub referrers: bool,
+    /// The recording to write: only the sources are read.
+    pub record: Option<PathBuf>,
+    /// The recording to read: the sources are not asked.
+    pub recorded: Option<PathBuf>,
+    /// The report for programs.
+    pub report: Option<PathBuf>,
+    /// The metrics.
+    pub metrics: Option<PathBuf>,
     /// Which part of the list is validated; none: all of it.
     pub shard: Option<Shard>,
     /// Whether only warnings, errors and the summary are printed.
@@ -91,23 +101,37 @@ impl Options {
             Some(path) => Input::File(path.into()),
         };
         let mut warnings = Vec::new();
+        let path = |id| typed.path(id).map(PathBuf::from);
+        refuse_pairs(typed)?;
         Ok(Self {
             jobs: jobs(typed, &input, &mut warnings)?,
             input,
-            source: registry(typed, Id::Source, "SOURCE_REGISTRY", environment)?,
-            destination: registry(typed, Id::Destination, "DEST_REGISTRY", environment)?,
-            default_project: default_project(typed)?,
+            rules: Rules {
+                source: registry(typed, Id::Source, "SOURCE_REGISTRY", environment)?,
+                destination: registry(typed, Id::Destination, "DEST_REGISTRY", environment)?,
+                default_project: default_project(typed)?,
+                sources_only: typed.path(Id::Record).is_some(),
+            },
             filter: filter(typed)?,
             output: typed
                 .path(Id::Output)
                 .unwrap_or("mirror-validate-failed.txt".as_ref())
                 .into(),
             debug: typed.switch(Id::Debug, false),
+            deep: typed.grade(Id::Deep).map(|grade| match grade {
+                "full" => Depth::Full,
+                _ => Depth::Blobs,
+            }),
+            referrers: typed.switch(Id::Referrers, false),
+            record: path(Id::Record),
+            recorded: path(Id::Recorded),
+            report: path(Id::Report),
+            metrics: path(Id::Metrics),
             shard: shard(typed)?,
             quiet: typed.switch(Id::Quiet, false),
             allow_single: typed.switch(Id::AllowSingle, false),
             tls_verify: typed.switch(Id::TlsVerify, true),
-            ca_file: typed.path(Id::CaFile).map(Into::into),
+            ca_file: path(Id::CaFile),
             timeout: timeout(typed)?,
             retries: number(typed, Id::Retries)?.unwrap_or(4),
             progress: when(typed, Id::Progress)?,
@@ -115,6 +139,35 @@ impl Options {
             warnings,
         })
     }
+}
+
+/// Flags that contradict each other.
+fn refuse_pairs(typed: &Typed) -> Result<(), UsageError> {
+    let is_set = |id| match id {
+        Id::Deep => typed.grade(id).is_some(),
+        id => typed.path(id).is_some(),
+    };
+    for (one, other, why) in [
+        (
+            Id::Record,
+            Id::Recorded,
+            "the one writes a recording, the other reads one",
+        ),
+        (
+            Id::Record,
+            Id::Deep,
+            "only the sources are read for a recording",
+        ),
+    ] {
+        if is_set(one) && is_set(other) {
+            return Err(UsageError::Pair(
+                flag(one).shown(),
+                flag(other).shown(),
+                why,
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn invalid(id: Id, value: &str, wanted: impl Into<String>) -> UsageError {
@@ -319,12 +372,16 @@ mod tests {
         ];
         let from_environment = options(&[], &environment).expect("options");
         assert_eq!(
-            from_environment.destination.expect("a registry").registry,
+            from_environment
+                .rules
+                .destination
+                .expect("a registry")
+                .registry,
             "env.io"
         );
         let from_flag = options(&["-d", "flag.io"], &environment).expect("options");
         assert_eq!(
-            from_flag.destination.expect("a registry").registry,
+            from_flag.rules.destination.expect("a registry").registry,
             "flag.io"
         );
         let error = options(&[], &[("DEST_REGISTRY", "https://x")])
@@ -344,6 +401,8 @@ mod tests {
             &["--timeout", "30"],
             &["--retries", "-1"],
             &["--shard", "4/4"],
+            &["--record", "x", "--recorded", "x"],
+            &["--record", "x", "--deep"],
         ] {
             let error = options(args, &[]).expect_err("a mistake").to_string();
             assert!(error.contains(args[0].trim_start_matches('-')), "{error}");

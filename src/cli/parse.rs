@@ -38,6 +38,11 @@ impl Typed {
         self.raw(id).filter(|value| !value.is_empty())
     }
 
+    /// The word of a switch that is set, `true` where it has none; none where it is not set.
+    pub fn grade(&self, id: Id) -> Option<&str> {
+        self.raw(id)?.to_str().filter(|word| *word != "false")
+    }
+
     /// The value of a switch.
     pub fn switch(&self, id: Id, default: bool) -> bool {
         self.raw(id).map_or(default, |value| value == "true")
@@ -79,7 +84,8 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Typed, UsageError> 
             }
         };
         let value = match flag.takes {
-            Takes::Switch => switch(flag, parser.optional_value())?,
+            Takes::Switch => switch(flag, parser.optional_value(), &[])?,
+            Takes::Grade(words) => switch(flag, parser.optional_value(), words)?,
             Takes::Value(_) | Takes::Path(_) | Takes::Choice(_) => parser
                 .value()
                 .map_err(|_| UsageError::NoValue(flag.shown()))?,
@@ -119,7 +125,7 @@ fn rewrite(mut args: impl Iterator<Item = OsString>) -> Result<Vec<OsString>, Us
         let mut long = OsString::from(if dashes == 1 { "-" } else { "" });
         long.push(&arg);
         out.push(long);
-        if flag.takes != Takes::Switch && !has_value {
+        if !matches!(flag.takes, Takes::Switch | Takes::Grade(_)) && !has_value {
             // The value may look like a flag: it is not for the next round.
             out.extend(args.next());
         }
@@ -128,18 +134,19 @@ fn rewrite(mut args: impl Iterator<Item = OsString>) -> Result<Vec<OsString>, Us
     Ok(out)
 }
 
-/// Go's spellings of a boolean.
-fn switch(flag: &Flag, value: Option<OsString>) -> Result<OsString, UsageError> {
+/// Go's spellings of a boolean, or one of these words.
+fn switch(flag: &Flag, value: Option<OsString>, words: &[&str]) -> Result<OsString, UsageError> {
     let Some(value) = value else {
         return Ok("true".into());
     };
     match value.to_str() {
         Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Ok("true".into()),
         Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Ok("false".into()),
+        Some(word) if words.contains(&word) => Ok(value),
         _ => Err(UsageError::Value {
             flag: flag.shown(),
             value: value.to_string_lossy().into_owned(),
-            wanted: "true or false".to_owned(),
+            wanted: [words, &["true or false"]].concat().join(", "),
         }),
     }
 }
@@ -220,6 +227,19 @@ mod tests {
     }
 
     #[test]
+    fn a_grade_is_a_switch_that_takes_words() {
+        for (args, expected) in [
+            (&["--deep"][..], Some("true")),
+            (&["-deep=full"], Some("full")),
+            (&["--deep", "--deep=false"], None),
+            (&[], None),
+        ] {
+            let typed = typed(args).expect("flags");
+            assert_eq!(typed.grade(Id::Deep), expected, "{args:?}");
+        }
+    }
+
+    #[test]
     fn what_is_unknown_is_named_with_its_neighbour() {
         for (args, message) in [
             (
@@ -244,6 +264,10 @@ mod tests {
             (
                 &["--color", "blue"],
                 "invalid value \"blue\" for --color (wanted: auto, always, never)",
+            ),
+            (
+                &["--deep=half"],
+                "invalid value \"half\" for --deep (wanted: full, true or false)",
             ),
         ] {
             assert_eq!(

@@ -26,24 +26,82 @@ pub enum DigestError {
     Hash(usize),
 }
 
+/// How a digest is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// SHA-256.
+    Sha256,
+    /// SHA-512.
+    Sha512,
+}
+
+impl Algorithm {
+    /// Its name in a digest.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sha256 => "sha256",
+            Self::Sha512 => "sha512",
+        }
+    }
+
+    fn ring(self) -> &'static digest::Algorithm {
+        match self {
+            Self::Sha256 => &SHA256,
+            Self::Sha512 => &SHA512,
+        }
+    }
+}
+
+/// Computes a digest of bytes that come piece by piece.
+pub struct Hasher {
+    algorithm: Algorithm,
+    context: digest::Context,
+}
+
+impl Hasher {
+    /// Of no bytes yet.
+    pub fn new(algorithm: Algorithm) -> Self {
+        Self {
+            algorithm,
+            context: digest::Context::new(algorithm.ring()),
+        }
+    }
+
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.context.update(bytes);
+    }
+
+    /// The digest of all of them.
+    pub fn finish(self) -> Digest {
+        Digest::format(self.algorithm, self.context.finish().as_ref())
+    }
+}
+
 impl Digest {
     /// The sha256 digest of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
-        Self::format("sha256", digest::digest(&SHA256, bytes).as_ref())
+        Self::computed(Algorithm::Sha256, bytes)
     }
 
     /// Whether these bytes are what the digest names, by the digest's own algorithm.
     pub fn matches(&self, bytes: &[u8]) -> bool {
-        let (name, algorithm) = match self.algorithm() {
-            "sha512" => ("sha512", &SHA512),
-            _ => ("sha256", &SHA256),
-        };
-        *self == Self::format(name, digest::digest(algorithm, bytes).as_ref())
+        *self == Self::computed(self.algorithm(), bytes)
     }
 
-    /// `sha256` or `sha512`.
-    pub fn algorithm(&self) -> &str {
-        self.0.split(':').next().unwrap_or_default()
+    /// How it was computed.
+    pub fn algorithm(&self) -> Algorithm {
+        if self.0.starts_with("sha512:") {
+            Algorithm::Sha512
+        } else {
+            Algorithm::Sha256
+        }
+    }
+
+    fn computed(algorithm: Algorithm, bytes: &[u8]) -> Self {
+        let mut hasher = Hasher::new(algorithm);
+        hasher.update(bytes);
+        hasher.finish()
     }
 
     /// The whole text, `sha256:…`.
@@ -51,8 +109,9 @@ impl Digest {
         &self.0
     }
 
-    fn format(name: &str, hash: &[u8]) -> Self {
+    fn format(algorithm: Algorithm, hash: &[u8]) -> Self {
         use std::fmt::Write as _;
+        let name = algorithm.as_str();
         let mut text = String::with_capacity(name.len() + 1 + 2 * hash.len());
         text.push_str(name);
         text.push(':');
@@ -98,6 +157,13 @@ impl fmt::Debug for Digest {
 impl serde::Serialize for Digest {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Digest {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -6,13 +6,21 @@
 //! Specifications: OCI image-spec (manifest.md, image-index.md), Docker's image manifest v2
 //! schema 1 and 2.
 
+mod blob;
 mod digest;
 mod platform;
+mod referrer;
 mod schema1;
+mod spec;
 
-pub use digest::{Digest, DigestError};
+pub use blob::{Blob, blobs};
+pub use digest::{Algorithm, Digest, DigestError, Hasher};
 pub use platform::{Filter, Normalized, Platform};
+pub use referrer::{Link, Referrer, referrers};
+pub use spec::Spec;
 
+use serde::de::{Error as _, Unexpected};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 /// The largest manifest or config that is read, in bytes: the limit of the common registries.
@@ -46,6 +54,21 @@ pub enum MediaType {
     Schema1Signed,
     /// Docker image manifest, schema 1, unsigned.
     Schema1,
+}
+
+impl Serialize for MediaType {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for MediaType {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Self::from_name(&name).ok_or_else(|| {
+            D::Error::invalid_value(Unexpected::Str(&name), &"the media type of a manifest")
+        })
+    }
 }
 
 impl MediaType {
@@ -100,6 +123,8 @@ pub struct Manifest {
     pub media_type: MediaType,
     /// The digest that a registry knows it by.
     pub digest: Digest,
+    /// Its length as it was received, in bytes.
+    pub size: u64,
     /// What it holds.
     pub body: Body,
 }
@@ -131,6 +156,8 @@ pub struct Entry {
     pub platform: Option<Platform>,
     /// Whether it is no image but a statement about one (`BuildKit` attestations).
     pub is_attestation: bool,
+    /// Of an attestation: the image that it is about.
+    pub subject: Option<Digest>,
 }
 
 /// Why a body is not a manifest that can be compared.
@@ -180,6 +207,7 @@ pub fn parse(bytes: &[u8]) -> Result<Manifest, ManifestError> {
     Ok(Manifest {
         media_type,
         digest,
+        size: bytes.len() as u64,
         body,
     })
 }
@@ -298,15 +326,22 @@ fn entry(index: usize, value: &Value) -> Result<Entry, ManifestError> {
         .get("platform")
         .filter(|p| p.is_object())
         .map(Platform::from_json);
-    let reference_type = value
-        .get("annotations")
-        .map(|annotations| text(annotations, "vnd.docker.reference.type"))
-        .unwrap_or_default();
+    let annotation = |name: &str| {
+        value
+            .get("annotations")
+            .map(|annotations| text(annotations, name))
+            .unwrap_or_default()
+    };
+    let is_attestation = annotation("vnd.docker.reference.type") == "attestation-manifest";
     Ok(Entry {
         digest,
         is_index: MediaType::from_name(&text(value, "mediaType")).is_some_and(MediaType::is_index),
-        is_attestation: reference_type == "attestation-manifest"
-            || platform.as_ref().is_some_and(Platform::is_unknown),
+        is_attestation: is_attestation || platform.as_ref().is_some_and(Platform::is_unknown),
+        subject: if is_attestation {
+            annotation("vnd.docker.reference.digest").parse().ok()
+        } else {
+            None
+        },
         // An empty platform object says as little as none.
         platform: platform.filter(|platform| !platform.architecture.is_empty()),
     })

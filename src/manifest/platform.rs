@@ -4,10 +4,12 @@
 //! compared normalised, as containerd's `platforms` package does: the same image is `arm64` with
 //! variant `v8` in one tool's index and without in another's, and means the same.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Architecture, operating system, variant and OS version; an absent field is empty.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Platform {
     /// Go's name of the architecture, `amd64`.
     #[serde(skip_serializing_if = "String::is_empty")]

@@ -24,6 +24,9 @@ use super::tls::{CertsD, HostCertificates, TlsConnector, Trust};
 /// The longest time for connecting.
 const CONNECT: Duration = Duration::from_secs(10);
 
+/// Blobs that come slower do not come, in bytes a second.
+const SLOWEST: u64 = 8 * 1024;
+
 /// What makes two connections different in kind.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Kind {
@@ -97,6 +100,12 @@ impl Agents {
             }
         };
         Result::clone(&found)
+    }
+
+    /// How long a body of so many bytes may take; none: as long as it comes at all.
+    pub fn time_for(&self, bytes: u64) -> Option<Duration> {
+        let slowest = Duration::from_secs(bytes / SLOWEST);
+        (bytes < u64::MAX).then(|| slowest + 4 * self.timeout)
     }
 
     /// Ends all connections, and refuses new ones.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ureq::http::Method;
@@ -13,13 +13,14 @@ use super::agents::Agents;
 use super::credentials::Credentials;
 use super::error::{Error, Trouble, describe, words};
 use super::host::{Answer, Host, Query};
-use super::http::{Response, without_secrets};
+use super::http::{Response, Want, without_secrets};
 use super::proxy::Proxies;
+use super::referrers::Unlisted;
 use super::tls::{CertsD, Trust, TrustError};
 use super::transport::Transport;
 use super::wire::Wire;
 use crate::interrupt::Interrupt;
-use crate::manifest::{self, ACCEPT, Digest, MAX_BYTES, Manifest, MediaType, Platform};
+use crate::manifest::{self, ACCEPT, Blob, Digest, MAX_BYTES, Manifest, MediaType, Platform};
 use crate::reference::{Reference, Repository};
 use crate::report::Logger;
 
@@ -52,6 +53,7 @@ pub struct Client {
     wire: Wire,
     credentials: Arc<Credentials>,
     hosts: Mutex<HashMap<HostKey, Arc<Host>>>,
+    unlisted: Mutex<Unlisted>,
 }
 
 impl Client {
@@ -74,6 +76,7 @@ impl Client {
             wire,
             credentials: Arc::new(settings.credentials),
             hosts: Mutex::default(),
+            unlisted: Mutex::default(),
         })
     }
 
@@ -88,6 +91,56 @@ impl Client {
         reference: &Reference,
         log: &Logger,
     ) -> Result<Manifest, Error> {
+        self.manifest_and_bytes(side, repository, reference, log)
+            .map(|(manifest, _)| manifest)
+    }
+
+    /// The blobs of an image, from its manifest: its config first.
+    ///
+    /// # Errors
+    /// As [`Client::manifest`].
+    pub fn blobs(
+        &self,
+        side: Side,
+        repository: &Repository,
+        digest: &Digest,
+        log: &Logger,
+    ) -> Result<Vec<Blob>, Error> {
+        let reference = Reference::Digest(digest.clone());
+        let (_, bytes) = self.manifest_and_bytes(side, repository, &reference, log)?;
+        manifest::blobs(&bytes).map_err(|error| {
+            let question = Question::manifest(Method::GET, repository, &reference);
+            Error::Invalid(question.trouble(error.to_string()))
+        })
+    }
+
+    /// An index as it was received; none where it is something else.
+    ///
+    /// # Errors
+    /// As [`Client::manifest`].
+    pub(super) fn index_bytes(
+        &self,
+        side: Side,
+        repository: &Repository,
+        reference: &Reference,
+        log: &Logger,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let (manifest, bytes) = self.manifest_and_bytes(side, repository, reference, log)?;
+        Ok(manifest.media_type.is_index().then_some(bytes))
+    }
+
+    /// The repositories of registries that are known not to list referrers.
+    pub(super) fn unlisted(&self) -> MutexGuard<'_, Unlisted> {
+        self.unlisted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn manifest_and_bytes(
+        &self,
+        side: Side,
+        repository: &Repository,
+        reference: &Reference,
+        log: &Logger,
+    ) -> Result<(Manifest, Vec<u8>), Error> {
         // A damaged answer may be an accident on the way (a cut that HTTP does not show).
         match self.read_manifest(side, repository, reference, log) {
             Err(Error::Invalid(_)) => self.read_manifest(side, repository, reference, log),
@@ -101,7 +154,7 @@ impl Client {
         repository: &Repository,
         reference: &Reference,
         log: &Logger,
-    ) -> Result<Manifest, Error> {
+    ) -> Result<(Manifest, Vec<u8>), Error> {
         let question = Question::manifest(Method::GET, repository, reference);
         let response = self.ask(side, &question, log)?;
         let invalid = |answer: String| Error::Invalid(question.trouble(answer));
@@ -121,10 +174,8 @@ impl Client {
                 )));
             }
             Reference::Digest(asked) => {
-                return Ok(Manifest {
-                    digest: asked.clone(),
-                    ..manifest
-                });
+                let digest = asked.clone();
+                return Ok((Manifest { digest, ..manifest }, response.body));
             }
             Reference::Tag(_) => {}
         }
@@ -152,7 +203,7 @@ impl Client {
                 manifest.media_type.as_str()
             ));
         }
-        Ok(manifest)
+        Ok((manifest, response.body))
     }
 
     /// The digest that the registry names for a manifest on HEAD (`Docker-Content-Digest`), if it
@@ -210,7 +261,7 @@ impl Client {
         digest: &Digest,
         log: &Logger,
     ) -> Result<Platform, Error> {
-        let question = Question::blob(repository, digest);
+        let question = Question::blob(Method::GET, repository, digest, Want::Body(MAX_BYTES));
         let response = self.ask(side, &question, log)?;
         if !digest.matches(&response.body) {
             return Err(Error::Invalid(
@@ -226,14 +277,29 @@ impl Client {
         self.wire.shutdown();
     }
 
-    /// Sends a question; an answer is one with status 200.
-    fn ask(&self, side: Side, question: &Question<'_>, log: &Logger) -> Result<Response, Error> {
+    /// Sends a question; an answer is one with status 200, or 206 for a part.
+    pub(super) fn ask(
+        &self,
+        side: Side,
+        question: &Question<'_>,
+        log: &Logger,
+    ) -> Result<Response, Error> {
+        judge(question, self.send(side, question, log)?)
+    }
+
+    /// Sends a question; every status is an answer.
+    pub(super) fn send(
+        &self,
+        side: Side,
+        question: &Question<'_>,
+        log: &Logger,
+    ) -> Result<Answer, Error> {
         let query = Query {
             method: &question.method,
             repository: question.repository,
             path: &question.path,
             accept: question.accept,
-            limit: MAX_BYTES,
+            want: question.want,
         };
         let mut answer = self
             .host(side, &question.repository.registry)
@@ -245,38 +311,7 @@ impl Client {
             let other = self.host(side, &name);
             answer = other.ask_after_redirect(&self.wire, &query, &answer.response, log)?;
         }
-        let Answer {
-            response,
-            is_registry_s,
-            remedy,
-        } = answer;
-        let trouble = || question.trouble(describe(&response));
-        match response.status.as_u16() {
-            200 if question.method == Method::GET && is_encoded(&response) => {
-                let encoding = response.header("content-encoding").unwrap_or_default();
-                Err(Error::Invalid(question.trouble(format!(
-                    "the answer has the encoding {encoding}, which was not asked for"
-                ))))
-            }
-            200 => Ok(response),
-            // A store to which the registry redirects may be missing as a whole.
-            404 if is_of_registry(&response) && (is_registry_s || has_errors(&response)) => {
-                Err(Error::Missing(trouble()))
-            }
-            404 if is_registry_s => Err(Error::Invalid(
-                trouble()
-                    .remedy("this is not a registry's answer; check the registry's name and path"),
-            )),
-            401 | 403 if is_registry_s => Err(Error::Denied(trouble().remedy(remedy))),
-            _ if !is_registry_s => {
-                let from = without_secrets(&response.url);
-                Err(Error::Invalid(question.trouble(format!(
-                    "redirected to {from}, which answers {}",
-                    describe(&response)
-                ))))
-            }
-            _ => Err(Error::Invalid(trouble())),
-        }
+        Ok(answer)
     }
 
     fn host(&self, side: Side, registry: &str) -> Arc<Host> {
@@ -288,6 +323,53 @@ impl Client {
             .or_insert_with(make)
             .clone()
     }
+}
+
+/// What an answer means: one with status 200, or 206 for a part, or why there is none.
+pub(super) fn judge(question: &Question<'_>, answer: Answer) -> Result<Response, Error> {
+    let Answer {
+        response,
+        is_registry_s,
+        remedy,
+    } = answer;
+    let trouble = || question.trouble(describe(&response));
+    match response.status.as_u16() {
+        200 if question.method == Method::GET && is_encoded(&response) => {
+            let encoding = response.header("content-encoding").unwrap_or_default();
+            Err(Error::Invalid(question.trouble(format!(
+                "the answer has the encoding {encoding}, which was not asked for"
+            ))))
+        }
+        200 => Ok(response),
+        206 if question.want == Want::FirstByte => Ok(response),
+        // The store to which the registry redirects says that it does not have the object.
+        404 if !is_registry_s && names_missing_object(&response) => Err(Error::Missing(trouble())),
+        // A store to which the registry redirects may be missing as a whole.
+        404 if is_of_registry(&response) && (is_registry_s || has_errors(&response)) => {
+            Err(Error::Missing(trouble()))
+        }
+        404 if is_registry_s => Err(Error::Invalid(
+            trouble().remedy("this is not a registry's answer; check the registry's name and path"),
+        )),
+        401 | 403 if is_registry_s => Err(Error::Denied(trouble().remedy(remedy))),
+        _ if !is_registry_s => {
+            let from = without_secrets(&response.url);
+            Err(Error::Invalid(question.trouble(format!(
+                "redirected to {from}, which answers {}",
+                describe(&response)
+            ))))
+        }
+        _ => Err(Error::Invalid(trouble())),
+    }
+}
+
+/// Whether a store says that it does not have one object (Amazon S3's and Azure's words), not that it
+/// is missing as a whole.
+fn names_missing_object(response: &Response) -> bool {
+    let words = words(response);
+    ["NoSuchKey", "BlobNotFound"]
+        .iter()
+        .any(|code| words.starts_with(code))
 }
 
 /// Whether a body is still compressed; gzip has been taken off already.
@@ -319,35 +401,46 @@ fn has_errors(response: &Response) -> bool {
 }
 
 /// Something asked of a repository.
-struct Question<'a> {
-    method: Method,
-    repository: &'a Repository,
-    path: String,
-    accept: &'static [&'static str],
+pub(super) struct Question<'a> {
+    /// GET or HEAD.
+    pub method: Method,
+    /// The repository.
+    pub repository: &'a Repository,
+    /// What is asked for, below `/v2/`; a query may be part of it.
+    pub path: String,
+    /// Accepted media types, most wanted first.
+    pub accept: &'static [&'static str],
+    /// What is wanted of the answer's body.
+    pub want: Want,
 }
 
 impl<'a> Question<'a> {
-    fn manifest(method: Method, repository: &'a Repository, reference: &Reference) -> Self {
+    /// For a manifest.
+    pub fn manifest(method: Method, repository: &'a Repository, reference: &Reference) -> Self {
         let path = format!("{}/manifests/{reference}", repository.registry_path());
         Self {
             method,
             repository,
             path,
             accept: &ACCEPT,
+            want: Want::Body(MAX_BYTES),
         }
     }
 
-    fn blob(repository: &'a Repository, digest: &Digest) -> Self {
+    /// For a blob.
+    pub fn blob(method: Method, repository: &'a Repository, digest: &Digest, want: Want) -> Self {
         let path = format!("{}/blobs/{digest}", repository.registry_path());
         Self {
-            method: Method::GET,
+            method,
             repository,
             path,
             accept: &[],
+            want,
         }
     }
 
-    fn trouble(&self, answer: impl Into<String>) -> Trouble {
+    /// What went wrong with it.
+    pub fn trouble(&self, answer: impl Into<String>) -> Trouble {
         Trouble::new(
             &self.repository.registry,
             &format!("{} /v2/{}", self.method, self.path),

@@ -9,12 +9,12 @@ use super::Side;
 use super::challenge::{self, Bearer, Challenge};
 use super::credentials::{Credential, Credentials};
 use super::error::{Error, Trouble, words};
-use super::flight::Flight;
-use super::http::{Request, Response};
+use super::http::{Request, Response, Want};
 use super::probe::{Reach, host_wide, probe};
 use super::secret::Secret;
 use super::token::{Tokens, Wanted, basic};
 use super::wire::Wire;
+use crate::flight::Flight;
 use crate::reference::Repository;
 use crate::report::Logger;
 
@@ -42,8 +42,8 @@ pub struct Query<'a> {
     pub path: &'a str,
     /// Accepted media types, most wanted first.
     pub accept: &'static [&'static str],
-    /// The most bytes of a successful body that are read.
-    pub limit: u64,
+    /// What is wanted of a successful body.
+    pub want: Want,
 }
 
 /// An answer, and who was said to ask.
@@ -118,7 +118,7 @@ impl Host {
             .base
             .join(&format!("v2/{}", query.path))
             .map_err(malformed)?;
-        let mut request = Request::new(query.method.clone(), url, query.accept, query.limit);
+        let mut request = Request::new(query.method.clone(), url, query.accept, query.want);
         let mut shown = self.authorize(&asker, &self.offered(&reach))?;
         let mut round = 1;
         loop {
@@ -174,7 +174,7 @@ impl Host {
             query.method.clone(),
             refused.url.clone(),
             query.accept,
-            query.limit,
+            query.want,
         );
         request.authorization = self.authorize(&asker, &offered)?.header();
         let response = wire.send(&self.name, request, log)?;

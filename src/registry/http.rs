@@ -4,6 +4,7 @@ use ureq::http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
 use super::secret::Secret;
+use crate::manifest::{Algorithm, Digest};
 
 /// A request that can be sent again.
 #[derive(Clone, Debug)]
@@ -18,20 +19,31 @@ pub struct Request {
     pub authorization: Option<Secret>,
     /// A form to send (POST).
     pub form: Option<Secret>,
-    /// The most bytes of a successful body that are read.
-    pub limit: u64,
+    /// What is wanted of a successful body.
+    pub want: Want,
+}
+
+/// What is wanted of a successful body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// All of it; at most so many bytes.
+    Body(u64),
+    /// Its length and its hash; reading ends beyond so many bytes. Nothing of it is kept.
+    Hash(Algorithm, u64),
+    /// Its first byte, for the length that is told with it.
+    FirstByte,
 }
 
 impl Request {
     /// A request without body or authorization.
-    pub fn new(method: Method, url: Url, accept: &'static [&'static str], limit: u64) -> Self {
+    pub fn new(method: Method, url: Url, accept: &'static [&'static str], want: Want) -> Self {
         Self {
             method,
             url,
             accept,
             authorization: None,
             form: None,
-            limit,
+            want,
         }
     }
 
@@ -63,6 +75,8 @@ pub struct Response {
     pub headers: HeaderMap,
     /// The body; of an answer that is no success at most its beginning.
     pub body: Vec<u8>,
+    /// Of a body that was not kept: its digest and its length in bytes.
+    pub hashed: Option<(Digest, u64)>,
     /// What was asked, after redirects.
     pub url: Url,
 }
@@ -121,6 +135,7 @@ impl Response {
             status: StatusCode::from_u16(status).expect("a status"),
             headers: map,
             body: body.into(),
+            hashed: None,
             url: Url::parse("https://reg.io/v2/x").expect("a URL"),
         }
     }

@@ -1,7 +1,7 @@
-//! Reading a registry: manifests, configs, and whether something is there.
+//! Reading a registry: manifests, configs, referrers, and whether something is there.
 //!
 //! The layers, each of which can be read alone, from the user's wish to the wire:
-//! [`client`] (what is asked for, and what an answer means) → [`host`] (one registry: [`probe`],
+//! [`client`] with [`blobs`] and [`referrers`] (what is asked for, and what an answer means) → [`host`] (one registry: [`probe`],
 //! authorization with [`credentials`]) → [`token`] and [`challenge`] → [`wire`] (retries, [`brake`],
 //! [`redirect`]) → [`transport`] (one exchange) → [`agents`] (connections) → [`tls`], [`proxy`] and
 //! [`resolver`].
@@ -9,18 +9,19 @@
 //! Specification: OCI distribution-spec, "Pulling manifests" and "Pulling blobs".
 
 mod agents;
+mod blobs;
 mod brake;
 mod challenge;
 mod client;
 mod credentials;
 mod error;
 mod failure;
-mod flight;
 mod host;
 mod http;
 mod probe;
 mod proxy;
 mod redirect;
+mod referrers;
 mod resolver;
 mod secret;
 mod tls;

@@ -11,7 +11,7 @@ use url::{Host, Url};
 use super::challenge::{self, Challenge};
 use super::error::{Error, Trouble, describe};
 use super::failure::Failure;
-use super::http::{Request, Response};
+use super::http::{Request, Response, Want};
 use super::redirect::Hops;
 use super::wire::Wire;
 use crate::reference::DOCKER_HUB;
@@ -115,7 +115,7 @@ pub fn host_wide(response: &Response) -> Vec<Challenge> {
 fn request(base: &Url) -> Request {
     let mut url = base.clone();
     url.set_path("/v2/");
-    Request::new(Method::GET, url, &[], LIMIT)
+    Request::new(Method::GET, url, &[], Want::Body(LIMIT))
 }
 
 /// A TLS port's answer to plain HTTP.

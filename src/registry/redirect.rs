@@ -137,12 +137,13 @@ fn is_private(url: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registry::http::Want;
     use crate::registry::secret::Secret;
     use ureq::http::Method;
 
     fn follow(from: &str, location: &str) -> Result<Option<Request>, Error> {
         let url = Url::parse(from).expect("a URL");
-        let mut request = Request::new(Method::GET, url.clone(), &[], 1);
+        let mut request = Request::new(Method::GET, url.clone(), &[], Want::FirstByte);
         request.authorization = Some(Secret::new("Bearer x"));
         Hops::new(&url).next(
             "reg",

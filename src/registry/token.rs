@@ -16,11 +16,11 @@ use url::Url;
 use super::challenge::Bearer;
 use super::credentials::Credential;
 use super::error::{Error, Trouble, describe};
-use super::flight::Flight;
-use super::http::{Request, without_secrets};
+use super::http::{Request, Want, without_secrets};
 use super::redirect;
 use super::secret::Secret;
 use super::wire::Wire;
+use crate::flight::Flight;
 use crate::report::Logger;
 
 /// Tokens live at least this long, whatever the server says (as all clients have it).
@@ -224,7 +224,7 @@ impl Tokens {
 
 /// A token for user and password, or for nobody: the way that every token server knows.
 fn ask(realm: Url, key: &Key, credential: Option<&Credential>) -> Request {
-    let mut request = Request::new(Method::GET, realm, &[], LIMIT);
+    let mut request = Request::new(Method::GET, realm, &[], Want::Body(LIMIT));
     let mut query = request.url.query_pairs_mut();
     if !key.service.is_empty() {
         query.append_pair("service", &key.service);
@@ -252,7 +252,7 @@ fn exchange(realm: Url, key: &Key, identity: &Secret) -> Request {
     }
     form.append_pair("scope", &key.scopes.join(" "))
         .append_pair("client_id", "image-tools");
-    let mut request = Request::new(Method::POST, realm, &[], LIMIT);
+    let mut request = Request::new(Method::POST, realm, &[], Want::Body(LIMIT));
     request.form = Some(Secret::new(form.finish()));
     request
 }

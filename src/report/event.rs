@@ -1,8 +1,16 @@
 //! What the writer is told: log records, and what became of each line of the list.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
 use crossbeam_channel::Sender;
 
+use super::code::Code;
+use crate::image::Image;
 use crate::list::Line;
+use crate::manifest::Spec;
+use crate::recording;
 
 /// How much a log line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,24 +29,69 @@ pub enum Level {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The destination is what the source is.
-    Passed {
-        /// What was compared, for the log: `[S:T] == [D:T]`.
-        compared: String,
-    },
-    /// It is not.
+    Passed,
+    /// The source was read, to be recorded; none: another line has it.
+    Recorded(Option<Box<recording::Source>>),
+    /// The destination is not what the source is.
     Failed {
-        /// Longer explanations, of several lines each.
+        /// Why, in one word.
+        code: Code,
+        /// Both sides whole, of several lines each.
+        sides: Vec<String>,
+        /// What differs in particular, a line each.
         details: Vec<String>,
         /// Why, in one line.
         reason: String,
     },
     /// It could not be found out.
     NotValidated {
+        /// Why, in one word.
+        code: Code,
         /// Why, in one line.
         cause: String,
     },
     /// The run was interrupted before it was found out.
     Interrupted,
+}
+
+/// An outcome, and what was seen on the way to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What was found.
+    pub outcome: Outcome,
+    /// The source's images that were compared; none where it did not come to that.
+    pub source: Option<Vec<Spec>>,
+    /// The destination's.
+    pub destination: Option<Vec<Spec>>,
+    /// How many requests were sent for the image.
+    pub requests: u64,
+    /// How long it took.
+    pub time: Duration,
+    /// The image stands in an earlier line, of this number, which was validated for both.
+    pub same_as: Option<u64>,
+}
+
+impl From<Outcome> for Finding {
+    /// Without anything seen.
+    fn from(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            source: None,
+            destination: None,
+            requests: 0,
+            time: Duration::ZERO,
+            same_as: None,
+        }
+    }
+}
+
+/// An image with its place in the list.
+#[derive(Clone, Debug)]
+pub struct Numbered {
+    /// Its number among the images (`M_ID`), from 1.
+    pub number: u64,
+    /// The image.
+    pub image: Image,
 }
 
 /// A message to the writer.
@@ -53,18 +106,14 @@ pub enum Event {
         /// The text, of one line.
         text: String,
     },
-    /// A line of the list is being validated.
-    Begun(Line),
-    /// The validation of a line has ended.
+    /// An image of the list is being validated.
+    Begun(Line, Numbered),
+    /// The validation of an image has ended.
     Ended {
         /// The line's number in the list.
-        number: u64,
-        /// The image's number among the images.
-        image: u64,
-        /// The source, `S:T`.
-        source: String,
+        line: u64,
         /// What was found.
-        outcome: Outcome,
+        finding: Box<Finding>,
     },
     /// A line of the list is not an image.
     NotAnImage {
@@ -73,20 +122,23 @@ pub enum Event {
         /// What is wrong with it.
         message: String,
     },
-    /// The run was interrupted before this line was begun.
-    NotBegun(Line),
+    /// The run was interrupted before this line was begun; its image, if it is one.
+    NotBegun(Line, Option<Numbered>),
     /// The list could not be read to its end.
     ListBroke(String),
     /// Text for the person at the terminal, printed as it is.
     Prompt(&'static str),
 }
 
-/// Sends log lines to the writer; cheap to clone, one for each image.
+/// Sends log lines to the writer, and counts what an image costs; cheap to clone, one for each image.
 #[derive(Clone, Debug)]
 pub struct Logger {
     events: Sender<Event>,
     debug: bool,
     image: Option<u64>,
+    requests: Arc<AtomicU64>,
+    /// Of the whole run.
+    bytes: Arc<AtomicU64>,
 }
 
 impl Logger {
@@ -96,15 +148,38 @@ impl Logger {
             events,
             debug,
             image: None,
+            requests: Arc::default(),
+            bytes: Arc::default(),
         }
     }
 
-    /// A logger for one image.
+    /// A logger for one image, for which nothing has been asked yet.
     pub fn for_image(&self, image: u64) -> Self {
         Self {
             image: Some(image),
+            requests: Arc::default(),
             ..self.clone()
         }
+    }
+
+    /// Counts a request that is sent for the image.
+    pub fn count_request(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many requests have been sent for the image.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Counts bytes of blobs that were read.
+    pub fn count_bytes(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// How many bytes of blobs have been read in the run, now and later.
+    pub fn bytes(&self) -> Arc<AtomicU64> {
+        self.bytes.clone()
     }
 
     /// Logs for finding out what happened; the text is only made if it is printed.

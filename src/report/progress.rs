@@ -1,11 +1,13 @@
 //! The progress bar on standard error, which shares the terminal with the log on standard output.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use console::Term;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::summary::Totals;
+use super::summary::{Totals, Work};
 
 /// Rates measured over less than this are noise.
 const SETTLED: Duration = Duration::from_secs(2);
@@ -18,11 +20,14 @@ pub struct Progress {
     bar: ProgressBar,
     begun: Instant,
     total: Option<u64>,
+    work: Work,
+    /// Bytes of blobs that have been read; other threads count them.
+    bytes: Arc<AtomicU64>,
 }
 
 impl Progress {
     /// A bar over this many images, or over an unknown number of them.
-    pub fn new(shown: bool, total: Option<u64>) -> Self {
+    pub fn new(shown: bool, total: Option<u64>, work: Work, bytes: Arc<AtomicU64>) -> Self {
         let target = if shown {
             ProgressDrawTarget::stderr_with_hz(10)
         } else {
@@ -51,7 +56,14 @@ impl Progress {
             bar,
             begun: Instant::now(),
             total,
+            work,
+            bytes,
         }
+    }
+
+    /// How many bytes of blobs have been read.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
     }
 
     /// Shows where the run stands.
@@ -59,12 +71,18 @@ impl Progress {
         if self.bar.is_hidden() {
             return;
         }
-        let mut message = format!(
-            "passed {}, failed {}, not validated {}",
-            totals.passed, totals.failed, totals.not_validated
-        );
+        let mut message = totals.words(self.work);
         let elapsed = self.begun.elapsed();
         let done = totals.images();
+        let bytes = self.bytes();
+        if bytes > 0 {
+            message += &format!(", {} read", HumanBytes(bytes));
+            if elapsed >= SETTLED {
+                let rate = u128::from(bytes) * 1000 / elapsed.as_millis().max(1);
+                let rate = u64::try_from(rate).unwrap_or(u64::MAX);
+                message += &format!(" ({}/s)", HumanBytes(rate));
+            }
+        }
         if elapsed >= SETTLED && done > 0 {
             #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
             let rate = done as f64 / elapsed.as_secs_f64();

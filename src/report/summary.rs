@@ -1,19 +1,58 @@
 //! The totals of a run, and the line that ends it.
 
-use std::path::Path;
 use std::time::Duration;
+
+use indicatif::HumanBytes;
 
 use crate::exit::Exit;
 
-/// How many lines came to which end.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Images that passed.
+/// What a run does with its images, in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// They are validated.
+    Validating,
+    /// Their sources are recorded.
+    Recording,
+}
+
+impl Work {
+    /// What came of an image with which all is well.
+    pub fn passed(self) -> &'static str {
+        match self {
+            Self::Validating => "passed",
+            Self::Recording => "recorded",
+        }
+    }
+
+    /// What came of an image with which it could not be done.
+    pub fn not_passed(self) -> &'static str {
+        match self {
+            Self::Validating => "not validated",
+            Self::Recording => "not recorded",
+        }
+    }
+}
+
+/// How many images came to which end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Images that passed, or were recorded.
     pub passed: u64,
     /// Images that failed.
     pub failed: u64,
-    /// Images and lines that could not be validated.
+    /// Images and lines that could not be validated, or not be recorded.
     pub not_validated: u64,
+}
+
+/// How many lines came to which end, and how the run ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// How many.
+    pub counts: Counts,
+    /// Requests that were sent for them.
+    pub requests: u64,
+    /// Bytes of blobs that were read.
+    pub bytes: u64,
     /// The signal that ended the run.
     pub signal: Option<i32>,
     /// Whether the list could not be read, or the failed list not be written.
@@ -23,7 +62,22 @@ pub struct Totals {
 impl Totals {
     /// All that have come to an end.
     pub fn images(&self) -> u64 {
-        self.passed + self.failed + self.not_validated
+        self.counts.passed + self.counts.failed + self.counts.not_validated
+    }
+
+    /// The counts in words.
+    pub fn words(&self, work: Work) -> String {
+        let failed = match work {
+            Work::Validating => format!(", failed {}", self.counts.failed),
+            Work::Recording => String::new(),
+        };
+        format!(
+            "{} {}{failed}, {} {}",
+            work.passed(),
+            self.counts.passed,
+            work.not_passed(),
+            self.counts.not_validated
+        )
     }
 
     /// The exit code that they make.
@@ -34,31 +88,46 @@ impl Totals {
                 ..
             } => Exit::Interrupted(u8::try_from(*signal).unwrap_or(2)),
             Self { broke: true, .. } => Exit::Usage,
-            Self { failed: 1.., .. } => Exit::Failed,
             Self {
-                not_validated: 1.., ..
+                counts: Counts { failed: 1.., .. },
+                ..
+            } => Exit::Failed,
+            Self {
+                counts: Counts {
+                    not_validated: 1.., ..
+                },
+                ..
             } => Exit::NotValidated,
             _ => Exit::Passed,
         }
     }
 
-    /// The last line of a run.
-    pub fn summary(&self, elapsed: Duration, failed_list: Option<&Path>) -> String {
+    /// The last line of a run; `files`: what it left, in words.
+    pub fn summary(&self, work: Work, elapsed: Duration, files: &[String]) -> String {
         let images = self.images();
         let mut text = match self.signal {
             Some(signal) => format!("interrupted by {}: ", signal_name(signal)),
             None => String::new(),
         };
-        text += &format!(
-            "{images} image{}: {} passed, {} failed, {} not validated in {}",
-            if images == 1 { "" } else { "s" },
-            self.passed,
-            self.failed,
-            self.not_validated,
-            duration(elapsed),
-        );
-        if let Some(path) = failed_list {
-            text += &format!("; failed list: {}", path.display());
+        text += &format!("{images} image{}: ", if images == 1 { "" } else { "s" });
+        text += &match work {
+            Work::Validating => format!(
+                "{} passed, {} failed, {} not validated",
+                self.counts.passed, self.counts.failed, self.counts.not_validated
+            ),
+            Work::Recording => {
+                format!(
+                    "{} recorded, {} not recorded",
+                    self.counts.passed, self.counts.not_validated
+                )
+            }
+        };
+        if self.bytes > 0 {
+            text += &format!(", {} of blobs read", HumanBytes(self.bytes));
+        }
+        text += &format!(" in {}", duration(elapsed));
+        for file in files {
+            text += &format!("; {file}");
         }
         text
     }
@@ -90,9 +159,11 @@ mod tests {
     #[test]
     fn the_exit_code_tells_failed_from_not_validated() {
         let totals = |passed, failed, not_validated| Totals {
-            passed,
-            failed,
-            not_validated,
+            counts: Counts {
+                passed,
+                failed,
+                not_validated,
+            },
             ..Totals::default()
         };
         assert_eq!(totals(0, 0, 0).exit(), Exit::Passed);
@@ -119,21 +190,30 @@ mod tests {
 
     #[test]
     fn the_summary_names_what_counts() {
+        let counts = |passed, failed| Counts {
+            passed,
+            failed,
+            not_validated: 0,
+        };
         let totals = Totals {
-            passed: 1,
+            counts: counts(1, 0),
             ..Totals::default()
         };
         assert_eq!(
-            totals.summary(Duration::from_millis(320), None),
+            totals.summary(Work::Validating, Duration::from_millis(320), &[]),
             "1 image: 1 passed, 0 failed, 0 not validated in 0.3s"
         );
         let totals = Totals {
-            failed: 2,
+            counts: counts(0, 2),
             signal: Some(2),
             ..Totals::default()
         };
         assert_eq!(
-            totals.summary(Duration::from_secs(125), Some(Path::new("x.txt"))),
+            totals.summary(
+                Work::Validating,
+                Duration::from_secs(125),
+                &["failed list: x.txt".to_owned()]
+            ),
             "interrupted by SIGINT: 2 images: 0 passed, 2 failed, 0 not validated in 2m05s; failed list: x.txt"
         );
     }

@@ -5,16 +5,20 @@
 
 use std::collections::HashMap;
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, select};
 
-use super::event::{Event, Level, Outcome};
+use super::code::Code;
+use super::event::{Event, Finding, Level, Numbered, Outcome};
 use super::failed::FailedList;
+use super::json::Report;
 use super::line;
+use super::metrics::Metrics;
+use super::output::OutputError;
 use super::progress::Progress;
-use super::summary::Totals;
+use super::recording::RecordingFile;
+use super::summary::{Counts, Totals, Work};
 use crate::list::Line;
 
 /// The most events that share one write to the disk and one to standard output.
@@ -25,8 +29,16 @@ const GRACE: Duration = Duration::from_millis(700);
 
 /// The writer's state.
 pub struct Writer {
+    /// What the run does, in words.
+    pub work: Work,
     /// Where the failures go.
     pub failed: FailedList,
+    /// What became of each line, for programs.
+    pub report: Option<Report>,
+    /// The totals, for Prometheus.
+    pub metrics: Option<Metrics>,
+    /// What the sources are.
+    pub recording: Option<RecordingFile>,
     /// The bar.
     pub progress: Progress,
     /// The least level that is printed.
@@ -43,7 +55,7 @@ struct State {
     begun: Instant,
     totals: Totals,
     /// Lines that are being validated, by number.
-    in_flight: HashMap<u64, Line>,
+    in_flight: HashMap<u64, (Line, Numbered)>,
     /// What the current batch prints.
     out: String,
     /// Standard output is closed: nothing is printed any more.
@@ -112,27 +124,28 @@ impl State {
     fn handle(&mut self, event: Event) {
         match event {
             Event::Log { level, image, text } => self.log(level, image, &line::one_line(&text)),
-            Event::Begun(line) => {
-                self.in_flight.insert(line.number, line);
+            Event::Begun(line, image) => {
+                self.in_flight.insert(line.number, (line, image));
             }
-            Event::Ended {
-                number,
-                image,
-                source,
-                outcome,
-            } => {
+            Event::Ended { line, finding } => {
                 self.freed += 1;
-                if let Some(line) = self.in_flight.remove(&number) {
-                    self.ended(&line, image, &source, outcome);
+                if let Some((line, image)) = self.in_flight.remove(&line) {
+                    self.ended(&line, &image, &finding);
                 }
             }
             Event::NotAnImage { line, message } => {
                 self.freed += 1;
-                self.log(Level::Error, None, &line::one_line(&message));
-                self.not_validated(&line);
+                let message = line::one_line(&message);
+                self.log(Level::Error, None, &message);
+                self.not_an_image(&line, Code::InvalidLine, &message);
             }
-            Event::NotBegun(line) => {
-                self.not_validated(&line);
+            Event::NotBegun(line, image) => {
+                match image {
+                    Some(image) => self.ended(&line, &image, &Outcome::Interrupted.into()),
+                    None => {
+                        self.not_an_image(&line, Code::Interrupted, "the run was interrupted");
+                    }
+                }
                 // The rest of the list is being read, quickly: wait for all of it.
                 self.deadline = self.deadline.map(|_| Instant::now() + GRACE);
             }
@@ -147,46 +160,81 @@ impl State {
         }
     }
 
-    fn ended(&mut self, line: &Line, image: u64, source: &str, outcome: Outcome) {
-        let image = Some(image);
-        match outcome {
-            Outcome::Passed { compared } => {
-                self.totals.passed += 1;
-                self.log(
-                    Level::Info,
-                    image,
-                    &line::one_line(&format!("PASS {compared}")),
-                );
+    fn ended(&mut self, line: &Line, image: &Numbered, finding: &Finding) {
+        let number = Some(image.number);
+        let source = image.image.source_name();
+        self.totals.requests += finding.requests;
+        if let Some(report) = &mut self.writer.report {
+            report.add(line, image, finding);
+        }
+        match &finding.outcome {
+            Outcome::Passed => {
+                self.count(image, |counts| counts.passed += 1);
+                let text = format!("PASS {}", image.image.compared());
+                self.log(Level::Info, number, &line::one_line(&text));
             }
-            Outcome::Failed { details, reason } => {
-                self.totals.failed += 1;
-                self.writer.failed.add(line);
-                for detail in details {
-                    self.log(Level::Error, image, &line::block(&detail));
+            Outcome::Recorded(found) => {
+                self.count(image, |counts| counts.passed += 1);
+                let mut text = format!("RECORDED [{source}]");
+                if let Some(found) = found {
+                    text += &format!(": {}", found.digest);
+                    if let Some(recording) = &mut self.writer.recording {
+                        recording.add(found);
+                    }
                 }
-                self.log(
-                    Level::Error,
-                    image,
-                    &line::one_line(&format!("FAILED [{source}]")),
-                );
-                self.log(Level::Error, image, &line::one_line(&reason));
+                self.log(Level::Info, number, &line::one_line(&text));
             }
-            Outcome::NotValidated { cause } => {
-                self.not_validated(line);
-                self.log(
-                    Level::Error,
-                    image,
-                    &line::one_line(&format!("NOT VALIDATED [{source}]")),
-                );
-                self.log(Level::Error, image, &line::one_line(&cause));
+            Outcome::Failed {
+                sides,
+                details,
+                reason,
+                ..
+            } => {
+                self.count(image, |counts| counts.failed += 1);
+                self.writer.failed.add(line);
+                for side in sides {
+                    self.log(Level::Error, number, &line::block(side));
+                }
+                for detail in details {
+                    self.log(Level::Error, number, &line::one_line(detail));
+                }
+                let text = format!("FAILED [{source}]");
+                self.log(Level::Error, number, &line::one_line(&text));
+                self.log(Level::Error, number, &line::one_line(reason));
             }
-            Outcome::Interrupted => self.not_validated(line),
+            Outcome::NotValidated { cause, .. } => {
+                self.not_validated(line, image);
+                let words = self.writer.work.not_passed().to_uppercase();
+                let text = format!("{words} [{source}]");
+                self.log(Level::Error, number, &line::one_line(&text));
+                self.log(Level::Error, number, &line::one_line(cause));
+            }
+            Outcome::Interrupted => self.not_validated(line, image),
         }
     }
 
-    fn not_validated(&mut self, line: &Line) {
-        self.totals.not_validated += 1;
+    fn not_validated(&mut self, line: &Line, image: &Numbered) {
+        self.count(image, |counts| counts.not_validated += 1);
         self.writer.failed.add(line);
+        if let Some(recording) = &mut self.writer.recording {
+            recording.add_missing(image.image.source_name());
+        }
+    }
+
+    /// Counts an image in the run's totals and in its destination registry's.
+    fn count(&mut self, image: &Numbered, count: impl Fn(&mut Counts)) {
+        count(&mut self.totals.counts);
+        if let Some(metrics) = &mut self.writer.metrics {
+            count(metrics.of(&image.image.destination.registry));
+        }
+    }
+
+    fn not_an_image(&mut self, line: &Line, code: Code, message: &str) {
+        self.totals.counts.not_validated += 1;
+        self.writer.failed.add(line);
+        if let Some(report) = &mut self.writer.report {
+            report.add_line(line, code, message);
+        }
     }
 
     fn log(&mut self, level: Level, image: Option<u64>, text: &str) {
@@ -202,15 +250,33 @@ impl State {
             // What was to be printed is not on disk: it is not printed either.
             self.out.clear();
             self.list_broke = true;
-            self.totals.broke = true;
-            self.log(Level::Error, None, &line::one_line(&error.to_string()));
+            self.broke(error);
         }
+        self.write_files();
         self.print();
         for _ in 0..std::mem::take(&mut self.freed) {
             // Nobody waits for a place any more once the list has been read.
             let _ = self.writer.places.try_send(());
         }
         synced.is_ok()
+    }
+
+    /// Puts what the batch found into the other files. One that cannot be written ends as an error; the
+    /// images are validated all the same.
+    fn write_files(&mut self) {
+        if let Some(Err(error)) = self.writer.report.as_mut().map(Report::write) {
+            self.writer.report = None;
+            self.broke(&error);
+        }
+        if let Some(Err(error)) = self.writer.recording.as_mut().map(RecordingFile::write) {
+            self.writer.recording = None;
+            self.broke(&error);
+        }
+    }
+
+    fn broke(&mut self, error: &OutputError) {
+        self.totals.broke = true;
+        self.log(Level::Error, None, &line::one_line(&error.to_string()));
     }
 
     fn print(&mut self) {
@@ -228,8 +294,8 @@ impl State {
 
     fn end(mut self) -> Totals {
         // After a signal: what is still in flight is not validated.
-        for (_, line) in std::mem::take(&mut self.in_flight) {
-            self.not_validated(&line);
+        for (_, (line, image)) in std::mem::take(&mut self.in_flight) {
+            self.ended(&line, &image, &Outcome::Interrupted.into());
         }
         self.writer.progress.clear();
         if self.at_prompt && self.totals.signal.is_some() {
@@ -239,12 +305,10 @@ impl State {
         if self.totals.images() == 0 && self.totals.signal.is_none() && !self.totals.broke {
             self.log(Level::Warn, None, "there is no image in the list");
         }
-        let path = if self.list_broke {
-            None
-        } else {
-            self.finish_list()
-        };
-        let summary = self.totals.summary(self.begun.elapsed(), path.as_deref());
+        self.totals.bytes = self.writer.progress.bytes();
+        let elapsed = self.begun.elapsed();
+        let files = self.finish_files(elapsed);
+        let summary = self.totals.summary(self.writer.work, elapsed, &files);
         line::append(
             &mut self.out,
             self.writer.color,
@@ -256,14 +320,31 @@ impl State {
         self.totals
     }
 
-    fn finish_list(&mut self) -> Option<PathBuf> {
-        match self.writer.failed.finish() {
-            Ok(path) => path,
-            Err(error) => {
-                self.totals.broke = true;
-                self.log(Level::Error, None, &line::one_line(&error.to_string()));
-                None
+    /// Puts all files in their places; those that the summary names.
+    fn finish_files(&mut self, elapsed: Duration) -> Vec<String> {
+        let mut named = Vec::new();
+        if !self.list_broke {
+            match self.writer.failed.finish() {
+                Ok(path) => {
+                    named.extend(path.map(|path| format!("failed list: {}", path.display())));
+                }
+                Err(error) => self.broke(&error),
             }
         }
+        match self.writer.recording.take().map(RecordingFile::finish) {
+            Some(Ok(recorded)) => named.push(recorded.to_string()),
+            Some(Err(error)) => self.broke(&error),
+            None => {}
+        }
+        let report = self.writer.report.take();
+        if let Some(Err(error)) = report.map(|report| report.finish(&self.totals)) {
+            self.broke(&error);
+        }
+        let (metrics, work) = (self.writer.metrics.take(), self.writer.work);
+        let finished = metrics.map(|metrics| metrics.finish(&self.totals, work, elapsed));
+        if let Some(Err(error)) = finished {
+            self.broke(&error);
+        }
+        named
     }
 }

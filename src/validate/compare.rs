@@ -9,16 +9,8 @@ use serde::Serialize;
 use serde_json::ser::PrettyFormatter;
 
 use super::difference;
-use crate::manifest::{Digest, Filter, Manifest, Normalized, Platform};
-
-/// One image of a side, as it is compared.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Spec {
-    /// Digest of the image's manifest.
-    pub digest: Digest,
-    /// What it runs on.
-    pub platform: Platform,
-}
+use crate::manifest::{Digest, Filter, Manifest, Normalized, Platform, Spec};
+use crate::report::Code;
 
 /// What the source is, reduced to the validated platforms.
 #[derive(Clone, Debug)]
@@ -29,6 +21,16 @@ pub enum Source {
     Image(Spec),
     /// A schema 1 image, which mirroring converts.
     Schema1(Spec),
+}
+
+impl Source {
+    /// Its images.
+    pub fn specs(&self) -> &[Spec] {
+        match self {
+            Self::Index(specs) => specs,
+            Self::Image(spec) | Self::Schema1(spec) => std::slice::from_ref(spec),
+        }
+    }
 }
 
 /// The names of the two sides, for messages.
@@ -47,15 +49,22 @@ pub struct Names<'a> {
 /// A difference between the sides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mismatch {
-    /// Longer explanations, of several lines each.
+    /// The difference in one word.
+    pub code: Code,
+    /// Both sides whole, as JSON of several lines each.
+    pub sides: Vec<String>,
+    /// What differs in particular, a line each.
     pub details: Vec<String>,
     /// The difference in one line.
     pub reason: String,
 }
 
 impl Mismatch {
-    fn new(reason: String) -> Self {
+    /// A difference that needs no more words.
+    pub fn new(code: Code, reason: String) -> Self {
         Self {
+            code,
+            sides: Vec::new(),
             details: Vec::new(),
             reason,
         }
@@ -64,31 +73,43 @@ impl Mismatch {
 
 /// The source has nothing that is validated.
 pub fn nothing_selected() -> Mismatch {
-    Mismatch::new("no image available for specified arch list".to_owned())
+    Mismatch::new(
+        Code::NoPlatform,
+        "no image available for specified arch list".to_owned(),
+    )
 }
 
 /// The destination answers that it has no such manifest.
 pub fn destination_missing(names: Names<'_>) -> Mismatch {
-    Mismatch::new(format!(
-        "[{}]: destination manifest does not exists",
-        names.full_destination
-    ))
+    Mismatch::new(
+        Code::DestinationMissing,
+        format!(
+            "[{}]: destination manifest does not exists",
+            names.full_destination
+        ),
+    )
 }
 
 /// The destination is an index without entries.
 pub fn destination_empty(names: Names<'_>) -> Mismatch {
-    Mismatch::new(format!(
-        "[{}]: destination manifest list is empty",
-        names.full_destination
-    ))
+    Mismatch::new(
+        Code::DestinationEmpty,
+        format!(
+            "[{}]: destination manifest list is empty",
+            names.full_destination
+        ),
+    )
 }
 
 /// The destination is not an index.
 pub fn destination_not_an_index(names: Names<'_>, media_type: &str) -> Mismatch {
-    Mismatch::new(format!(
-        "[{}]: destination manifest MIME type unknow: {media_type}",
-        names.full_destination
-    ))
+    Mismatch::new(
+        Code::DestinationNotAnIndex,
+        format!(
+            "[{}]: destination manifest MIME type unknow: {media_type}",
+            names.full_destination
+        ),
+    )
 }
 
 /// Children that the destination lists but does not have.
@@ -97,22 +118,22 @@ pub fn children_missing(names: Names<'_>, missing: &[Digest]) -> Mismatch {
         .iter()
         .map(|digest| format!("docker://{}@{digest}", names.destination))
         .collect();
-    Mismatch::new(format!(
-        "failed to inspect dest image: [{}]",
-        list.join(" ")
-    ))
+    Mismatch::new(
+        Code::ImageMissing,
+        format!("failed to inspect dest image: [{}]", list.join(" ")),
+    )
 }
 
 /// Compares the source with the destination's images, attestations left out.
 ///
 /// # Errors
-/// The first difference. Without one: the digests that really have to be at the destination.
+/// The first difference. Without one: the images that really have to be at the destination.
 pub fn compare(
     source: &Source,
     destination: &[Spec],
     filter: &Filter,
     names: Names<'_>,
-) -> Result<Vec<Digest>, Mismatch> {
+) -> Result<Vec<Spec>, Mismatch> {
     match source {
         Source::Index(specs) => {
             let selected: Vec<Spec> = destination
@@ -124,31 +145,31 @@ pub fn compare(
                 return Err(nothing_selected());
             }
             if counted(specs) != counted(&selected) {
-                let mut details = vec![
-                    format!("srcSpec: {}", json(specs)),
-                    format!("dstSpec: {}", json(&selected)),
-                ];
-                details.extend(difference::explain(specs, &selected));
                 return Err(Mismatch {
-                    details,
+                    code: Code::IndexDiffers,
+                    sides: vec![
+                        format!("srcSpec: {}", json(specs)),
+                        format!("dstSpec: {}", json(&selected)),
+                    ],
+                    details: difference::explain(specs, &selected),
                     reason: format!(
                         "source manifest \"{}\" != dest \"{}\", tag \"{}\"",
                         names.source, names.destination, names.tag
                     ),
                 });
             }
-            Ok(digests(&selected))
+            Ok(distinct(&selected))
         }
         Source::Image(spec) => {
             let only = only_one(destination)?;
             differs("digest", spec.digest.as_str(), only.digest.as_str())?;
             compare_platform(&spec.platform, &only.platform)?;
-            Ok(digests(destination))
+            Ok(distinct(destination))
         }
         Source::Schema1(spec) => {
             let only = only_one(destination)?;
             compare_platform(&spec.platform, &only.platform)?;
-            Ok(digests(destination))
+            Ok(distinct(destination))
         }
     }
 }
@@ -165,6 +186,7 @@ fn only_one(destination: &[Spec]) -> Result<&Spec, Mismatch> {
     match destination {
         [only] => Ok(only),
         _ => Err(Mismatch::new(
+            Code::DestinationNotSingle,
             "destination manifest list length should be 1".to_owned(),
         )),
     }
@@ -192,10 +214,13 @@ fn compare_platform(source: &Platform, destination: &Platform) -> Result<(), Mis
         }
     }
     if !destination.os_version.is_empty() && destination.os_version != source.os_version {
-        return Err(Mismatch::new(format!(
-            "dest os.version is {:?}, should be empty",
-            destination.os_version
-        )));
+        return Err(Mismatch::new(
+            Code::PlatformDiffers,
+            format!(
+                "dest os.version is {:?}, should be empty",
+                destination.os_version
+            ),
+        ));
     }
     Ok(())
 }
@@ -204,9 +229,15 @@ fn differs(name: &str, source: &str, destination: &str) -> Result<(), Mismatch> 
     if source == destination {
         return Ok(());
     }
-    Err(Mismatch::new(format!(
-        "source {name} {source:?} != dest {name} {destination:?}"
-    )))
+    let code = if name == "digest" {
+        Code::DigestDiffers
+    } else {
+        Code::PlatformDiffers
+    };
+    Err(Mismatch::new(
+        code,
+        format!("source {name} {source:?} != dest {name} {destination:?}"),
+    ))
 }
 
 /// A multiset: how often each image is there.
@@ -221,11 +252,11 @@ fn counted(specs: &[Spec]) -> HashMap<(&Digest, Normalized), usize> {
 }
 
 /// Each digest once, in the list's order.
-fn digests(specs: &[Spec]) -> Vec<Digest> {
-    let mut found: Vec<Digest> = Vec::new();
+fn distinct(specs: &[Spec]) -> Vec<Spec> {
+    let mut found: Vec<Spec> = Vec::new();
     for spec in specs {
-        if !found.contains(&spec.digest) {
-            found.push(spec.digest.clone());
+        if !found.iter().any(|known| known.digest == spec.digest) {
+            found.push(spec.clone());
         }
     }
     found
@@ -268,7 +299,7 @@ mod tests {
         Filter::new(&["amd64".into(), "arm64".into(), "arm".into()], None)
     }
 
-    fn compared(source: &Source, destination: &[Spec]) -> Result<Vec<Digest>, Mismatch> {
+    fn compared(source: &Source, destination: &[Spec]) -> Result<Vec<Spec>, Mismatch> {
         compare(source, destination, &filter(), NAMES)
     }
 
@@ -287,10 +318,7 @@ mod tests {
             spec("a", "amd64", ""),
         ];
         let children = compared(&source, &destination).expect("equal");
-        assert_eq!(
-            children,
-            [destination[0].digest.clone(), destination[2].digest.clone()]
-        );
+        assert_eq!(children, [destination[0].clone(), destination[2].clone()]);
     }
 
     #[test]
@@ -325,13 +353,10 @@ mod tests {
         let expected = format!(
             "srcSpec: [\n    {{\n        \"digest\": \"{digest}\",\n        \"platform\": {{\n            \"architecture\": \"arm\",\n            \"os\": \"linux\",\n            \"variant\": \"v7\"\n        }}\n    }}\n]"
         );
+        assert_eq!(mismatch.sides, [expected, "dstSpec: []".to_owned()]);
         assert_eq!(
             mismatch.details,
-            [
-                expected,
-                "dstSpec: []".to_owned(),
-                format!("linux/arm/v7: only at the source: {digest}"),
-            ]
+            [format!("linux/arm/v7: only at the source: {digest}")]
         );
     }
 
@@ -349,7 +374,7 @@ mod tests {
         let source = Source::Image(a.clone());
         assert_eq!(
             compared(&source, std::slice::from_ref(&a)).expect("equal"),
-            std::slice::from_ref(&a.digest)
+            std::slice::from_ref(&a)
         );
         for destination in [vec![], vec![a.clone(), a.clone()]] {
             assert_eq!(

@@ -1,7 +1,7 @@
 //! What differs between two lists of images, one line for each platform that does, so that nobody
 //! has to compare two JSON blocks by eye.
 
-use super::compare::Spec;
+use crate::manifest::Spec;
 
 /// The differing images of both sides in words; none where the sides are equal as multisets.
 pub fn explain(source: &[Spec], destination: &[Spec]) -> Vec<String> {

@@ -2,11 +2,13 @@
 //! an index does not tell read from the images' configs, attestations left out.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use super::compare::Spec;
-use crate::manifest::{Body, Digest, Entry, Filter, MAX_ENTRIES, Manifest, Platform};
+use crate::manifest::{
+    Body, Digest, Entry, Filter, Link, MAX_ENTRIES, Manifest, Platform, Referrer, Spec,
+};
 use crate::reference::{Reference, Repository};
 use crate::registry::{Client, Error, Side};
 use crate::report::Logger;
@@ -46,6 +48,8 @@ pub struct Reader<'a> {
     /// there makes no difference.
     needed: Option<Vec<Digest>>,
     entries: AtomicUsize,
+    /// What the indexes list besides images.
+    attestations: Mutex<Vec<Referrer>>,
 }
 
 impl<'a> Reader<'a> {
@@ -65,6 +69,7 @@ impl<'a> Reader<'a> {
             filter,
             needed: None,
             entries: AtomicUsize::new(0),
+            attestations: Mutex::default(),
         }
     }
 
@@ -94,12 +99,27 @@ impl<'a> Reader<'a> {
             .map_err(|error| missing_child(image, error))
     }
 
+    /// The attestations that were listed beside the images, in a fixed order.
+    pub fn into_attestations(self) -> Vec<Referrer> {
+        let found = self.attestations.into_inner();
+        let mut found = found.unwrap_or_else(PoisonError::into_inner);
+        found.sort_unstable();
+        found
+    }
+
     fn level(&self, entries: &[Entry], depth: usize) -> Result<Vec<Spec>, Unreadable> {
         if self.entries.fetch_add(entries.len(), Ordering::Relaxed) + entries.len() > MAX_ENTRIES {
             return Err(Unreadable::Bounds(format!(
                 "{}: its indexes have more than {MAX_ENTRIES} entries",
                 self.repository
             )));
+        }
+        let mut attestations = entries.iter().filter_map(attestation).peekable();
+        if attestations.peek().is_some() {
+            self.attestations
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .extend(attestations);
         }
         let needs_request = |entry: &Entry| entry.is_index || entry.platform.is_none();
         let relevant = entries.iter().filter(|entry| self.is_relevant(entry));
@@ -194,6 +214,16 @@ fn gather(levels: Vec<Result<Vec<Spec>, Unreadable>>) -> Result<Vec<Spec>, Unrea
         (None, Some(unreadable)) => Err(unreadable),
         (None, None) => Ok(images),
     }
+}
+
+/// What an entry says about an image, if that is what it does.
+fn attestation(entry: &Entry) -> Option<Referrer> {
+    Some(Referrer {
+        subject: entry.subject.clone()?,
+        by: Link::Index,
+        digest: entry.digest.clone(),
+        artifact_type: String::new(),
+    })
 }
 
 fn told_by_index(entry: &Entry) -> Option<Spec> {

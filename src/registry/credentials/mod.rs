@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::Side;
-use super::flight::Flight;
 use super::secret::Secret;
+use crate::flight::Flight;
 use crate::reference::{DOCKER_HUB, Repository};
 use crate::report::Logger;
 use file::AuthFile;

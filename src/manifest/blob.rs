@@ -1,0 +1,174 @@
+//! The blobs of an image: what its manifest says that a registry has to hold for it.
+//!
+//! Specifications: OCI image-spec, manifest.md and layer.md, "Non-Distributable Layers"; Docker's image
+//! manifest schema 1 and 2.
+
+use serde_json::{Map, Value};
+
+use super::{Digest, ManifestError, MediaType, digest_field, guess};
+
+/// A config or a layer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Blob {
+    /// Whether it is the config.
+    pub is_config: bool,
+    /// Its digest.
+    pub digest: Digest,
+    /// Its length in bytes; a schema 1 manifest does not say it.
+    pub size: Option<u64>,
+    /// Whether a registry need not hold it: it is to be had elsewhere (`urls`), or may not be
+    /// distributed.
+    pub is_foreign: bool,
+}
+
+/// The blobs of an image's manifest, its config first, each once.
+///
+/// # Errors
+/// [`ManifestError`] where the bytes are not a manifest, or a blob has no digest or no size.
+pub fn blobs(bytes: &[u8]) -> Result<Vec<Blob>, ManifestError> {
+    let object: Map<String, Value> = serde_json::from_slice(bytes)
+        .map_err(|error| ManifestError::NotJson(format!("not JSON ({error})")))?;
+    let mut blobs = match guess(&object)? {
+        MediaType::OciIndex | MediaType::DockerList => Vec::new(),
+        MediaType::Schema1 | MediaType::Schema1Signed => list(&object, "fsLayers")?
+            .iter()
+            .enumerate()
+            .map(|(index, layer)| schema1_layer(index, layer))
+            .collect::<Result<_, _>>()?,
+        MediaType::OciManifest | MediaType::DockerManifest => {
+            let config = object.get("config").unwrap_or(&Value::Null);
+            let mut blobs = vec![descriptor("config", config, true)?];
+            for (index, layer) in list(&object, "layers")?.iter().enumerate() {
+                blobs.push(descriptor(&format!("layer {}", index + 1), layer, false)?);
+            }
+            blobs
+        }
+    };
+    let mut seen = std::collections::HashSet::new();
+    blobs.retain(|blob: &Blob| seen.insert((blob.digest.clone(), blob.size)));
+    Ok(blobs)
+}
+
+fn list<'a>(object: &'a Map<String, Value>, field: &str) -> Result<&'a [Value], ManifestError> {
+    match object.get(field) {
+        None | Some(Value::Null) => Ok(&[]),
+        Some(Value::Array(list)) => Ok(list),
+        Some(_) => Err(ManifestError::Damaged(format!("{field:?} is not a list"))),
+    }
+}
+
+fn descriptor(what: &str, value: &Value, is_config: bool) -> Result<Blob, ManifestError> {
+    let digest =
+        digest_field(value).map_err(|error| ManifestError::Damaged(format!("{what}: {error}")))?;
+    let size = value
+        .get("size")
+        .and_then(Value::as_u64)
+        .ok_or_else(|| ManifestError::Damaged(format!("{what}: its size is not a number")))?;
+    let media_type = value
+        .get("mediaType")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let has_urls = value
+        .get("urls")
+        .and_then(Value::as_array)
+        .is_some_and(|urls| !urls.is_empty());
+    Ok(Blob {
+        is_config,
+        digest,
+        size: Some(size),
+        is_foreign: has_urls
+            || media_type.contains(".foreign.")
+            || media_type.contains(".nondistributable."),
+    })
+}
+
+fn schema1_layer(index: usize, value: &Value) -> Result<Blob, ManifestError> {
+    let digest = value
+        .get("blobSum")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    Ok(Blob {
+        is_config: false,
+        digest: digest
+            .parse()
+            .map_err(|error| ManifestError::Damaged(format!("layer {}: {error}", index + 1)))?,
+        size: None,
+        is_foreign: false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn digest(text: &str) -> Digest {
+        Digest::of(text.as_bytes())
+    }
+
+    fn of(value: &Value) -> Result<Vec<Blob>, ManifestError> {
+        blobs(value.to_string().as_bytes())
+    }
+
+    #[test]
+    fn config_and_layers_each_once() {
+        let layer = |text: &str, more: &Value| {
+            let mut layer = json!({"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": digest(text), "size": 5});
+            for (key, value) in more.as_object().expect("an object") {
+                layer[key] = value.clone();
+            }
+            layer
+        };
+        let found = of(
+            &json!({"schemaVersion": 2, "mediaType": MediaType::OciManifest.as_str(),
+            "config": {"digest": digest("c"), "size": 3},
+            "layers": [
+                layer("a", &json!({})),
+                layer("a", &json!({})),
+                layer("b", &json!({"urls": ["https://x"]})),
+                layer("d", &json!({"mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "urls": null})),
+            ]}),
+        )
+        .expect("blobs");
+        let shown: Vec<_> = found
+            .iter()
+            .map(|blob| (blob.digest.clone(), blob.is_config, blob.is_foreign))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                (digest("c"), true, false),
+                (digest("a"), false, false),
+                (digest("b"), false, true),
+                (digest("d"), false, true)
+            ]
+        );
+    }
+
+    #[test]
+    fn schema_1_says_no_sizes() {
+        let found = of(&json!({"schemaVersion": 1, "fsLayers": [{"blobSum": digest("a")}]}));
+        assert_eq!(found.expect("blobs")[0].size, None);
+    }
+
+    #[test]
+    fn what_cannot_be_asked_for_is_an_error() {
+        let config = json!({"digest": digest("c"), "size": 3});
+        for layers in [
+            json!("x"),
+            json!([{"digest": "sha256:../x", "size": 1}]),
+            json!([{"digest": digest("a"), "size": -1}]),
+            json!([null]),
+        ] {
+            let manifest = json!({"schemaVersion": 2, "config": config, "layers": layers});
+            assert!(
+                matches!(of(&manifest), Err(ManifestError::Damaged(_))),
+                "{manifest}"
+            );
+        }
+        assert!(
+            of(&json!({"schemaVersion": 2, "config": config, "layers": null}))
+                .is_ok_and(|blobs| blobs.len() == 1)
+        );
+    }
+}

@@ -1,0 +1,237 @@
+//! A recording: what sources were when somebody who could reach them looked.
+//!
+//! It is taken where the sources can be read and used where they cannot. Everything is in it that a
+//! comparison needs of a source, unfiltered, so that `-a` and `--os` may be chosen later.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::escape::escape;
+use crate::manifest::{Digest, MediaType, Referrer, Spec};
+
+/// What the field `format` of every recording says.
+pub const FORMAT: &str = "image-tools recording";
+
+/// The version of the format that this program reads and writes.
+pub const VERSION: u64 = 1;
+
+/// One source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// Its resolved name with tag or digest.
+    pub source: String,
+    /// Type of its manifest.
+    #[serde(rename = "mediaType")]
+    pub media_type: MediaType,
+    /// Digest of its manifest.
+    pub digest: Digest,
+    /// Length of its manifest, in bytes.
+    pub size: u64,
+    /// Its images, all platforms, in the source's order; absent: it is an artifact, which has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<Vec<Spec>>,
+    /// What is attached to it and its images; absent: nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub referrers: Option<Vec<Referrer>>,
+}
+
+/// A recording as it is read.
+#[derive(Debug, Default)]
+pub struct Recording {
+    /// The name by which messages call it.
+    name: String,
+    sources: HashMap<String, Source>,
+    missing: Vec<String>,
+}
+
+/// Why a recording cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordingError {
+    /// The system refuses.
+    #[error("cannot read the recording {0}: {1}")]
+    Io(String, std::io::Error),
+    /// It is something else.
+    #[error("the file {0} is not a recording: {1}; make one with --record")]
+    Other(String, String),
+    /// It was made by a newer version of this program.
+    #[error(
+        "the recording {0} has format version {1}, and this program reads version {VERSION}; use the version of image-tools that made it, or record again"
+    )]
+    Newer(String, u64),
+    /// It is cut off or was changed.
+    #[error("the recording {0} is damaged: {1}; record again, or copy it again")]
+    Damaged(String, String),
+}
+
+#[derive(Deserialize)]
+struct Header {
+    format: String,
+    version: u64,
+}
+
+#[derive(Deserialize)]
+struct Document {
+    sources: Vec<Source>,
+    missing: Vec<String>,
+}
+
+impl Recording {
+    /// Reads a recording.
+    ///
+    /// # Errors
+    /// [`RecordingError`] where it is not one that can be trusted as a whole.
+    pub fn load(path: &Path) -> Result<Self, RecordingError> {
+        let name = escape(&path.display().to_string()).into_owned();
+        let bytes = fs::read(path).map_err(|error| RecordingError::Io(name.clone(), error))?;
+        Self::parse(name, &bytes)
+    }
+
+    fn parse(name: String, bytes: &[u8]) -> Result<Self, RecordingError> {
+        let shown = |error: &dyn std::fmt::Display| escape(&error.to_string()).into_owned();
+        // What is no JSON may be a recording that is cut off.
+        let looks_right = bytes
+            .windows(FORMAT.len())
+            .take(200)
+            .any(|part| part == FORMAT.as_bytes());
+        let header: Header = match serde_json::from_slice(bytes) {
+            Ok(header) => header,
+            Err(error) if looks_right => {
+                return Err(RecordingError::Damaged(name, shown(&error)));
+            }
+            Err(error) => return Err(RecordingError::Other(name, shown(&error))),
+        };
+        if header.format != FORMAT {
+            let why = format!("its format is {:?}", header.format);
+            return Err(RecordingError::Other(name, shown(&why)));
+        }
+        if header.version != VERSION {
+            return Err(RecordingError::Newer(name, header.version));
+        }
+        let document: Document = match serde_json::from_slice(bytes) {
+            Ok(document) => document,
+            Err(error) => return Err(RecordingError::Damaged(name, shown(&error))),
+        };
+        for source in &document.sources {
+            let images = source.images.as_ref().map(Vec::len);
+            if !source.media_type.is_index() && images.is_some_and(|images| images != 1) {
+                let why = format!("{} is an image, and not of one platform", source.source);
+                return Err(RecordingError::Damaged(name, shown(&why)));
+            }
+        }
+        let mut sources = HashMap::with_capacity(document.sources.len());
+        for source in document.sources {
+            if let Some(twice) = sources.insert(source.source.clone(), source) {
+                let why = format!("{} is in it twice", twice.source);
+                return Err(RecordingError::Damaged(name, shown(&why)));
+            }
+        }
+        Ok(Self {
+            name,
+            sources,
+            missing: document.missing,
+        })
+    }
+
+    /// The source of this resolved name.
+    ///
+    /// # Errors
+    /// Why it is not there, in words.
+    pub fn find(&self, source: &str) -> Result<&Source, String> {
+        if let Some(found) = self.sources.get(source) {
+            return Ok(found);
+        }
+        let name = &self.name;
+        Err(if self.missing.iter().any(|missing| missing == source) {
+            format!(
+                "[{source}]: not in the recording {name}: it could not be read when that was made; record it again"
+            )
+        } else {
+            format!(
+                "[{source}]: not in the recording {name}; record it, with the same -s and the same list"
+            )
+        })
+    }
+
+    /// The name by which messages call it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its parts, for a recording that extends it.
+    pub fn into_parts(self) -> (impl Iterator<Item = Source>, Vec<String>) {
+        (self.sources.into_values(), self.missing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn document(version: u64, source: &str) -> String {
+        format!(
+            r#"{{"format": "{FORMAT}", "version": {version}, "missing": ["reg.io/x:2"], "sources": [{source}]}}"#
+        )
+    }
+
+    fn source() -> String {
+        let digest = Digest::of(b"x");
+        format!(
+            r#"{{"source": "reg.io/x:1", "mediaType": "application/vnd.oci.image.index.v1+json", "digest": "{digest}", "size": 7,
+                 "images": [{{"digest": "{digest}", "platform": {{"architecture": "amd64", "os": "linux"}}}}]}}"#
+        )
+    }
+
+    fn parse(text: &str) -> Result<Recording, RecordingError> {
+        Recording::parse("r.json".to_owned(), text.as_bytes())
+    }
+
+    #[test]
+    fn a_source_is_found_and_a_missing_one_explained() {
+        let recording = parse(&document(1, &source())).expect("a recording");
+        let found = recording.find("reg.io/x:1").expect("a source");
+        assert_eq!(found.images.as_ref().map(Vec::len), Some(1));
+        let unread = recording.find("reg.io/x:2").expect_err("not recorded");
+        assert!(unread.contains("could not be read"), "{unread}");
+        let unknown = recording.find("reg.io/y:1").expect_err("not recorded");
+        assert!(unknown.contains("with the same -s"), "{unknown}");
+    }
+
+    #[test]
+    fn what_cannot_be_trusted_is_refused_with_the_reason() {
+        let good = document(1, &source());
+        for (text, reason) in [
+            (String::new(), "not a recording"),
+            ("[]".to_owned(), "not a recording"),
+            (
+                r#"{"format": "x", "version": 1}"#.to_owned(),
+                "its format is",
+            ),
+            (document(2, ""), "format version 2"),
+            (good[..good.len() - 9].to_owned(), "damaged"),
+            (good.replace("sha256:", "sha256:0"), "damaged"),
+            (good.replace("image.index", "image"), "damaged"),
+            (good.replace("\"size\": 7", "\"size\": -7"), "damaged"),
+            (
+                document(1, &format!("{0}, {0}", source())),
+                "reg.io/x:1 is in it twice",
+            ),
+        ] {
+            let error = parse(&text).expect_err(&text).to_string();
+            assert!(error.contains(reason), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_damage_makes_it_panic(at in 0_usize..400, byte in any::<u8>()) {
+            let mut bytes = document(1, &source()).into_bytes();
+            let at = at % bytes.len();
+            bytes[at] = byte;
+            let _ = Recording::parse("r.json".to_owned(), &bytes);
+        }
+    }
+}

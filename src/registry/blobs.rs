@@ -1,0 +1,128 @@
+//! Whether a registry really holds a blob, and whether it is what its descriptor says.
+//!
+//! Specification: OCI distribution-spec, "Checking if content exists in the registry" and "Pulling
+//! blobs". An answer to HEAD is a claim: what speaks against a blob is found out by GET.
+
+use ureq::http::Method;
+
+use super::Side;
+use super::client::{Client, Question};
+use super::error::Error;
+use super::http::{Response, Want};
+use crate::manifest::Digest;
+use crate::reference::Repository;
+use crate::report::Logger;
+
+impl Client {
+    /// The length in bytes of a blob that the registry holds. `expected`: what it should be, if that
+    /// is known; only then is HEAD believed.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] only where the registry says that it does not have it.
+    pub fn blob_size(
+        &self,
+        side: Side,
+        repository: &Repository,
+        digest: &Digest,
+        expected: Option<u64>,
+        log: &Logger,
+    ) -> Result<u64, Error> {
+        let ask = |method, want| {
+            let question = Question::blob(method, repository, digest, want);
+            let answer = self.send(side, &question, log)?;
+            // A blob of no bytes has no first one.
+            if answer.response.status.as_u16() == 416 && told_length(&answer.response) == Some(0) {
+                return Ok(answer.response);
+            }
+            super::client::judge(&question, answer)
+        };
+        match ask(Method::HEAD, Want::Body(0)) {
+            Ok(response) => {
+                let told = told_length(&response);
+                match (told, expected) {
+                    (Some(told), Some(expected)) if told == expected => return Ok(told),
+                    (Some(told), None) => return Ok(told),
+                    _ => {}
+                }
+            }
+            // Stores refuse HEAD where only GET was signed.
+            Err(Error::Missing(_) | Error::Denied(_) | Error::Invalid(_)) => {}
+            Err(error) => return Err(error),
+        }
+        let response = ask(Method::GET, Want::FirstByte)?;
+        match told_length(&response) {
+            Some(told) => Ok(told),
+            None => self
+                .read_blob(side, repository, digest, expected, log)
+                .map(|(_, size)| size),
+        }
+    }
+
+    /// Reads a blob in constant memory: its digest and its length in bytes. `expected`: what that
+    /// should be, if it is known; a longer one is not read to its end.
+    ///
+    /// # Errors
+    /// As [`Client::blob_size`].
+    pub fn read_blob(
+        &self,
+        side: Side,
+        repository: &Repository,
+        digest: &Digest,
+        expected: Option<u64>,
+        log: &Logger,
+    ) -> Result<(Digest, u64), Error> {
+        let want = Want::Hash(digest.algorithm(), expected.unwrap_or(u64::MAX));
+        let question = Question::blob(Method::GET, repository, digest, want);
+        let response = self.ask(side, &question, log)?;
+        response
+            .hashed
+            .ok_or_else(|| Error::Invalid(question.trouble("the answer has no body")))
+    }
+}
+
+/// The length of the whole blob, from the header of an answer to HEAD or to a request for a part
+/// (RFC 9110, 14.4).
+fn told_length(response: &Response) -> Option<u64> {
+    if response.status.as_u16() == 200 {
+        // Of an encoded body it would be another length.
+        let is_plain = response
+            .header("content-encoding")
+            .is_none_or(|encoding| encoding.is_empty() || encoding == "identity");
+        return response
+            .header("content-length")
+            .filter(|_| is_plain)?
+            .parse()
+            .ok();
+    }
+    let range = response.header("content-range")?;
+    range.rsplit_once('/')?.1.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_length_is_read_from_every_form() {
+        for (status, headers, expected) in [
+            (200, &[("content-length", "7")][..], Some(7)),
+            (
+                200,
+                &[("content-length", "7"), ("content-encoding", "gzip")],
+                None,
+            ),
+            (200, &[], None),
+            (
+                206,
+                &[("content-length", "1"), ("content-range", "bytes 0-0/7")],
+                Some(7),
+            ),
+            (206, &[("content-range", "bytes 0-0/*")], None),
+            (416, &[("content-range", "bytes */0")], Some(0)),
+            (416, &[], None),
+        ] {
+            let response = Response::for_test(status, headers, "");
+            assert_eq!(told_length(&response), expected, "{status} {headers:?}");
+        }
+    }
+}

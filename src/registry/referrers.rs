@@ -1,0 +1,259 @@
+//! What is attached to a manifest: referrers, and cosign's tags.
+//!
+//! Specification: OCI distribution-spec, "Listing Referrers"; where a registry does not know that,
+//! "Referrers Tag Schema".
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+use ureq::http::Method;
+use url::Url;
+
+use super::Side;
+use super::client::{Client, Question};
+use super::error::Error;
+use super::http::{Response, Want};
+use crate::manifest::{Digest, Link, MAX_BYTES, MAX_ENTRIES, MediaType, Referrer, referrers};
+use crate::reference::{Reference, Repository};
+use crate::report::Logger;
+
+/// The media type of a list of referrers.
+const ACCEPT: [&str; 1] = [MediaType::OciIndex.as_str()];
+
+/// The most pages of one list of referrers.
+const MAX_PAGES: usize = 1000;
+
+/// The repositories of registries that do not list referrers.
+pub(super) type Unlisted = HashSet<(Side, Repository)>;
+
+impl Client {
+    /// What is attached to a manifest, by reference or by cosign's tags, in a fixed order.
+    ///
+    /// # Errors
+    /// [`Error`], but never [`Error::Missing`]: that nothing is attached is an empty list.
+    pub fn referrers(
+        &self,
+        side: Side,
+        repository: &Repository,
+        subject: &Digest,
+        log: &Logger,
+    ) -> Result<Vec<Referrer>, Error> {
+        let mut found = self.listed(side, repository, subject, log)?;
+        for link in Link::TAGS {
+            if let Some(digest) = self.tagged(side, repository, subject, link, log)? {
+                found.push(Referrer {
+                    subject: subject.clone(),
+                    by: link,
+                    digest,
+                    artifact_type: String::new(),
+                });
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
+    }
+
+    /// The digest of the manifest under one of cosign's tags.
+    ///
+    /// # Errors
+    /// As [`Client::referrers`].
+    pub fn tagged(
+        &self,
+        side: Side,
+        repository: &Repository,
+        subject: &Digest,
+        link: Link,
+        log: &Logger,
+    ) -> Result<Option<Digest>, Error> {
+        let reference = Reference::Tag(link.tag(subject));
+        match self.head(side, repository, &reference, log) {
+            Ok(Some(digest)) => return Ok(Some(digest)),
+            Ok(None) | Err(Error::Denied(_) | Error::Invalid(_)) => {}
+            Err(Error::Missing(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        match self.manifest(side, repository, &reference, log) {
+            Ok(manifest) => Ok(Some(manifest.digest)),
+            Err(Error::Missing(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What names a manifest as its subject, as the registry lists it or as the tag does that stands
+    /// in for such a list.
+    ///
+    /// # Errors
+    /// As [`Client::referrers`].
+    pub fn listed(
+        &self,
+        side: Side,
+        repository: &Repository,
+        subject: &Digest,
+        log: &Logger,
+    ) -> Result<Vec<Referrer>, Error> {
+        let key = (side, repository.clone());
+        if !self.unlisted().contains(&key) {
+            if let Some(list) = self.ask_for_list(side, repository, subject, log)? {
+                return Ok(list);
+            }
+            self.unlisted().insert(key);
+        }
+        let reference = Reference::Tag(Link::Referrers.tag(subject));
+        match self.index_bytes(side, repository, &reference, log) {
+            Ok(Some(bytes)) => {
+                let question = Question::manifest(Method::GET, repository, &reference);
+                read(&bytes, subject, &question)
+            }
+            // Something else has that tag.
+            Ok(None) | Err(Error::Missing(_)) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The registry's list, all pages; none where the registry does not make such lists.
+    fn ask_for_list(
+        &self,
+        side: Side,
+        repository: &Repository,
+        subject: &Digest,
+        log: &Logger,
+    ) -> Result<Option<Vec<Referrer>>, Error> {
+        let mut found = Vec::new();
+        let mut path = format!("{}/referrers/{subject}", repository.registry_path());
+        for page in 0..MAX_PAGES {
+            let question = Question {
+                method: Method::GET,
+                repository,
+                path,
+                accept: &ACCEPT,
+                want: Want::Body(MAX_BYTES),
+            };
+            let answer = self.send(side, &question, log)?;
+            let status = answer.response.status.as_u16();
+            if page == 0 && answer.is_registry_s && matches!(status, 400 | 404 | 405 | 406) {
+                return Ok(None);
+            }
+            let response = super::client::judge(&question, answer)?;
+            if page == 0 && !is_list(&response) {
+                return Ok(None);
+            }
+            found.extend(read(&response.body, subject, &question)?);
+            if found.len() > MAX_ENTRIES {
+                return Err(Error::Invalid(question.trouble(format!(
+                    "the list of referrers has more than {MAX_ENTRIES} entries"
+                ))));
+            }
+            match next_page(&response) {
+                None => return Ok(Some(found)),
+                Some(Ok(next)) => path = next,
+                Some(Err(())) => {
+                    return Err(Error::Invalid(question.trouble(
+                        "the list of referrers goes on at a place that is not this registry's",
+                    )));
+                }
+            }
+        }
+        let question = Question {
+            method: Method::GET,
+            repository,
+            path,
+            accept: &[],
+            want: Want::FirstByte,
+        };
+        Err(Error::Invalid(question.trouble(format!(
+            "the list of referrers has more than {MAX_PAGES} pages"
+        ))))
+    }
+}
+
+/// Whether an answer is a list of referrers; servers that do not know it answer anything.
+fn is_list(response: &Response) -> bool {
+    let is_index = |name: &str| MediaType::from_name(name) == Some(MediaType::OciIndex);
+    let Ok(body) = serde_json::from_slice::<Value>(&response.body) else {
+        return false;
+    };
+    body.get("manifests").is_some()
+        && (response
+            .header("content-type")
+            .is_some_and(|name| is_index(&name))
+            || body
+                .get("mediaType")
+                .and_then(Value::as_str)
+                .is_some_and(is_index))
+}
+
+fn read(bytes: &[u8], subject: &Digest, question: &Question<'_>) -> Result<Vec<Referrer>, Error> {
+    referrers(bytes, subject).map_err(|error| Error::Invalid(question.trouble(error.to_string())))
+}
+
+/// What to ask for the next page (RFC 8288), below `/v2/`; an error where the link leads elsewhere.
+fn next_page(response: &Response) -> Option<Result<String, ()>> {
+    let links = response.header_lines("link");
+    let next = links
+        .iter()
+        .flat_map(|line| line.split(','))
+        .find(|link| link.replace(['"', ' '], "").contains(";rel=next"))?;
+    let target = next.split('<').nth(1)?.split('>').next()?;
+    Some(path_of(&response.url, target))
+}
+
+fn path_of(from: &Url, target: &str) -> Result<String, ()> {
+    let url = from.join(target).map_err(|_| ())?;
+    if url.origin() != from.origin() {
+        return Err(());
+    }
+    let (_, path) = url.path().split_once("/v2/").ok_or(())?;
+    Ok(match url.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_is_of_the_same_registry() {
+        for (link, expected) in [
+            (
+                "</v2/a/referrers/x?last=1>; rel=\"next\"",
+                Some(Ok("a/referrers/x?last=1")),
+            ),
+            ("<https://reg.io/v2/a?n=1>;rel=next", Some(Ok("a?n=1"))),
+            ("<https://evil.io/v2/a?n=1>; rel=\"next\"", Some(Err(()))),
+            ("</other>; rel=\"next\"", Some(Err(()))),
+            ("</v2/a>; rel=\"prev\"", None),
+            ("garbage", None),
+        ] {
+            let response = Response::for_test(200, &[("link", link)], "");
+            assert_eq!(
+                next_page(&response),
+                expected.map(|path| path.map(str::to_owned)),
+                "{link}"
+            );
+        }
+        assert_eq!(next_page(&Response::for_test(200, &[], "")), None);
+    }
+
+    #[test]
+    fn a_list_is_known_by_its_type() {
+        let list = |content_type: &str, body: &str| {
+            is_list(&Response::for_test(
+                200,
+                &[("content-type", content_type)],
+                body,
+            ))
+        };
+        let index = MediaType::OciIndex.as_str();
+        assert!(list(index, r#"{"schemaVersion":2,"manifests":[]}"#));
+        assert!(list(
+            "application/json",
+            &format!(r#"{{"mediaType":"{index}","manifests":null}}"#)
+        ));
+        assert!(!list("application/json", "{}"));
+        assert!(!list("text/html", "<html>"));
+        assert!(!list(index, "<html>"));
+    }
+}

@@ -1,0 +1,147 @@
+//! The metrics of a run, for `node_exporter`'s textfile collector.
+//!
+//! Format: Prometheus, "Exposition formats", text-based. The label `list` keeps apart the files of
+//! several lists in one directory.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use chrono::Utc;
+
+use super::output::{METRICS, Output, OutputError};
+use super::summary::{Counts, Totals, Work};
+use crate::list::List;
+use crate::shard::Shard;
+
+/// A metrics file to be written at the end.
+pub struct Metrics {
+    output: Output,
+    labels: String,
+    by_registry: BTreeMap<String, Counts>,
+}
+
+impl Metrics {
+    /// Opens `<name>.partial`; none where the metrics are not wanted.
+    ///
+    /// # Errors
+    /// [`OutputError`]; nothing has been changed then.
+    pub fn create(
+        name: &Path,
+        input: &List,
+        shard: Option<Shard>,
+    ) -> Result<Option<Self>, OutputError> {
+        let output = Output::create(METRICS, name, Some(input))?;
+        let mut labels = format!("list=\"{}\"", value(input.name()));
+        if let Some(shard) = shard {
+            // Writing to a String cannot fail.
+            let _ = write!(labels, ",shard=\"{shard}\"");
+        }
+        Ok(output.map(|output| Self {
+            output,
+            labels,
+            by_registry: BTreeMap::new(),
+        }))
+    }
+
+    /// The counts of a registry.
+    pub fn of(&mut self, registry: &str) -> &mut Counts {
+        self.by_registry.entry(registry.to_owned()).or_default()
+    }
+
+    /// Puts the file in its place.
+    ///
+    /// # Errors
+    /// [`OutputError::Left`].
+    pub fn finish(
+        mut self,
+        totals: &Totals,
+        work: Work,
+        elapsed: Duration,
+    ) -> Result<(), OutputError> {
+        let text = self.text(totals, work, elapsed, Utc::now().timestamp());
+        let written = self.output.file().write_all(text.as_bytes());
+        written.map_err(|error| self.output.left(error))?;
+        self.output.commit()
+    }
+
+    fn text(&self, totals: &Totals, work: Work, elapsed: Duration, now: i64) -> String {
+        let labels = &self.labels;
+        let mut text = String::new();
+        let mut gauge = |name: &str, help: &str, values: &[(String, String)]| {
+            let name = format!("mirror_validate_{name}");
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge");
+            for (more, value) in values {
+                let _ = writeln!(text, "{name}{{{labels}{more}}} {value}");
+            }
+        };
+        let counts = |more: &str, counts: &Counts| {
+            let outcomes = [
+                (work.passed(), counts.passed),
+                ("failed", counts.failed),
+                (work.not_passed(), counts.not_validated),
+            ];
+            outcomes.map(|(outcome, count)| {
+                let outcome = outcome.replace(' ', "_");
+                (format!("{more},outcome=\"{outcome}\""), count.to_string())
+            })
+        };
+        let one = |value: String| [(String::new(), value)];
+        gauge(
+            "images",
+            "Lines of the list in the last run, by outcome.",
+            &counts("", &totals.counts),
+        );
+        let by_registry: Vec<(String, String)> = self
+            .by_registry
+            .iter()
+            .flat_map(|(registry, of)| counts(&format!(",registry=\"{}\"", value(registry)), of))
+            .collect();
+        gauge(
+            "registry_images",
+            "Images of the last run by destination registry and outcome.",
+            &by_registry,
+        );
+        gauge(
+            "requests",
+            "Requests to registries and token servers in the last run.",
+            &one(totals.requests.to_string()),
+        );
+        gauge(
+            "duration_seconds",
+            "How long the last run took.",
+            &one(format!("{:.3}", elapsed.as_secs_f64())),
+        );
+        gauge(
+            "last_run_timestamp_seconds",
+            "When the last run ended, in seconds since 1970.",
+            &one(now.to_string()),
+        );
+        gauge(
+            "last_run_exit_code",
+            "The exit code of the last run: 0 every image passed, 1 some failed, 2 usage, 3 some could not be validated, above 128 interrupted.",
+            &one(totals.exit().code().to_string()),
+        );
+        text
+    }
+}
+
+/// The value of a label, escaped.
+fn value(text: &str) -> String {
+    text.replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_s_value_is_escaped() {
+        assert_eq!(value("a\\b\"c\nd"), "a\\\\b\\\"c\\nd");
+    }
+}
