@@ -154,3 +154,21 @@ fn control_c_at_the_prompt_ends_with_the_summary_on_its_own_line() {
     );
     assert!(shown.contains("exit 130"), "{shown}");
 }
+
+#[test]
+fn the_bar_tells_how_much_of_the_blobs_was_read() {
+    let all = content(30);
+    let server = Server::start(move |request| {
+        std::thread::sleep(Duration::from_millis(10));
+        answer(&all, request)
+    });
+    let dir = Dir::new();
+    let list: String = (0..30)
+        .map(|number| format!("team/x{number} team/x{number} 1\n"))
+        .collect();
+    dir.write("list.txt", list);
+    let command = format!("-f list.txt --deep=full -s {0} -d {0}", server.name());
+    let shown = on_terminal(&dir, 100, &command).run().stdout;
+    assert!(shown.contains(" KiB read"), "{shown:?}");
+    assert!(shown.contains(" KiB of blobs read in "), "{shown:?}");
+}

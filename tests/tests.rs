@@ -5,6 +5,7 @@
 mod auth;
 mod between;
 mod cli;
+mod deep;
 mod docs;
 mod durability;
 mod faults;
@@ -14,6 +15,7 @@ mod list;
 mod output;
 mod portable;
 mod products;
+mod referrers;
 mod resilience;
 mod scale;
 mod support;

@@ -62,7 +62,8 @@ impl Client {
     /// should be, if it is known; a longer one is not read to its end.
     ///
     /// # Errors
-    /// As [`Client::blob_size`].
+    /// As [`Client::blob_size`]; [`Error::Invalid`] for another blob whose length was not told in
+    /// advance: it may be compressed or cut off, which says nothing of what the registry holds.
     pub fn read_blob(
         &self,
         side: Side,
@@ -74,9 +75,13 @@ impl Client {
         let want = Want::Hash(digest.algorithm(), expected.unwrap_or(u64::MAX));
         let question = Question::blob(Method::GET, repository, digest, want);
         let response = self.ask(side, &question, log)?;
-        response
-            .hashed
-            .ok_or_else(|| Error::Invalid(question.trouble("the answer has no body")))
+        let length_told = told_length(&response).is_some();
+        match response.hashed {
+            Some((found, size)) if length_told || found == *digest => Ok((found, size)),
+            _ => Err(Error::Invalid(question.trouble(
+                "the answer is another blob, and its length was not told: it may be compressed or cut off",
+            ))),
+        }
     }
 }
 

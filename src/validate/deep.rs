@@ -99,7 +99,7 @@ impl Deep {
         if !bad.is_empty() {
             let list: Vec<String> = bad
                 .iter()
-                .map(|digest| format!("docker://{}@{digest}", names.destination))
+                .map(|digest| format!("{}@{digest}", names.destination))
                 .collect();
             let reason = format!("failed to inspect dest blobs: [{}]", list.join(" "));
             let mismatch = Mismatch::new(code, reason);

@@ -38,6 +38,8 @@ pub struct Content {
     /// In the order in which a registry takes them: children before parents.
     pub manifests: Vec<(String, String, Stored)>,
     pub blobs: BTreeMap<(String, String), Vec<u8>>,
+    /// Whether the scripted server lists referrers; `docker-registry` does not.
+    pub lists_referrers: bool,
 }
 
 /// `os/architecture[/variant][:os.version]` as JSON.
@@ -121,6 +123,49 @@ impl Content {
         });
         let bytes = manifest.to_string();
         self.put(repository, &digest(&bytes), media_type, bytes)
+    }
+
+    /// A manifest that says something about another one.
+    pub fn attach(&mut self, repository: &str, subject: &Stored, kind: &str) -> Stored {
+        let config = self.blob(repository, "{}");
+        let layer = format!("{kind} of {}", digest(&subject.bytes));
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": OCI,
+            "artifactType": kind,
+            "config": {"mediaType": "application/vnd.oci.empty.v1+json", "size": 2, "digest": config},
+            "layers": [{"mediaType": kind, "size": layer.len(), "digest": self.blob(repository, layer.clone())}],
+            "subject": descriptor(subject),
+        });
+        let bytes = manifest.to_string();
+        self.put(repository, &digest(&bytes), OCI, bytes)
+    }
+
+    /// The tag by which registries without a list of referrers are told of them.
+    pub fn referrers_tag(&mut self, repository: &str, subject: &Stored, referrers: &[&Stored]) {
+        let entries: Vec<Value> = referrers.iter().map(|stored| self.listed(stored)).collect();
+        let tag = digest(&subject.bytes).replace(':', "-");
+        self.index(repository, Some(&tag), INDEX, &entries);
+    }
+
+    fn listed(&self, stored: &Stored) -> Value {
+        let manifest: Value = serde_json::from_slice(&stored.bytes).expect("JSON");
+        let mut entry = descriptor(stored);
+        entry["artifactType"] = manifest["artifactType"].clone();
+        entry
+    }
+
+    /// What a registry that lists referrers says of a subject.
+    pub fn referrers(&self, repository: &str, subject: &str) -> Vec<Value> {
+        let is_about = |stored: &Stored| {
+            serde_json::from_slice::<Value>(&stored.bytes)
+                .is_ok_and(|manifest| manifest["subject"]["digest"] == subject)
+        };
+        self.manifests
+            .iter()
+            .filter(|(name, _, stored)| name == repository && is_about(stored))
+            .map(|(_, _, stored)| self.listed(stored))
+            .collect()
     }
 
     /// Gives a manifest a tag.

@@ -1,6 +1,7 @@
 //! A real registry: Debian's `docker-registry` (distribution) on loopback.
 
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -136,6 +137,16 @@ impl Registry {
                 answer.body_mut().read_to_string()
             );
         }
+    }
+
+    /// Where its storage has a blob, or a manifest.
+    pub fn file(&self, digest: &str) -> PathBuf {
+        let hash = digest.trim_start_matches("sha256:");
+        let storage = self.dir.as_ref().expect("its storage").path();
+        storage.join(format!(
+            "data/docker/registry/v2/blobs/sha256/{}/{hash}/data",
+            &hash[..2]
+        ))
     }
 
     /// Deletes a manifest by its digest.

@@ -411,5 +411,19 @@ pub fn answer(content: &Content, request: &Request) -> Reply {
             None => Reply::error(404, "BLOB_UNKNOWN", "blob unknown to registry"),
         };
     }
+    if let Some((repository, subject)) = path
+        .strip_prefix("/v2/")
+        .and_then(|rest| rest.split_once("/referrers/"))
+        && content.lists_referrers
+    {
+        let list = serde_json::json!({
+            "schemaVersion": 2,
+            "mediaType": super::content::INDEX,
+            "manifests": content.referrers(repository, subject),
+        });
+        return Reply::new(200)
+            .header("content-type", super::content::INDEX)
+            .body(list.to_string());
+    }
     Reply::new(404).body("404 page not found")
 }

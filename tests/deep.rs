@@ -1,0 +1,535 @@
+//! `--deep`: blobs that are lost, empty, damaged, or told of by servers that make it hard.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::support::{
+    Content, Dir, How, INDEX, LIST, OCI, Registry, Reply, Request, Run, Server, V2, answer, digest,
+    entry,
+};
+
+const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+
+fn usual() -> Content {
+    let mut content = Content::default();
+    content.multi("team/x", "1", &["linux/amd64", "linux/arm64/v8"], "a");
+    content
+}
+
+/// The blob of an image of [`usual`] that begins with this text.
+fn blob(content: &Content, begins: &str) -> (String, usize) {
+    let is_it = |bytes: &&Vec<u8>| bytes.starts_with(begins.as_bytes());
+    let bytes = content.blobs.values().find(is_it).expect("a blob");
+    (digest(bytes), bytes.len())
+}
+
+fn validate(source: &str, destination: &str, flags: &str) -> Run {
+    let dir = Dir::new();
+    dir.write("list.txt", "team/x team/x 1\n");
+    dir.validate()
+        .args(&format!(
+            "-f list.txt --retries 1 -j 4 -s {source} -d {destination} {flags}"
+        ))
+        .run()
+}
+
+#[test]
+fn a_real_registry_that_lost_or_damaged_a_blob_is_found() {
+    let content = usual();
+    let source = Registry::of(&content);
+    let (layer, size) = blob(&content, "layer of a on linux/amd64");
+    let (other, other_size) = blob(&content, "layer of a on linux/arm64");
+    let config = content
+        .blobs
+        .values()
+        .map(digest)
+        .find(|name| *name != layer && *name != other)
+        .expect("a config");
+    let image = |destination: &Registry, platform: &str| {
+        let list: serde_json::Value =
+            serde_json::from_slice(&content.find("team/x", "1").unwrap().bytes).unwrap();
+        let index = usize::from(platform.contains("arm64"));
+        let image = list["manifests"][index]["digest"].as_str().unwrap();
+        format!(
+            "docker://{}/team/x@{image} {platform}: ",
+            destination.name()
+        )
+    };
+    let damage = |how: &dyn Fn(&Registry)| {
+        let destination = Registry::of(&content);
+        how(&destination);
+        // Without the flag it passes: nobody looks.
+        validate(&source.name(), &destination.name(), "")
+            .code(0)
+            .has("PASS");
+        destination
+    };
+    let reason = |destination: &Registry, digest: &str| {
+        format!(
+            "[ERRO] [M_ID:1] failed to inspect dest blobs: [{}/team/x@{digest}]\n",
+            destination.name()
+        )
+    };
+
+    let destination = damage(&|_| ());
+    for flag in ["--deep", "--deep=full"] {
+        validate(&source.name(), &destination.name(), flag)
+            .code(0)
+            .has("PASS");
+    }
+
+    let destination = damage(&|registry| fs::remove_file(registry.file(&layer)).unwrap());
+    for flag in ["--deep", "--deep=full"] {
+        validate(&source.name(), &destination.name(), flag)
+            .code(1)
+            .has(&format!(
+                "{}layer {layer} of {size} bytes is not at the destination\n",
+                image(&destination, "linux/amd64")
+            ))
+            .has(&reason(&destination, &layer));
+    }
+
+    let destination = damage(&|registry| fs::write(registry.file(&other), "").unwrap());
+    for flag in ["--deep", "--deep=full"] {
+        validate(&source.name(), &destination.name(), flag)
+            .code(1)
+            .has(&format!(
+                "{}layer {other} of {other_size} bytes has 0 bytes at the destination\n",
+                image(&destination, "linux/arm64/v8")
+            ))
+            .has(&reason(&destination, &other));
+    }
+
+    let destination = damage(&|registry| {
+        let mut bytes = fs::read(registry.file(&layer)).unwrap();
+        bytes[3] ^= 1;
+        fs::write(registry.file(&layer), bytes).unwrap();
+    });
+    validate(&source.name(), &destination.name(), "--deep").code(0);
+    let found = content
+        .blobs
+        .values()
+        .find(|bytes| digest(bytes) == layer)
+        .map(|bytes| {
+            let mut bytes = bytes.clone();
+            bytes[3] ^= 1;
+            digest(bytes)
+        })
+        .unwrap();
+    validate(&source.name(), &destination.name(), "--deep=full")
+        .code(1)
+        .has(&format!(
+            "{}layer {layer} of {size} bytes is {found} at the destination\n",
+            image(&destination, "linux/amd64")
+        ))
+        .has(&reason(&destination, &layer));
+
+    let destination = damage(&|registry| fs::remove_file(registry.file(&config)).unwrap());
+    validate(&source.name(), &destination.name(), "--deep")
+        .code(1)
+        .has(&format!(": config {config} of "));
+}
+
+#[test]
+fn an_image_that_is_missing_is_told_as_always() {
+    let content = usual();
+    let mut without = content.clone();
+    let list: serde_json::Value =
+        serde_json::from_slice(&content.find("team/x", "1").unwrap().bytes).unwrap();
+    let child = list["manifests"][1]["digest"].as_str().unwrap();
+    without.remove("team/x", child);
+    let (source, destination) = (Server::of(content), Server::of(without));
+    validate(&source.name(), &destination.name(), "--deep")
+        .code(1)
+        .has(&format!(
+            "failed to inspect dest image: [docker://{}/team/x@{child}]\n",
+            destination.name()
+        ));
+}
+
+#[test]
+fn each_blob_of_a_repository_is_asked_for_once_in_a_run() {
+    let mut content = usual();
+    // The same layers under five more tags, in other images.
+    let shared = content.blob("team/x", "a layer that all of them have");
+    let size = content.blobs[&("team/x".to_owned(), shared.clone())].len();
+    let mut lines = String::new();
+    for number in 0..6 {
+        let config = json!({"architecture": "amd64", "os": "linux", "n": number}).to_string();
+        let manifest = json!({"schemaVersion": 2, "mediaType": OCI,
+            "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "size": config.len(), "digest": content.blob("team/x", config.clone())},
+            "layers": [
+                {"mediaType": LAYER, "size": size, "digest": shared},
+                {"mediaType": LAYER, "size": size, "digest": shared},
+            ]})
+        .to_string();
+        let image = content.put("team/x", &digest(&manifest), OCI, manifest);
+        content.index(
+            "team/x",
+            Some(&format!("t{number}")),
+            INDEX,
+            &[entry(&image, "linux/amd64")],
+        );
+        lines += &format!("team/x team/x t{number}\n");
+    }
+    for (flag, method) in [("--deep", "HEAD"), ("--deep=full", "GET")] {
+        let (source, destination) = (Server::of(content.clone()), Server::of(content.clone()));
+        let dir = Dir::new();
+        dir.write("list.txt", &lines);
+        dir.validate()
+            .args(&format!(
+                "-f list.txt -j 8 {flag} -s {} -d {}",
+                source.name(),
+                destination.name()
+            ))
+            .run()
+            .code(0);
+        assert_eq!(destination.count(method, &format!("blobs/{shared}")), 1);
+        // Six configs and the layer, and nothing of the source but its manifests.
+        let asked = |server: &Server| {
+            let requests = server.requests();
+            requests
+                .iter()
+                .filter(|request| request.path.contains("/blobs/"))
+                .count()
+        };
+        assert_eq!(asked(&destination), 7, "{flag}");
+        assert_eq!(asked(&source), 0);
+    }
+}
+
+#[test]
+fn a_layer_that_a_registry_need_not_hold_may_be_missing() {
+    for media_type in [
+        "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+        "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+        LAYER,
+    ] {
+        let mut content = Content::default();
+        let config = json!({"architecture": "amd64", "os": "windows"}).to_string();
+        let foreign = digest("elsewhere");
+        let manifest = json!({"schemaVersion": 2, "mediaType": V2,
+            "config": {"size": config.len(), "digest": content.blob("team/x", config.clone())},
+            "layers": [{"mediaType": media_type, "size": 9, "digest": foreign, "urls": ["https://elsewhere.test/x"]}]})
+        .to_string();
+        let image = content.put("team/x", &digest(&manifest), V2, manifest);
+        content.index(
+            "team/x",
+            Some("1"),
+            LIST,
+            &[entry(&image, "windows/amd64:10.0.1")],
+        );
+        let mut damaged = content.clone();
+        let (source, destination) = (Server::of(content.clone()), Server::of(content));
+        validate(&source.name(), &destination.name(), "--deep").code(0);
+        // One that it holds all the same has to be sound.
+        damaged
+            .blobs
+            .insert(("team/x".to_owned(), foreign), b"else".to_vec());
+        let destination = Server::of(damaged);
+        validate(&source.name(), &destination.name(), "--deep")
+            .code(1)
+            .has("of 9 bytes has 4 bytes at the destination");
+    }
+}
+
+/// [`usual`] at a destination whose answers about one blob are made by `reply`.
+fn playing(
+    reply: impl Fn(&Request, &[u8]) -> Reply + Send + Sync + 'static,
+    flags: &str,
+) -> (Run, Server) {
+    let content = usual();
+    let (layer, _) = blob(&content, "layer of a on linux/amd64");
+    let bytes = content.blobs[&("team/x".to_owned(), layer.clone())].clone();
+    let source = Server::of(content.clone());
+    let destination = Server::start(move |request| {
+        if request.path.contains(&layer) {
+            return reply(request, &bytes);
+        }
+        answer(&content, request)
+    });
+    let run = validate(&source.name(), &destination.name(), flags);
+    (run, destination)
+}
+
+fn is_head(request: &Request) -> bool {
+    request.method == "HEAD"
+}
+
+#[test]
+fn what_head_says_against_a_blob_is_found_out_by_get() {
+    let lies: [fn(&[u8]) -> Reply; 6] = [
+        |_| Reply::new(404),
+        |_| Reply::new(405),
+        |_| Reply::new(403),
+        |_| Reply::new(200),
+        |_| Reply::new(200).header("content-length", "0"),
+        |bytes| {
+            Reply::new(200)
+                .header("content-length", bytes.len().to_string())
+                .header("content-encoding", "gzip")
+        },
+    ];
+    for lie in lies {
+        let (run, destination) = playing(
+            move |request, bytes| {
+                if is_head(request) {
+                    return lie(bytes);
+                }
+                assert_eq!(request.header("range"), Some("bytes=0-0"));
+                Reply::new(206)
+                    .header("content-range", format!("bytes 0-0/{}", bytes.len()))
+                    .body(&bytes[..1])
+            },
+            "--deep",
+        );
+        run.code(0).has("PASS");
+        assert_eq!(destination.count("GET", "/blobs/"), 1);
+    }
+}
+
+#[test]
+fn a_server_without_ranges_and_lengths_is_read() {
+    let (run, _) = playing(
+        |request, bytes| match request.method.as_str() {
+            "HEAD" => Reply::new(200).header("content-length", "0"),
+            _ => Reply::new(200).body(bytes).how(How::Chunked),
+        },
+        "--deep",
+    );
+    run.code(0).has("PASS");
+}
+
+#[test]
+fn a_store_that_signs_for_get_only_is_asked_by_get() {
+    let content = usual();
+    let stored = content.clone();
+    // HEAD on what was signed for GET is refused.
+    let store = Server::start(
+        move |request| match request.path.split_once("?signature=") {
+            Some((path, "GET")) if request.method == "GET" => {
+                assert_eq!(request.header("authorization"), None);
+                let name = path.trim_start_matches("/store/").to_owned();
+                match stored.blobs.get(&("team/x".to_owned(), name)) {
+                Some(bytes) => Reply::new(200).body(bytes.clone()),
+                None => Reply::new(404).body("<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message></Error>"),
+            }
+            }
+            _ => Reply::new(403).body("<Error><Code>SignatureDoesNotMatch</Code></Error>"),
+        },
+    );
+    let at = store.name();
+    let registry = move |content: Content, bucket: &'static str| {
+        let at = at.clone();
+        Server::start(move |request| match request.path.split_once("/blobs/") {
+            Some((_, digest)) => Reply::new(307).header(
+                "location",
+                format!("http://{at}/{bucket}/{digest}?signature=GET"),
+            ),
+            None => answer(&content, request),
+        })
+    };
+    let source = Server::of(content.clone());
+    let destination = registry(content.clone(), "store");
+    for flag in ["--deep", "--deep=full"] {
+        validate(&source.name(), &destination.name(), flag)
+            .code(0)
+            .has("PASS");
+    }
+    // An object that the store says it does not have is lost; a bucket that is not there is not.
+    let mut more = Content::default();
+    more.multi("team/x", "1", &["linux/amd64"], "lost");
+    let source = Server::of(more.clone());
+    let destination = registry(more, "store");
+    validate(&source.name(), &destination.name(), "--deep")
+        .code(1)
+        .has("is not at the destination");
+}
+
+#[test]
+fn a_store_that_is_missing_as_a_whole_says_nothing_of_a_blob() {
+    let (run, _) = playing(
+        |request, _| match request.path.contains("/store/") {
+            true => Reply::new(404).body("<Error><Code>NoSuchBucket</Code></Error>"),
+            false => Reply::new(307).header(
+                "location",
+                format!(
+                    "http://localhost:{}/store/{}",
+                    port_of(request),
+                    request.path
+                ),
+            ),
+        },
+        "--deep",
+    );
+    run.code(3)
+        .has("NOT VALIDATED")
+        .has("which answers 404 Not Found (NoSuchBucket)");
+}
+
+/// The port at which a request came in.
+fn port_of(request: &Request) -> String {
+    let host = request.header("host").expect("a host");
+    host.rsplit(':').next().expect("a port").to_owned()
+}
+
+#[test]
+fn a_blob_that_cannot_be_asked_for_is_not_validated() {
+    for flag in ["--deep", "--deep=full"] {
+        for reply in [
+            Reply::error(503, "UNAVAILABLE", "later"),
+            Reply::error(403, "DENIED", "no"),
+            Reply::new(200).how(How::Reset),
+        ] {
+            let (run, _) = playing(move |_, _| reply.clone(), flag);
+            run.code(3).has("NOT VALIDATED").has("/blobs/sha256:");
+        }
+    }
+}
+
+#[test]
+fn an_accident_on_the_way_is_not_the_blob_s() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    // Cut off, or flipped by whoever is in between: once.
+    for accident in [0, 1] {
+        let asked = AtomicUsize::new(0);
+        let (run, destination) = playing(
+            move |_, bytes| {
+                let is_first = asked.fetch_add(1, Ordering::SeqCst) == 0;
+                let mut bytes = bytes.to_vec();
+                match (is_first, accident) {
+                    (true, 0) => Reply::new(200).body(bytes).how(How::Cut(5)),
+                    (true, _) => {
+                        bytes[0] ^= 1;
+                        Reply::new(200).body(bytes)
+                    }
+                    (false, _) => Reply::new(200).body(bytes),
+                }
+            },
+            "--deep=full",
+        );
+        run.code(0).has("PASS");
+        assert!(destination.count("GET", "/blobs/") >= 3 + 1);
+    }
+}
+
+#[test]
+fn a_body_whose_length_is_not_told_proves_nothing_against_a_blob() {
+    for how in [How::UntilClose(5), How::Chunked] {
+        let (run, _) = playing(
+            move |_, bytes| {
+                let mut bytes = bytes.to_vec();
+                bytes[0] ^= 1;
+                Reply::new(200).body(bytes).how(how.clone())
+            },
+            "--deep=full",
+        );
+        run.code(3).has("it may be compressed or cut off");
+    }
+}
+
+#[test]
+fn a_blob_that_does_not_end_is_not_read_to_its_end() {
+    let (run, _) = playing(
+        |_, _| Reply::new(200).body(vec![0; 3_000_000]),
+        "--deep=full",
+    );
+    run.code(1).has("is longer at the destination");
+}
+
+#[test]
+fn a_full_look_takes_constant_memory_and_tells_how_much_was_read() {
+    const SIZE: usize = 96 * 1024 * 1024;
+    let mut content = Content::default();
+    let config = json!({"architecture": "amd64", "os": "linux"}).to_string();
+    let layer = content.blob("team/x", vec![7; SIZE]);
+    let manifest = json!({"schemaVersion": 2, "mediaType": OCI,
+        "config": {"size": config.len(), "digest": content.blob("team/x", config.clone())},
+        "layers": [{"mediaType": LAYER, "size": SIZE, "digest": layer}]})
+    .to_string();
+    let image = content.put("team/x", &digest(&manifest), OCI, manifest);
+    content.index("team/x", Some("1"), INDEX, &[entry(&image, "linux/amd64")]);
+    let destination = Server::of(content.clone());
+    content.blobs.clear();
+    let source = Server::of(content);
+    let dir = Dir::new();
+    dir.write("list.txt", "team/x team/x 1\n");
+    // Less address space than the blob has bytes.
+    let shell = format!(
+        "ulimit -v {}; exec {} mirror-validate -f list.txt --deep=full -s {} -d {}",
+        SIZE / 1024 - 4096,
+        env!("CARGO_BIN_EXE_image-tools"),
+        source.name(),
+        destination.name()
+    );
+    dir.command("sh")
+        .arg("-c")
+        .arg(shell)
+        .env("MALLOC_ARENA_MAX", "1")
+        .run()
+        .code(0)
+        .has(", 96.00 MiB of blobs read in ");
+}
+
+#[test]
+fn a_signal_ends_a_full_look_within_a_second() {
+    let content = usual();
+    let source = Server::of(content.clone());
+    let destination = Server::start(move |request| {
+        let reply = answer(&content, request);
+        match request.path.contains("/blobs/") {
+            true => reply.how(How::Stall),
+            false => reply,
+        }
+    });
+    let dir = Dir::new();
+    dir.write("list.txt", "team/x team/x 1\n");
+    let mut running = dir
+        .validate()
+        .args(&format!(
+            "-f list.txt -debug --deep=full -s {} -d {}",
+            source.name(),
+            destination.name()
+        ))
+        .start();
+    running.wait_for("/manifests/sha256:");
+    crate::support::wait_until("a blob to be asked for", || {
+        destination.count("GET", "/blobs/") > 0
+    });
+    running.signal("TERM");
+    let signalled = std::time::Instant::now();
+    running.end().code(143).has("interrupted by SIGTERM");
+    assert!(signalled.elapsed() < std::time::Duration::from_secs(2));
+    assert_eq!(dir.read("mirror-validate-failed.txt"), "team/x team/x 1\n");
+}
+
+#[test]
+fn artifacts_and_single_images_are_looked_at_too() {
+    let mut content = Content::default();
+    let chart = content.blob("team/x", "a chart");
+    let manifest = json!({"schemaVersion": 2, "mediaType": OCI,
+        "config": {"mediaType": "application/vnd.cncf.helm.config.v1+json", "size": 2, "digest": content.blob("team/x", "{}")},
+        "layers": [{"mediaType": "application/vnd.cncf.helm.chart.content.v1.tar+gzip", "size": 7, "digest": chart}]})
+    .to_string();
+    content.put("team/x", "1", OCI, manifest);
+    let (source, destination) = (Registry::of(&content), Registry::of(&content));
+    validate(&source.name(), &destination.name(), "--deep=full").code(0);
+    fs::remove_file(destination.file(&chart)).unwrap();
+    validate(&source.name(), &destination.name(), "--deep")
+        .code(1)
+        .has(&format!(
+            ": layer {chart} of 7 bytes is not at the destination"
+        ));
+
+    let mut content = Content::default();
+    let image = content.image("team/x", OCI, "linux/amd64", "a");
+    content.tag("team/x", "1", &image);
+    let source = Server::of(content.clone());
+    let (layer, _) = blob(&content, "layer of a");
+    content.blobs.remove(&("team/x".to_owned(), layer));
+    let destination = Server::of(content);
+    validate(&source.name(), &destination.name(), "--deep --allow-single")
+        .code(1)
+        .has(" linux/amd64: layer ");
+}
