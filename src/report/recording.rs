@@ -115,7 +115,8 @@ pub struct Recorded {
 
 impl fmt::Display for Recorded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "recording: {} ({} sources", self.name, self.sources)?;
+        let s = if self.sources == 1 { "" } else { "s" };
+        write!(f, "recording: {} ({} source{s}", self.name, self.sources)?;
         if self.missing > 0 {
             write!(f, ", {} missing", self.missing)?;
         }
