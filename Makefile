@@ -27,7 +27,8 @@ demo: all
 
 # Unit tests and tests of the real binary against real registries; also of static binaries, in
 # chroots, where they can be built and root is here to make the chroots.
-test: test-tools test-static
+test: test-tools test-static test-promtool
+	IMAGE_TOOLS_PROMTOOL="$$(ls -d $(CURDIR)/target/prometheus/usr/bin/promtool 2>/dev/null || echo promtool)" \
 	IMAGE_TOOLS_STATIC="$$(ls -d $(CURDIR)/target/$(TARGET)/debug/image-tools $(CURDIR)/target/static-gnu/$(GNU)/debug/image-tools 2>/dev/null | tr '\n' ' ')" \
 	$(CARGO) test
 
@@ -40,13 +41,22 @@ test-static:
 	  for package in *.deb; do dpkg -x $$package . || exit; done; \
 	fi || echo "no modules for name lookup: one test will be skipped" >&2
 
+# promtool, unpacked only: installing Debian's package would start a Prometheus.
+.PHONY: test-promtool
+test-promtool:
+	@if [ ! -x target/prometheus/usr/bin/promtool ] && command -v dpkg >/dev/null; then \
+	  mkdir -p target/prometheus && cd target/prometheus && apt-get download -q prometheus && \
+	  dpkg -x prometheus_*.deb . && rm prometheus_*.deb; \
+	fi || echo "no promtool: metrics will not be checked with it" >&2
+
 # Debian's servers that the tests start; installed where that is possible without asking.
-TEST_PACKAGES := docker-registry nginx-light tinyproxy
+TEST_PACKAGES := docker-registry nginx-light tinyproxy python3-jsonschema
 .PHONY: test-tools
 test-tools:
 	@for program in docker-registry nginx tinyproxy; do \
 	  PATH="$$PATH:/usr/sbin" command -v $$program >/dev/null || missing="$$missing $$program"; \
 	done; \
+	/usr/bin/python3 -c 'import jsonschema' 2>/dev/null || missing="$$missing python3-jsonschema"; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $(TEST_PACKAGES); \

@@ -1,9 +1,11 @@
 //! Registries that stumble: every verdict is right all the same. Registries that fall: the run ends.
 
+use std::collections::HashMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::support::{Content, Dir, How, Reply, Server, answer};
+use crate::support::{Content, Dir, How, Reply, Request, Server, answer};
 
 /// `count` images; of every ten one is not at the destination, and one differs there.
 fn images(count: usize) -> (Content, Content, String, String) {
@@ -29,18 +31,27 @@ fn images(count: usize) -> (Content, Content, String, String) {
 }
 
 /// Stumbles on its way: drops every tenth request, cuts every seventeenth answer, asks for
-/// patience for a while, and is not available for another while.
+/// patience for a while, and is not available for another while. Nothing is refused more than twice:
+/// whether a request is given up must not depend on how many others there are at the time.
 fn stumbling(content: Content) -> Server {
     let seen = AtomicUsize::new(0);
+    let refused: Mutex<HashMap<String, usize>> = Mutex::default();
+    let refuses = move |request: &Request| {
+        let asked = format!("{} {}", request.method, request.path);
+        let mut refused = refused.lock().unwrap();
+        let times = refused.entry(asked).or_default();
+        *times += 1;
+        *times <= 2
+    };
     Server::start(move |request| {
         let number = seen.fetch_add(1, Ordering::SeqCst);
         let reply = answer(&content, request);
         match number {
             0..=1 => reply,
-            100..=140 => {
+            100..=140 if refuses(request) => {
                 Reply::error(429, "TOOMANYREQUESTS", "slow down").header("retry-after", "1")
             }
-            300..=340 => Reply::new(503),
+            300..=340 if refuses(request) => Reply::new(503),
             _ if number.is_multiple_of(20) => Reply::new(200).how(How::Reset),
             _ if number % 20 == 10 => Reply::new(200).how(How::Close),
             _ if number.is_multiple_of(17) => {

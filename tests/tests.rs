@@ -17,6 +17,7 @@ mod portable;
 mod products;
 mod recorded;
 mod referrers;
+mod report;
 mod resilience;
 mod scale;
 mod support;

@@ -1,0 +1,492 @@
+//! `--report` and `--metrics`: what programs read of a run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    Content, Dir, How, INDEX, LIST, OCI, Registry, Reply, Run, Server, V2, answer, digest, entry,
+};
+
+fn schema() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/report.schema.json")
+}
+
+/// The report, which follows its schema; `jsonschema` of Debian says so.
+fn report(dir: &Dir, name: &str) -> Value {
+    const CHECK: &str = "import json, sys, jsonschema
+schema, document = (json.load(open(name)) for name in sys.argv[1:3])
+jsonschema.Draft202012Validator.check_schema(schema)
+jsonschema.Draft202012Validator(schema).validate(document)";
+    let run = dir
+        .command("/usr/bin/python3")
+        .arg("-c")
+        .arg(CHECK)
+        .arg(schema())
+        .arg(name)
+        .run();
+    if !run.status.success() {
+        run.fail(
+            "a report that follows its schema; the check needs: apt-get install python3-jsonschema",
+        );
+    }
+    serde_json::from_str(&dir.read(name)).unwrap()
+}
+
+/// `promtool check metrics` finds nothing wrong; skipped, and said so, where there is none.
+fn check_metrics(dir: &Dir, name: &str) -> BTreeMap<String, String> {
+    let text = dir.read(name);
+    let promtool = std::env::var("IMAGE_TOOLS_PROMTOOL").unwrap_or_else(|_| "promtool".to_owned());
+    let found = std::process::Command::new(&promtool)
+        .arg("--version")
+        .output();
+    if found.is_ok() {
+        let run = dir
+            .command(promtool)
+            .args("check metrics")
+            .stdin(&text)
+            .run();
+        run.code(0).error("");
+        assert_eq!(run.stdout, "");
+    } else {
+        eprintln!("skipped: no promtool; `make test` gets one");
+    }
+    let value = |line: &str| {
+        let (name, value) = line.rsplit_once(' ').unwrap();
+        (name.to_owned(), value.to_owned())
+    };
+    text.lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(value)
+        .collect()
+}
+
+/// Sources and destinations for every reason code that registries can bring about.
+fn registries() -> (Server, Server) {
+    let mut both = Content::default();
+    let amd64 = both.image("team/x", V2, "linux/amd64", "a");
+    let arm64 = both.image("team/x", V2, "linux/arm64", "a");
+    let other = both.image("team/x", V2, "linux/arm64", "b");
+    let s390x = both.image("team/x", OCI, "linux/s390x", "a");
+    let gone = both.image("team/x", OCI, "linux/arm64", "gone");
+    let list = [entry(&amd64, "linux/amd64"), entry(&arm64, "linux/arm64")];
+    let (mut source, mut destination) = (both.clone(), both);
+    let mut put = |tag: &str, left: &[Value], right: &[Value]| {
+        source.index("team/x", Some(tag), INDEX, left);
+        destination.index("team/x", Some(tag), LIST, right);
+    };
+    put("passes", &list, &list);
+    put("destination-missing", &list, &list);
+    put("destination-empty", &list, &[]);
+    put("destination-not-an-index", &list, &list);
+    let one = [entry(&s390x, "linux/s390x")];
+    put("no-platform", &one, &one);
+    let differing = [list[0].clone(), entry(&other, "linux/arm64")];
+    put("index-differs", &list, &differing);
+    let lost = [entry(&gone, "linux/arm64")];
+    put("image-missing", &lost, &lost);
+    for tag in ["denied", "unreachable", "invalid-answer"] {
+        put(tag, &list, &list);
+    }
+    for tag in [
+        "destination-not-single",
+        "digest-differs",
+        "platform-differs",
+    ] {
+        source.tag("team/x", tag, &amd64);
+    }
+    destination.index("team/x", Some("destination-not-single"), LIST, &list);
+    destination.index("team/x", Some("digest-differs"), LIST, &list[1..]);
+    destination.index(
+        "team/x",
+        Some("platform-differs"),
+        LIST,
+        &[entry(&amd64, "windows/amd64")],
+    );
+    destination.remove("team/x", "destination-missing");
+    destination.tag("team/x", "destination-not-an-index", &amd64);
+    destination.remove("team/x", &digest(&gone.bytes));
+    let destination =
+        Server::start(
+            move |request| match request.path.rsplit('/').next().unwrap_or_default() {
+                "denied" => Reply::error(403, "DENIED", "not for you \u{202e}"),
+                "unreachable" => Reply::error(503, "UNAVAILABLE", "later"),
+                "invalid-answer" => Reply::new(200).body("<html>"),
+                _ => answer(&destination, request),
+            },
+        );
+    (Server::of(source), destination)
+}
+
+const CODES: [&str; 14] = [
+    "destination-missing",
+    "destination-empty",
+    "destination-not-an-index",
+    "destination-not-single",
+    "no-platform",
+    "digest-differs",
+    "platform-differs",
+    "index-differs",
+    "image-missing",
+    "source-missing",
+    "denied",
+    "unreachable",
+    "invalid-answer",
+    "invalid-line",
+];
+
+#[test]
+fn the_report_has_every_line_with_its_code() {
+    let (source, destination) = registries();
+    let dir = Dir::new();
+    let mut list = "# a comment\nteam/x team/x passes\n".to_owned();
+    for code in &CODES[..13] {
+        list += &format!("team/x team/x {code}\n");
+    }
+    list += "invalid line\nteam/x team/x passes\nteam/x team/x index-differs\n";
+    dir.write("list.txt", &list);
+    let run = dir
+        .validate()
+        .args(&format!(
+            "-f list.txt -j 8 --retries 0 --report r.json --metrics m.prom -s {} -d {}",
+            source.name(),
+            destination.name()
+        ))
+        .run();
+    run.code(1)
+        .has("17 images: 2 passed, 10 failed, 5 not validated");
+    let report = report(&dir, "r.json");
+    let lines = report["lines"].as_array().unwrap();
+    let numbers: Vec<u64> = lines
+        .iter()
+        .map(|line| line["line"].as_u64().unwrap())
+        .collect();
+    assert_eq!(numbers, (2..=18).collect::<Vec<u64>>());
+    assert_eq!(lines[0]["outcome"], "passed");
+    assert_eq!(lines[0]["m_id"], 1);
+    assert_eq!(lines[0]["source"], format!("{}/team/x", source.name()));
+    assert_eq!(
+        lines[0]["destination"],
+        format!("{}/team/x", destination.name())
+    );
+    assert_eq!(lines[0]["tag"], "passes");
+    assert_eq!(lines[0]["source_spec"], lines[0]["destination_spec"]);
+    assert_eq!(lines[0]["source_spec"].as_array().unwrap().len(), 2);
+    let code = |index: usize| lines[index]["code"].as_str().unwrap_or("none");
+    for (index, expected) in CODES.iter().enumerate() {
+        assert_eq!(code(index + 1), *expected);
+        let is_failed = index < 9;
+        let outcome = if is_failed { "failed" } else { "not-validated" };
+        assert_eq!(lines[index + 1]["outcome"], outcome, "{expected}");
+        // The message is the log's, word for word.
+        let message = lines[index + 1]["message"].as_str().unwrap();
+        run.has(&format!(" {message}\n"));
+    }
+    let differs = &lines[8];
+    assert_ne!(differs["source_spec"], differs["destination_spec"]);
+    let details = differs["details"].as_array().unwrap();
+    assert_eq!(details.len(), 1);
+    assert!(
+        details[0]
+            .as_str()
+            .unwrap()
+            .starts_with("linux/arm64: other digest: source sha256:")
+    );
+    assert_eq!(lines[14]["m_id"], Value::Null);
+    assert!(
+        lines[11]["message"].as_str().unwrap().contains("\\u{202e}"),
+        "{}",
+        lines[11]
+    );
+    // The same images again.
+    for (index, first, outcome) in [(15, 2, "passed"), (16, 10, "failed")] {
+        assert_eq!(lines[index]["same_as_line"], first);
+        assert_eq!(lines[index]["outcome"], outcome);
+        assert_eq!(lines[index]["requests"], 0);
+    }
+    assert_eq!(lines[15]["m_id"], 15);
+    // Every request is somebody's.
+    let requests = source.requests().len() + destination.requests().len();
+    let totals = &report["totals"];
+    // Two probes over TLS were not understood by the servers, and not counted by them.
+    assert_eq!(totals["requests"], requests as u64 + 2);
+    assert_eq!(
+        (&totals["lines"], &totals["passed"], &totals["failed"]),
+        (&json!(17), &json!(2), &json!(10))
+    );
+    assert_eq!(
+        (&totals["not_validated"], &totals["exit_code"]),
+        (&json!(5), &json!(1))
+    );
+    assert_eq!(report["list"], "list.txt");
+    // One line of text a line of the list.
+    let text = dir.read("r.json");
+    let is_line = |line: &&str| line.starts_with("{\"line\":");
+    assert_eq!(text.lines().filter(is_line).count(), 17);
+    assert!(!dir.has("r.json.partial") && !dir.has("r.json.sorted"));
+
+    let metrics = check_metrics(&dir, "m.prom");
+    let of = |name: &str, labels: &str| {
+        metrics[&format!("mirror_validate_{name}{{list=\"list.txt\"{labels}}}")].as_str()
+    };
+    let registry = format!(",registry=\"{}\"", destination.name());
+    for (outcome, all, ours) in [
+        ("passed", "2", "2"),
+        ("failed", "10", "10"),
+        // A line that is no image belongs to no registry.
+        ("not_validated", "5", "4"),
+    ] {
+        let outcome = format!(",outcome=\"{outcome}\"");
+        assert_eq!(of("images", &outcome), all);
+        assert_eq!(of("registry_images", &(registry.clone() + &outcome)), ours);
+    }
+    assert_eq!(of("last_run_exit_code", ""), "1");
+    assert_eq!(of("requests", ""), totals["requests"].to_string());
+    assert!(of("duration_seconds", "").parse::<f64>().unwrap() > 0.0);
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
+    let ended: u64 = of("last_run_timestamp_seconds", "").parse().unwrap();
+    assert!(ended <= now && now - ended < 60);
+}
+
+#[test]
+fn a_report_is_written_whatever_the_run_does() {
+    // Deep, referrers, recording, recorded: each has codes and outcomes of its own.
+    let mut content = Content::default();
+    let amd64 = content.image("team/x", OCI, "linux/amd64", "a");
+    let index = content.index("team/x", Some("1"), INDEX, &[entry(&amd64, "linux/amd64")]);
+    let signature = content.image("team/x", OCI, "linux/amd64", "signature");
+    let tag = digest(&index.bytes).replace(':', "-") + ".sig";
+    content.tag("team/x", &tag, &signature);
+    let source = Registry::of(&content);
+    content.remove("team/x", &tag);
+    let destination = Registry::of(&content);
+    let blobs = |content: &Content| {
+        content
+            .blobs
+            .values()
+            .find(|bytes| bytes.starts_with(b"layer of a on"))
+            .map(digest)
+            .unwrap()
+    };
+    let file = destination.file(&blobs(&content));
+    let dir = Dir::new();
+    dir.write("list.txt", "team/x team/x 1\n");
+    let run = |flags: &str| {
+        let run = dir
+            .validate()
+            .args(&format!(
+                "-f list.txt --report r.json --metrics m.prom -s {} -d {} {flags}",
+                source.name(),
+                destination.name()
+            ))
+            .run();
+        let report = report(&dir, "r.json");
+        let metrics = check_metrics(&dir, "m.prom");
+        (run, report["lines"][0].clone(), metrics)
+    };
+    let (_, line, metrics) = run("--record s.json");
+    assert_eq!(line["outcome"], "recorded");
+    assert_eq!(
+        metrics["mirror_validate_images{list=\"list.txt\",outcome=\"recorded\"}"],
+        "1"
+    );
+    let (_, line, _) = run("--referrers");
+    assert_eq!(line["code"], "referrer-missing");
+    assert_eq!(line["details"].as_array().unwrap().len(), 1);
+    let (_, line, _) = run("--recorded s.json --referrers");
+    assert_eq!(line["code"], "not-recorded");
+    fs::write(&file, "other").unwrap();
+    let (_, line, _) = run("--deep");
+    assert_eq!(line["code"], "blob-damaged");
+    fs::remove_file(&file).unwrap();
+    let (_, line, metrics) = run("--deep --shard 0/1");
+    assert_eq!(line["code"], "blob-missing");
+    assert!(metrics.contains_key("mirror_validate_requests{list=\"list.txt\",shard=\"0/1\"}"));
+    // An empty list has an empty report.
+    dir.write("list.txt", "# nothing\n");
+    dir.validate()
+        .args("-f list.txt --report r.json --metrics m.prom")
+        .run()
+        .code(0);
+    assert_eq!(report(&dir, "r.json")["lines"], json!([]));
+    check_metrics(&dir, "m.prom");
+    // Typed images have one too.
+    dir.validate()
+        .args(&format!("--report r.json -s {0} -d {0}", source.name()))
+        .stdin("team/x team/x 1\nnonsense\n")
+        .run()
+        .code(3);
+    let report = report(&dir, "r.json");
+    assert_eq!(report["list"], "standard input");
+    assert_eq!(report["lines"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn an_interrupted_run_reports_every_line() {
+    let mut content = Content::default();
+    content.multi("team/x", "1", &["linux/amd64"], "a");
+    content.multi("team/y", "1", &["linux/amd64"], "a");
+    let server = Server::start(move |request| {
+        let reply = answer(&content, request);
+        match request.path.contains("team/y") {
+            true => reply.how(How::Stall),
+            false => reply,
+        }
+    });
+    let dir = Dir::new();
+    let rest = "team/y team/y 1\n".to_owned() + &"nonsense\n".repeat(300) + "team/x team/z 1\n";
+    dir.write("list.txt", "team/x team/x 1\n".to_owned() + &rest);
+    let mut running = dir
+        .validate()
+        .args(&format!(
+            "-f list.txt --report r.json --metrics m.prom -s {0} -d {0}",
+            server.name()
+        ))
+        .start();
+    running.wait_for("PASS");
+    crate::support::wait_until("the stalled image", || server.count("GET", "team/y") > 0);
+    running.signal("TERM");
+    running.end().code(143);
+    let report = report(&dir, "r.json");
+    let lines = report["lines"].as_array().unwrap();
+    assert_eq!(lines.len(), 303);
+    assert_eq!(lines[0]["outcome"], "passed");
+    assert_eq!(lines[1]["code"], "interrupted");
+    assert_eq!(lines[1]["tag"], "1");
+    let codes: BTreeSet<&str> = lines[2..]
+        .iter()
+        .map(|line| line["code"].as_str().unwrap())
+        .collect();
+    assert!(codes.is_subset(&BTreeSet::from(["interrupted", "invalid-line"])));
+    assert_eq!(lines[302]["code"], "interrupted");
+    assert_eq!(lines[302]["m_id"], 3);
+    assert_eq!(report["totals"]["signal"], 15);
+    assert_eq!(report["totals"]["exit_code"], 143);
+    let metrics = check_metrics(&dir, "m.prom");
+    assert_eq!(
+        metrics["mirror_validate_last_run_exit_code{list=\"list.txt\"}"],
+        "143"
+    );
+    assert_eq!(dir.read("mirror-validate-failed.txt"), rest);
+}
+
+#[test]
+fn a_killed_run_leaves_the_last_report_whole() {
+    let mut content = Content::default();
+    content.multi("team/x", "1", &["linux/amd64"], "a");
+    let server = Server::start(move |request| {
+        let reply = answer(&content, request);
+        match request.path.contains("team/y") {
+            true => reply.how(How::Stall),
+            false => reply,
+        }
+    });
+    let dir = Dir::new();
+    dir.write("list.txt", "team/x team/x 1\nteam/y team/y 1\n");
+    dir.write("r.json", "the last one");
+    dir.write("m.prom", "the last one");
+    let mut running = dir
+        .validate()
+        .args(&format!(
+            "-f list.txt --report r.json --metrics m.prom -s {0} -d {0}",
+            server.name()
+        ))
+        .start();
+    running.wait_for("PASS");
+    running.signal("KILL");
+    running.end();
+    assert_eq!(dir.read("r.json"), "the last one");
+    assert_eq!(dir.read("m.prom"), "the last one");
+    assert!(dir.read("r.json.partial").starts_with("{\"line\":1,"));
+}
+
+fn refused(dir: &Dir, args: &str) -> Run {
+    let run = dir.validate().args(args).run();
+    run.code(2).has_not(" ");
+    run
+}
+
+#[test]
+fn what_cannot_be_written_is_known_before_the_first_request() {
+    let dir = Dir::new();
+    let list = "127.0.0.1:1/x 127.0.0.1:1/x 1\n";
+    dir.write("list.txt", list);
+    fs::create_dir(dir.path().join("directory")).unwrap();
+    for (flag, what) in [("--report", "report"), ("--metrics", "metrics")] {
+        for (name, why) in [
+            ("directory", "it is a directory; give a file with"),
+            (
+                "nowhere/x",
+                "No such file or directory (os error 2); give another file with",
+            ),
+            ("list.txt", "it is the image list; give another file with"),
+            (
+                "mirror-validate-failed.txt",
+                "it is the failed list; give another file with",
+            ),
+            (
+                "./mirror-validate-failed.txt",
+                "it is the failed list; give another file with",
+            ),
+        ] {
+            refused(&dir, &format!("-f list.txt {flag} {name}"))
+                .one_error(&format!("cannot write the {what} {name}: {why} {flag}"));
+        }
+    }
+    refused(&dir, "-f list.txt --report x --metrics x").one_error(
+        "cannot write the metrics x: it is the report; give another file with --metrics",
+    );
+    dir.write("r.json.partial", list);
+    refused(&dir, "-f r.json.partial --report r.json").one_error(
+        "the image list r.json.partial is where this run would collect the report; rename it, or give another file with --report",
+    );
+    assert_eq!(
+        dir.read("list.txt") + &dir.read("r.json.partial"),
+        list.repeat(2)
+    );
+    // A device takes everything.
+    dir.validate()
+        .args("-f list.txt --retries 0 --report /dev/null --metrics /dev/null -o /dev/null")
+        .run()
+        .code(3);
+    assert!(!dir.has("mirror-validate-failed.txt"));
+}
+
+#[test]
+fn every_code_is_in_the_schema_and_in_the_readme() {
+    let read =
+        |name: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap();
+    let kebab = |name: &str| {
+        let mut text = String::new();
+        for letter in name.chars() {
+            if letter.is_ascii_uppercase() && !text.is_empty() {
+                text.push('-');
+            }
+            text.push(letter.to_ascii_lowercase());
+        }
+        text
+    };
+    let codes: BTreeSet<String> = read("src/report/code.rs")
+        .lines()
+        .filter_map(|line| line.strip_prefix("    ")?.strip_suffix(','))
+        .filter(|name| name.chars().all(char::is_alphabetic))
+        .map(kebab)
+        .collect();
+    assert!(codes.len() >= 20, "{codes:?}");
+    let schema: Value = serde_json::from_str(&read("fixtures/report.schema.json")).unwrap();
+    let listed = schema["$defs"]["code"]["enum"].as_array().unwrap();
+    let listed: BTreeSet<String> = listed
+        .iter()
+        .map(|code| code.as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(codes, listed);
+    let readme = read("README.md");
+    for code in codes {
+        assert!(readme.contains(&format!("`{code}`")), "{code}");
+    }
+}
