@@ -17,6 +17,7 @@ mod reference;
 mod registry;
 mod report;
 mod run;
+mod setup;
 mod shard;
 mod validate;
 

@@ -6,9 +6,8 @@
 //! list's length, and how far apart the list's order and the log's can be.
 
 use std::any::Any;
-use std::io::{IsTerminal as _, stderr, stdin, stdout};
+use std::io::{IsTerminal as _, stdin};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
@@ -17,21 +16,15 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
-use crate::cli::{Input, Options, When};
+use crate::cli::{Input, Options};
 use crate::exit::Exit;
 use crate::image::Image;
 use crate::interrupt::Interrupt;
-use crate::list::{Line, List, ListError};
+use crate::list::{Line, List};
 use crate::memo::{Memo, Turn};
-use crate::recording::{Recording, RecordingError};
-use crate::reference;
-use crate::registry::{CertsD, Client, Credentials, Proxies, Settings, Side, TrustError};
-use crate::report::{
-    Code, Event, FAILED_LIST, FailedList, Finding, Kind, Level, Logger, METRICS, Metrics, Numbered,
-    Outcome, OutputError, Progress, RECORDING, REPORT, RecordError, RecordingFile, Report, Work,
-    Writer, refuse_shared,
-};
-use crate::validate::{Deep, Job, Recorder, Validator};
+use crate::report::{Code, Event, Finding, Logger, Numbered, Outcome, Progress, Work, Writer};
+use crate::setup::{self, Files, RunError};
+use crate::validate::Job;
 
 /// Lines that may be on their way for each thread, besides a fixed number: so many that no
 /// thread waits while the writer is busy with the disk.
@@ -40,29 +33,6 @@ const PLACES: usize = 64;
 
 /// Stack of a thread of the pool, in bytes; only what is used counts.
 const STACK: usize = 8 * 1024 * 1024;
-
-/// Why a run cannot begin.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The list.
-    #[error(transparent)]
-    List(#[from] ListError),
-    /// A file that the run writes.
-    #[error(transparent)]
-    Output(#[from] OutputError),
-    /// The recording that is to be written.
-    #[error(transparent)]
-    Record(#[from] RecordError),
-    /// The recording that is to be read.
-    #[error(transparent)]
-    Recording(#[from] RecordingError),
-    /// The certificates.
-    #[error(transparent)]
-    Trust(#[from] TrustError),
-    /// The system refuses threads or signals.
-    #[error("cannot start: {0}")]
-    System(String),
-}
 
 /// Validates the images of a list, and reports.
 ///
@@ -73,9 +43,9 @@ pub fn run(options: Options) -> Result<Exit, RunError> {
         Input::File(path) => List::open(path)?,
         Input::Stream | Input::Typed => (List::stdin(), None),
     };
-    let files = Files::open(&options, &list)?;
     let interrupt = Arc::new(Interrupt::new());
-    let job = Arc::new(job(&options, &interrupt)?);
+    let job = Arc::new(setup::job(&options, &interrupt)?);
+    let files = Files::open(&options, &list)?;
     let total = total.map(|total| total / options.shard.map_or(1, |shard| shard.count));
     let is_typed = options.input == Input::Typed;
     let at_terminal = is_typed && stdin().is_terminal();
@@ -95,12 +65,12 @@ pub fn run(options: Options) -> Result<Exit, RunError> {
     for warning in &options.warnings {
         log.warn(warning.clone());
     }
-    warn_of_unnamed_registries(&options, &log);
+    setup::warn_of_unnamed_registries(&options, &log);
     let work = match &*job {
         Job::Validate(_) => Work::Validating,
         Job::Record(_) => Work::Recording,
     };
-    let shown = shows_progress(&options, at_terminal);
+    let shown = setup::shows_progress(&options, at_terminal);
     let writer = Writer {
         work,
         failed: files.failed,
@@ -108,8 +78,8 @@ pub fn run(options: Options) -> Result<Exit, RunError> {
         metrics: files.metrics,
         recording: files.recording,
         progress: Progress::new(shown, total, work, log.bytes()),
-        level: level(&options),
-        color: is_colored(&options),
+        level: setup::level(&options),
+        color: setup::is_colored(&options),
         places: free_place,
     };
     let pool = rayon::ThreadPoolBuilder::new()
@@ -137,78 +107,6 @@ pub fn run(options: Options) -> Result<Exit, RunError> {
         .spawn(move || feeder.run(&pool))
         .map_err(|error| RunError::System(error.to_string()))?;
     Ok(writer.run(&received, &signals).exit())
-}
-
-/// The files that a run writes.
-struct Files {
-    failed: FailedList,
-    report: Option<Report>,
-    metrics: Option<Metrics>,
-    recording: Option<RecordingFile>,
-}
-
-impl Files {
-    /// Opens all of them, so that what cannot be written is known before the first request.
-    fn open(options: &Options, list: &List) -> Result<Self, RunError> {
-        let named = |kind: Kind, name: &'_ Option<PathBuf>| Some((kind, name.clone()?));
-        let outputs = [
-            Some((FAILED_LIST, options.output.clone())),
-            named(REPORT, &options.report),
-            named(METRICS, &options.metrics),
-            named(RECORDING, &options.record),
-        ];
-        let outputs: Vec<(Kind, &Path)> = outputs
-            .iter()
-            .flatten()
-            .map(|(kind, name)| (*kind, name.as_path()))
-            .collect();
-        let inputs: Vec<(&str, &Path)> = [
-            ("recording", &options.recorded),
-            ("certificate file", &options.ca_file),
-        ]
-        .into_iter()
-        .filter_map(|(what, name)| Some((what, name.as_deref()?)))
-        .collect();
-        refuse_shared(&outputs, &inputs)?;
-        Ok(Self {
-            recording: match &options.record {
-                Some(name) => RecordingFile::create(name, list)?,
-                None => None,
-            },
-            report: match &options.report {
-                Some(name) => Report::create(name, list)?,
-                None => None,
-            },
-            metrics: match &options.metrics {
-                Some(name) => Metrics::create(name, list, options.shard)?,
-                None => None,
-            },
-            failed: FailedList::create(&options.output, Some(list))?,
-        })
-    }
-}
-
-/// What is done with each image.
-fn job(options: &Options, interrupt: &Arc<Interrupt>) -> Result<Job, RunError> {
-    let client = Client::new(settings(options), interrupt.clone())?;
-    let interrupt = interrupt.clone();
-    if options.record.is_some() {
-        return Ok(Job::Record(Box::new(Recorder {
-            client,
-            referrers: options.referrers,
-            interrupt,
-        })));
-    }
-    let recorded = options.recorded.as_deref();
-    Ok(Job::Validate(Box::new(Validator {
-        client,
-        recording: recorded.map(Recording::load).transpose()?,
-        filter: options.filter.clone(),
-        allow_single: options.allow_single,
-        deep: options.deep.map(Deep::new),
-        referrers: options.referrers,
-        interrupt,
-    })))
 }
 
 /// Reads the list and keeps the pool busy.
@@ -416,81 +314,6 @@ fn listen_to_signals(
         .spawn(listen)
         .map_err(system)?;
     Ok(())
-}
-
-fn settings(options: &Options) -> Settings {
-    let environment = |name: &str| std::env::var(name).ok();
-    let registry =
-        |replaced: &Option<reference::Override>| replaced.as_ref().map(|r| r.registry.clone());
-    let (source, destination) = (
-        registry(&options.rules.source),
-        registry(&options.rules.destination),
-    );
-    Settings {
-        tls_verify: options.tls_verify,
-        ca_file: options.ca_file.clone(),
-        timeout: options.timeout,
-        retries: options.retries,
-        jobs: options.jobs,
-        credentials: Credentials::new(
-            &environment,
-            [
-                (Side::Source, source.as_deref()),
-                (Side::Destination, destination.as_deref()),
-            ],
-            options.timeout,
-        ),
-        certs_d: CertsD::new(&environment),
-        proxies: Proxies::new(&environment),
-    }
-}
-
-/// Credentials are sent to nobody whom the user has not named.
-fn warn_of_unnamed_registries(options: &Options, log: &Logger) {
-    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    for (prefix, flag, replaced) in [
-        ("SOURCE", "-s", &options.rules.source),
-        ("DEST", "-d", &options.rules.destination),
-    ] {
-        if replaced.is_none()
-            && set(&format!("{prefix}_USERNAME"))
-            && set(&format!("{prefix}_PASSWORD"))
-        {
-            log.warn(format!(
-                "{prefix}_USERNAME and {prefix}_PASSWORD are used for docker.io only, because neither {flag} nor {prefix}_REGISTRY names another registry"
-            ));
-        }
-    }
-}
-
-fn level(options: &Options) -> Level {
-    match options {
-        Options { quiet: true, .. } => Level::Warn,
-        Options { debug: true, .. } => Level::Debug,
-        _ => Level::Info,
-    }
-}
-
-/// A bar makes sense for a list; a person who types images sees their results.
-fn shows_progress(options: &Options, at_terminal: bool) -> bool {
-    match options.progress {
-        When::Always => true,
-        When::Never => false,
-        When::Auto => stderr().is_terminal() && !at_terminal,
-    }
-}
-
-fn is_colored(options: &Options) -> bool {
-    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    match options.color {
-        When::Always => true,
-        When::Never => false,
-        When::Auto => {
-            stdout().is_terminal()
-                && !set("NO_COLOR")
-                && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
-        }
-    }
 }
 
 #[cfg(test)]

@@ -449,6 +449,14 @@ fn what_cannot_be_written_is_known_before_the_first_request() {
         dir.read("list.txt") + &dir.read("r.json.partial"),
         list.repeat(2)
     );
+    // Nothing of these runs is left.
+    refused(&dir, "-f list.txt --ca-file nowhere.pem --report r2.json");
+    let mut left: Vec<_> = fs::read_dir(dir.path())
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    left.sort_unstable();
+    assert_eq!(left, ["directory", "list.txt", "r.json.partial"]);
     // A device takes everything.
     dir.validate()
         .args("-f list.txt --retries 0 --report /dev/null --metrics /dev/null -o /dev/null")

@@ -8,6 +8,7 @@
 
 mod blob;
 mod digest;
+mod media_type;
 mod platform;
 mod referrer;
 mod schema1;
@@ -15,12 +16,11 @@ mod spec;
 
 pub use blob::{Blob, blobs};
 pub use digest::{Algorithm, Digest, DigestError, Hasher};
+pub use media_type::{ACCEPT, MediaType};
 pub use platform::{Filter, Normalized, Platform};
 pub use referrer::{Link, Referrer, referrers};
 pub use spec::Spec;
 
-use serde::de::{Error as _, Unexpected};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 /// The largest manifest or config that is read, in bytes: the limit of the common registries.
@@ -28,93 +28,6 @@ pub const MAX_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The most entries of one index that are read.
 pub const MAX_ENTRIES: usize = 10_000;
-
-/// The media types of manifests, most wanted first: the order in which they are asked for.
-pub const ACCEPT: [&str; 6] = [
-    MediaType::OciIndex.as_str(),
-    MediaType::DockerList.as_str(),
-    MediaType::OciManifest.as_str(),
-    MediaType::DockerManifest.as_str(),
-    MediaType::Schema1Signed.as_str(),
-    MediaType::Schema1.as_str(),
-];
-
-/// The six types of manifest that registries serve.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MediaType {
-    /// OCI image index.
-    OciIndex,
-    /// Docker manifest list.
-    DockerList,
-    /// OCI image manifest.
-    OciManifest,
-    /// Docker image manifest, schema 2.
-    DockerManifest,
-    /// Docker image manifest, schema 1, with signatures.
-    Schema1Signed,
-    /// Docker image manifest, schema 1, unsigned.
-    Schema1,
-}
-
-impl Serialize for MediaType {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
-impl<'de> Deserialize<'de> for MediaType {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = String::deserialize(deserializer)?;
-        Self::from_name(&name).ok_or_else(|| {
-            D::Error::invalid_value(Unexpected::Str(&name), &"the media type of a manifest")
-        })
-    }
-}
-
-impl MediaType {
-    /// The type as it stands in a `mediaType` or `Content-Type`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::OciIndex => "application/vnd.oci.image.index.v1+json",
-            Self::DockerList => "application/vnd.docker.distribution.manifest.list.v2+json",
-            Self::OciManifest => "application/vnd.oci.image.manifest.v1+json",
-            Self::DockerManifest => "application/vnd.docker.distribution.manifest.v2+json",
-            Self::Schema1Signed => "application/vnd.docker.distribution.manifest.v1+prettyjws",
-            Self::Schema1 => "application/vnd.docker.distribution.manifest.v1+json",
-        }
-    }
-
-    /// The type of this name; parameters, blanks and letter case do not count.
-    pub fn from_name(name: &str) -> Option<Self> {
-        let name = name
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_ascii_lowercase();
-        [
-            Self::OciIndex,
-            Self::DockerList,
-            Self::OciManifest,
-            Self::DockerManifest,
-            Self::Schema1Signed,
-            Self::Schema1,
-        ]
-        .into_iter()
-        .find(|known| known.as_str() == name)
-    }
-
-    /// Whether it is the same type, signed or not.
-    pub fn is_same_kind(self, other: Self) -> bool {
-        let is_schema1 = |of: Self| matches!(of, Self::Schema1 | Self::Schema1Signed);
-        self == other || is_schema1(self) && is_schema1(other)
-    }
-
-    /// Whether it lists other manifests.
-    pub fn is_index(self) -> bool {
-        matches!(self, Self::OciIndex | Self::DockerList)
-    }
-}
 
 /// A manifest as far as this program reads it.
 #[derive(Clone, Debug)]

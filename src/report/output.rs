@@ -128,6 +128,18 @@ pub struct Output {
     path: PathBuf,
     partial: PathBuf,
     file: File,
+    /// Nothing of the partial file is left to be seen to.
+    is_done: bool,
+}
+
+impl Drop for Output {
+    /// A run that could not begin leaves no partial file behind.
+    fn drop(&mut self) {
+        if !self.is_done && self.file.metadata().is_ok_and(|found| found.len() == 0) {
+            // Best effort: an empty file does no harm.
+            let _ = fs::remove_file(&self.partial);
+        }
+    }
 }
 
 impl Output {
@@ -195,6 +207,7 @@ impl Output {
             path,
             partial,
             file,
+            is_done: false,
         }))
     }
 
@@ -212,9 +225,10 @@ impl Output {
     ///
     /// # Errors
     /// [`OutputError::Left`].
-    pub fn commit(&self) -> Result<(), OutputError> {
+    pub fn commit(&mut self) -> Result<(), OutputError> {
         self.file.sync_all().map_err(|error| self.left(error))?;
         fs::rename(&self.partial, &self.path).map_err(|error| self.left(error))?;
+        self.is_done = true;
         sync_directory(&self.path);
         Ok(())
     }
@@ -224,7 +238,7 @@ impl Output {
     /// # Errors
     /// [`OutputError::Left`]; the partial file is still there then.
     pub fn commit_other(
-        &self,
+        &mut self,
         write: impl FnOnce(&File, &mut dyn Write) -> io::Result<()>,
     ) -> Result<(), OutputError> {
         let other = suffixed(&self.path, ".sorted");
@@ -243,6 +257,7 @@ impl Output {
             return Err(self.left(error));
         }
         remove(&self.partial).map_err(|error| self.refused(error))?;
+        self.is_done = true;
         sync_directory(&self.path);
         Ok(())
     }
@@ -251,10 +266,12 @@ impl Output {
     ///
     /// # Errors
     /// [`OutputError::Io`].
-    pub fn remove(&self) -> Result<(), OutputError> {
+    pub fn remove(&mut self) -> Result<(), OutputError> {
         remove(&self.path)
             .and_then(|()| remove(&self.partial))
-            .map_err(|error| self.refused(error))
+            .map_err(|error| self.refused(error))?;
+        self.is_done = true;
+        Ok(())
     }
 
     /// The error of a system that refuses after something was collected.

@@ -34,8 +34,8 @@ impl<K: Ord> Spool<K> {
     }
 
     /// The file being written.
-    pub fn output(&self) -> &Output {
-        &self.output
+    pub fn output(&mut self) -> &mut Output {
+        &mut self.output
     }
 
     /// Whether nothing was collected.
