@@ -75,8 +75,11 @@ fn main() {
             count,
         );
     }
+    recorded(&at_once(), 5_000);
+    deep(&at_once(), 1_000);
     million_lines(&at_once());
     skopeo();
+    full();
 }
 
 /// A list of two architectures under the tag `1`, in the repository `team/x0` and so on.
@@ -261,6 +264,68 @@ fn large_index() {
         Some(destination.take()),
         Some(Duration::from_millis(50 * (2 + 2 + 10))),
     );
+}
+
+/// The sources from a recording.
+fn recorded(server: &FastServer, count: usize) {
+    let dir = Dir::new();
+    let flags = format!("-j 4 -s {0} -d {0}", server.name());
+    run(
+        &dir,
+        &list(count),
+        &format!("{flags} --record sources.json"),
+    );
+    server.take();
+    let cost = run(
+        &dir,
+        &list(count),
+        &format!("{flags} --recorded sources.json"),
+    );
+    passed(&dir, count);
+    row("--recorded", count, 4, &cost, Some(server.take()), None);
+}
+
+/// Every blob asked for.
+fn deep(server: &FastServer, count: usize) {
+    let dir = Dir::new();
+    let flags = format!("-j 4 --deep -s {0} -d {0}", server.name());
+    let cost = run(&dir, &list(count), &flags);
+    passed(&dir, count);
+    row("--deep", count, 4, &cost, Some(server.take()), None);
+}
+
+/// Every blob read: bytes count, not images.
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+fn full() {
+    const SIZE: usize = 32 * 1024 * 1024;
+    const COUNT: usize = 32;
+    let mut content = Content::default();
+    let bytes: Vec<u8> = (0..=250).cycle().take(SIZE).collect();
+    let begun = Instant::now();
+    let layer = content.blob("team/x0", bytes);
+    let alone = SIZE as f64 / begun.elapsed().as_secs_f64();
+    let config = r#"{"architecture":"amd64","os":"linux"}"#;
+    let config_digest = content.blob("team/x0", config);
+    let manifest = format!(
+        r#"{{"schemaVersion":2,"mediaType":"{V2}","config":{{"size":{},"digest":"{config_digest}"}},"layers":[{{"size":{SIZE},"digest":"{layer}"}}]}}"#,
+        config.len()
+    );
+    let image = content.put("team/x0", &content::digest(&manifest), V2, manifest);
+    content.index("team/x0", Some("1"), LIST, &[entry(&image, "linux/amd64")]);
+    let server = FastServer::start(&content, Duration::ZERO);
+    for jobs in [1, 4] {
+        let dir = Dir::new();
+        let flags = format!("-j {jobs} --deep=full -s {0} -d {0}", server.name());
+        let cost = run(&dir, &list(COUNT), &flags);
+        passed(&dir, COUNT);
+        let mib = (SIZE * COUNT) as f64 / 1024.0 / 1024.0;
+        println!(
+            "--deep=full -j {jobs}: {mib:.0} MiB, {:.0} MiB/s, {:.2} ms cpu a MiB (SHA-256 alone: {:.0} MiB/s)",
+            mib / cost.wall.as_secs_f64(),
+            cost.cpu.as_secs_f64() * 1000.0 / mib,
+            alone / 1024.0 / 1024.0
+        );
+    }
 }
 
 /// A million lines: a hundred images of a registry that runs, images of one that is down, comments.
