@@ -3,7 +3,7 @@
 //! It is taken where the sources can be read and used where they cannot. Everything is in it that a
 //! comparison needs of a source, unfiltered, so that `-a` and `--os` may be chosen later.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::Path;
 
@@ -44,7 +44,7 @@ pub struct Recording {
     /// The name by which messages call it.
     name: String,
     sources: HashMap<String, Source>,
-    missing: Vec<String>,
+    missing: HashSet<String>,
 }
 
 /// Why a recording cannot be used.
@@ -75,7 +75,7 @@ struct Header {
 #[derive(Deserialize)]
 struct Document {
     sources: Vec<Source>,
-    missing: Vec<String>,
+    missing: HashSet<String>,
 }
 
 impl Recording {
@@ -144,7 +144,7 @@ impl Recording {
             return Ok(found);
         }
         let name = &self.name;
-        Err(if self.missing.iter().any(|missing| missing == source) {
+        Err(if self.missing.contains(source) {
             format!(
                 "[{source}]: not in the recording {name}: it could not be read when that was made; record it again"
             )
@@ -161,7 +161,7 @@ impl Recording {
     }
 
     /// Its parts, for a recording that extends it.
-    pub fn into_parts(self) -> (impl Iterator<Item = Source>, Vec<String>) {
+    pub fn into_parts(self) -> (impl Iterator<Item = Source>, HashSet<String>) {
         (self.sources.into_values(), self.missing)
     }
 }

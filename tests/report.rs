@@ -326,18 +326,22 @@ fn a_report_is_written_whatever_the_run_does() {
     assert_eq!(report["lines"].as_array().unwrap().len(), 2);
 }
 
-#[test]
-fn an_interrupted_run_reports_every_line() {
+/// A registry that answers for `team/x` only.
+fn stalling() -> Server {
     let mut content = Content::default();
     content.multi("team/x", "1", &["linux/amd64"], "a");
-    content.multi("team/y", "1", &["linux/amd64"], "a");
-    let server = Server::start(move |request| {
+    Server::start(move |request| {
         let reply = answer(&content, request);
         match request.path.contains("team/y") {
             true => reply.how(How::Stall),
             false => reply,
         }
-    });
+    })
+}
+
+#[test]
+fn an_interrupted_run_reports_every_line() {
+    let server = stalling();
     let dir = Dir::new();
     let rest = "team/y team/y 1\n".to_owned() + &"nonsense\n".repeat(300) + "team/x team/z 1\n";
     dir.write("list.txt", "team/x team/x 1\n".to_owned() + &rest);
@@ -377,15 +381,7 @@ fn an_interrupted_run_reports_every_line() {
 
 #[test]
 fn a_killed_run_leaves_the_last_report_whole() {
-    let mut content = Content::default();
-    content.multi("team/x", "1", &["linux/amd64"], "a");
-    let server = Server::start(move |request| {
-        let reply = answer(&content, request);
-        match request.path.contains("team/y") {
-            true => reply.how(How::Stall),
-            false => reply,
-        }
-    });
+    let server = stalling();
     let dir = Dir::new();
     dir.write("list.txt", "team/x team/x 1\nteam/y team/y 1\n");
     dir.write("r.json", "the last one");

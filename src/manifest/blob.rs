@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Digest, ManifestError, MediaType, digest_field, guess};
+use super::{Digest, ManifestError, MediaType, digest_field, guess, list};
 
 /// A config or a layer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -47,14 +47,6 @@ pub fn blobs(bytes: &[u8]) -> Result<Vec<Blob>, ManifestError> {
     let mut seen = std::collections::HashSet::new();
     blobs.retain(|blob: &Blob| seen.insert((blob.digest.clone(), blob.size)));
     Ok(blobs)
-}
-
-fn list<'a>(object: &'a Map<String, Value>, field: &str) -> Result<&'a [Value], ManifestError> {
-    match object.get(field) {
-        None | Some(Value::Null) => Ok(&[]),
-        Some(Value::Array(list)) => Ok(list),
-        Some(_) => Err(ManifestError::Damaged(format!("{field:?} is not a list"))),
-    }
 }
 
 fn descriptor(what: &str, value: &Value, is_config: bool) -> Result<Blob, ManifestError> {

@@ -206,28 +206,37 @@ fn refuse_ambiguous(
 }
 
 fn entries(object: &Map<String, Value>) -> Result<Vec<Entry>, ManifestError> {
-    let list = match object.get("manifests") {
-        None | Some(Value::Null) => return Ok(Vec::new()),
-        Some(Value::Array(list)) => list,
-        Some(_) => {
-            return Err(ManifestError::Damaged(
-                "\"manifests\" is not a list".to_owned(),
-            ));
-        }
-    };
+    let list = manifests(object)?.iter().enumerate();
+    list.map(|(index, value)| entry(index, value)).collect()
+}
+
+/// The entries of an index, within the bounds.
+fn manifests(object: &Map<String, Value>) -> Result<&[Value], ManifestError> {
+    let list = list(object, "manifests")?;
     if list.len() > MAX_ENTRIES {
         return Err(ManifestError::TooLarge(list.len()));
     }
-    list.iter()
-        .enumerate()
-        .map(|(index, value)| entry(index, value))
-        .collect()
+    Ok(list)
+}
+
+/// A field that is a list; Go writes an empty one as `null`.
+fn list<'a>(object: &'a Map<String, Value>, field: &str) -> Result<&'a [Value], ManifestError> {
+    match object.get(field) {
+        None | Some(Value::Null) => Ok(&[]),
+        Some(Value::Array(list)) => Ok(list),
+        Some(_) => Err(ManifestError::Damaged(format!("{field:?} is not a list"))),
+    }
+}
+
+/// The digest of an entry of an index, by its place.
+fn entry_digest(index: usize, value: &Value) -> Result<Digest, ManifestError> {
+    digest_field(value).map_err(|error| {
+        ManifestError::Damaged(format!("entry {} of the index: {error}", index + 1))
+    })
 }
 
 fn entry(index: usize, value: &Value) -> Result<Entry, ManifestError> {
-    let digest = digest_field(value).map_err(|error| {
-        ManifestError::Damaged(format!("entry {} of the index: {error}", index + 1))
-    })?;
+    let digest = entry_digest(index, value)?;
     let text = |value: &Value, field: &str| {
         value
             .get(field)

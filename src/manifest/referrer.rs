@@ -5,9 +5,9 @@
 //! tags; `BuildKit`'s attestation entries of an index.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::{Digest, MAX_ENTRIES, ManifestError, digest_field};
+use super::{Digest, ManifestError, entry_digest, manifests};
 
 /// A manifest that is attached to another one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -76,24 +76,10 @@ impl Link {
 /// # Errors
 /// [`ManifestError`] where the bytes are not such a list.
 pub fn referrers(bytes: &[u8], subject: &Digest) -> Result<Vec<Referrer>, ManifestError> {
-    let list: Value = serde_json::from_slice(bytes)
+    let list: Map<String, Value> = serde_json::from_slice(bytes)
         .map_err(|error| ManifestError::NotJson(format!("not JSON ({error})")))?;
-    let entries = match list.get("manifests") {
-        None | Some(Value::Null) => return Ok(Vec::new()),
-        Some(Value::Array(entries)) => entries,
-        Some(_) => {
-            return Err(ManifestError::Damaged(
-                "\"manifests\" is not a list".to_owned(),
-            ));
-        }
-    };
-    if entries.len() > MAX_ENTRIES {
-        return Err(ManifestError::TooLarge(entries.len()));
-    }
     let referrer = |(index, entry): (usize, &Value)| {
-        let digest = digest_field(entry).map_err(|error| {
-            ManifestError::Damaged(format!("entry {} of the index: {error}", index + 1))
-        })?;
+        let digest = entry_digest(index, entry)?;
         let artifact_type = entry.get("artifactType").and_then(Value::as_str);
         Ok(Referrer {
             subject: subject.clone(),
@@ -102,7 +88,7 @@ pub fn referrers(bytes: &[u8], subject: &Digest) -> Result<Vec<Referrer>, Manife
             artifact_type: artifact_type.unwrap_or_default().to_owned(),
         })
     };
-    entries.iter().enumerate().map(referrer).collect()
+    manifests(&list)?.iter().enumerate().map(referrer).collect()
 }
 
 #[cfg(test)]

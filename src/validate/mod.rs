@@ -14,11 +14,12 @@ use std::time::Instant;
 
 use crate::image::Image;
 use crate::interrupt::Interrupt;
-use crate::manifest::{Filter, Manifest, Platform, Spec};
+use crate::manifest::{Filter, Manifest, Platform, Referrer, Spec};
 use crate::recording::Recording;
 use crate::registry::{Client, Error, Side};
 use crate::report::{Code, Finding, Logger, Outcome};
 use compare::{Mismatch, Names};
+use source::Found;
 
 pub use deep::{Deep, Depth};
 pub use record::Recorder;
@@ -166,9 +167,9 @@ impl Validator {
     fn look_deeper(
         &self,
         image: &Image,
-        found: &source::Found,
+        found: &Found,
         children: &[Spec],
-        attestations: &[crate::manifest::Referrer],
+        attestations: &[Referrer],
         names: Names<'_>,
         log: &Logger,
     ) -> Result<(), Stop> {

@@ -1,16 +1,14 @@
 //! Recording a source: all that a later comparison needs of it.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
+use super::referrers::{attached, distinct};
 use super::source::unreadable;
 use super::specs::Reader;
 use super::{Seen, Stop, read_source};
 use crate::image::Image;
 use crate::interrupt::Interrupt;
-use crate::manifest::{Body, Digest, Referrer, Spec};
+use crate::manifest::{Body, Spec};
 use crate::recording;
 use crate::registry::{Client, Side};
 use crate::report::{Logger, Outcome};
@@ -53,7 +51,7 @@ impl Recorder {
         let referrers = if self.referrers {
             let images = images.iter().flatten().map(|spec| spec.digest.clone());
             let subjects = distinct(std::iter::once(manifest.digest.clone()).chain(images));
-            Some(self.referrers(image, &subjects, attestations, log)?)
+            Some(attached(&self.client, image, &subjects, attestations, log)?)
         } else {
             None
         };
@@ -66,36 +64,4 @@ impl Recorder {
             referrers,
         }))))
     }
-
-    /// What is attached to these manifests, in a fixed order.
-    fn referrers(
-        &self,
-        image: &Image,
-        subjects: &[Digest],
-        attestations: Vec<Referrer>,
-        log: &Logger,
-    ) -> Result<Vec<Referrer>, Stop> {
-        let lists: Vec<_> = subjects
-            .par_iter()
-            .map(|subject| {
-                self.client
-                    .referrers(Side::Source, &image.source, subject, log)
-            })
-            .collect();
-        let mut found = attestations;
-        for list in lists {
-            found.extend(list?);
-        }
-        found.sort_unstable();
-        found.dedup();
-        Ok(found)
-    }
-}
-
-/// Each digest once, in their order.
-pub(super) fn distinct(digests: impl Iterator<Item = Digest>) -> Vec<Digest> {
-    let mut seen = HashSet::new();
-    digests
-        .filter(|digest| seen.insert(digest.clone()))
-        .collect()
 }

@@ -5,12 +5,11 @@ use std::collections::HashSet;
 use rayon::prelude::*;
 
 use super::compare::Mismatch;
-use super::record::distinct;
 use super::source::Found;
 use super::{Stop, Validator};
 use crate::image::Image;
 use crate::manifest::{Digest, Link, Referrer, Spec};
-use crate::registry::{Error, Side};
+use crate::registry::{Client, Error, Side};
 use crate::report::{Code, Logger};
 
 /// What became of a referrer of the source.
@@ -100,24 +99,15 @@ impl Validator {
                     ))
                 })?
             }
-            None => {
-                let lists: Vec<_> = subjects
-                    .par_iter()
-                    .map(|subject| {
-                        self.client
-                            .referrers(Side::Source, &image.source, subject, log)
-                    })
-                    .collect();
-                let mut wanted = found.attestations.clone();
-                for list in lists {
-                    wanted.extend(list?);
-                }
-                wanted
-            }
+            None => attached(
+                &self.client,
+                image,
+                subjects,
+                found.attestations.clone(),
+                log,
+            )?,
         };
         wanted.retain(|referrer| subjects.contains(&referrer.subject));
-        wanted.sort_unstable();
-        wanted.dedup();
         Ok(wanted)
     }
 
@@ -173,6 +163,36 @@ impl Validator {
             })
             .collect()
     }
+}
+
+/// What is attached to these manifests at the source, with the attestations that its index lists, in a
+/// fixed order.
+pub fn attached(
+    client: &Client,
+    image: &Image,
+    subjects: &[Digest],
+    attestations: Vec<Referrer>,
+    log: &Logger,
+) -> Result<Vec<Referrer>, Stop> {
+    let lists: Vec<_> = subjects
+        .par_iter()
+        .map(|subject| client.referrers(Side::Source, &image.source, subject, log))
+        .collect();
+    let mut found = attestations;
+    for list in lists {
+        found.extend(list?);
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
+/// Each digest once, in their order.
+pub fn distinct(digests: impl Iterator<Item = Digest>) -> Vec<Digest> {
+    let mut seen = HashSet::new();
+    digests
+        .filter(|digest| seen.insert(digest.clone()))
+        .collect()
 }
 
 /// What is wrong with a referrer, in one line; none where nothing is.
