@@ -10,7 +10,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::escape::escape;
-use crate::manifest::{Digest, MediaType, Referrer, Spec};
+use crate::manifest::{Algorithm, Digest, Hasher, MediaType, Referrer, Spec};
 
 /// What the field `format` of every recording says.
 pub const FORMAT: &str = "image-tools recording";
@@ -20,6 +20,7 @@ pub const VERSION: u64 = 1;
 
 /// One source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Source {
     /// Its resolved name with tag or digest.
     pub source: String,
@@ -73,9 +74,38 @@ struct Header {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Document {
-    sources: Vec<Source>,
+    #[serde(rename = "format")]
+    _format: String,
+    #[serde(rename = "version")]
+    _version: u64,
+    #[serde(rename = "recorded")]
+    _recorded: String,
+    #[serde(rename = "tool")]
+    _tool: String,
     missing: HashSet<String>,
+    sources: Vec<Source>,
+    /// Of the sources, as they are written: [`checksum`].
+    checksum: Digest,
+}
+
+impl Source {
+    /// The line of a recording that it is: JSON without its line feed.
+    pub fn to_line(&self) -> Vec<u8> {
+        // Strings and numbers into memory: neither can fail.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}
+
+/// The checksum of sources: sha256 over their lines, each with a line feed.
+fn checksum(sources: &[Source]) -> Digest {
+    let mut hasher = Hasher::new(Algorithm::Sha256);
+    for source in sources {
+        hasher.update(&source.to_line());
+        hasher.update(b"\n");
+    }
+    hasher.finish()
 }
 
 impl Recording {
@@ -114,12 +144,9 @@ impl Recording {
             Ok(document) => document,
             Err(error) => return Err(RecordingError::Damaged(name, shown(&error))),
         };
-        for source in &document.sources {
-            let images = source.images.as_ref().map(Vec::len);
-            if !source.media_type.is_index() && images.is_some_and(|images| images != 1) {
-                let why = format!("{} is an image, and not of one platform", source.source);
-                return Err(RecordingError::Damaged(name, shown(&why)));
-            }
+        if checksum(&document.sources) != document.checksum {
+            let why = "its sources are not those that were recorded (by their checksum)";
+            return Err(RecordingError::Damaged(name, why.to_owned()));
         }
         let mut sources = HashMap::with_capacity(document.sources.len());
         for source in document.sources {
@@ -140,19 +167,20 @@ impl Recording {
     /// # Errors
     /// Why it is not there, in words.
     pub fn find(&self, source: &str) -> Result<&Source, String> {
-        if let Some(found) = self.sources.get(source) {
-            return Ok(found);
-        }
         let name = &self.name;
-        Err(if self.missing.contains(source) {
-            format!(
+        match self.sources.get(source) {
+            // What is known of it is older than the recording says.
+            Some(_) if self.missing.contains(source) => Err(format!(
+                "[{source}]: the recording {name} has it from an earlier time only: it could not be read when that was made; record it again"
+            )),
+            Some(found) => Ok(found),
+            None if self.missing.contains(source) => Err(format!(
                 "[{source}]: not in the recording {name}: it could not be read when that was made; record it again"
-            )
-        } else {
-            format!(
+            )),
+            None => Err(format!(
                 "[{source}]: not in the recording {name}; record it, with the same -s and the same list"
-            )
-        })
+            )),
+        }
     }
 
     /// The name by which messages call it.
@@ -169,19 +197,37 @@ impl Recording {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manifest::Platform;
     use proptest::prelude::*;
 
-    fn document(version: u64, source: &str) -> String {
-        format!(
-            r#"{{"format": "{FORMAT}", "version": {version}, "missing": ["reg.io/x:2"], "sources": [{source}]}}"#
-        )
+    fn source(name: &str) -> Source {
+        Source {
+            source: name.to_owned(),
+            media_type: MediaType::OciIndex,
+            digest: Digest::of(b"x"),
+            size: 7,
+            images: Some(vec![Spec {
+                digest: Digest::of(b"y"),
+                platform: Platform {
+                    architecture: "arm64".to_owned(),
+                    os: "linux".to_owned(),
+                    ..Platform::default()
+                },
+            }]),
+            referrers: None,
+        }
     }
 
-    fn source() -> String {
-        let digest = Digest::of(b"x");
+    fn document(version: u64, sources: &[Source]) -> String {
+        let lines: Vec<_> = sources.iter().map(Source::to_line).collect();
+        let lines: Vec<_> = lines
+            .iter()
+            .map(|line| String::from_utf8_lossy(line))
+            .collect();
         format!(
-            r#"{{"source": "reg.io/x:1", "mediaType": "application/vnd.oci.image.index.v1+json", "digest": "{digest}", "size": 7,
-                 "images": [{{"digest": "{digest}", "platform": {{"architecture": "amd64", "os": "linux"}}}}]}}"#
+            r#"{{"format": "{FORMAT}", "version": {version}, "recorded": "", "tool": "", "missing": ["reg.io/x:2"], "sources": [{}], "checksum": "{}"}}"#,
+            lines.join(",\n"),
+            checksum(sources)
         )
     }
 
@@ -191,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_source_is_found_and_a_missing_one_explained() {
-        let recording = parse(&document(1, &source())).expect("a recording");
+        let recording = parse(&document(1, &[source("reg.io/x:1")])).expect("a recording");
         let found = recording.find("reg.io/x:1").expect("a source");
         assert_eq!(found.images.as_ref().map(Vec::len), Some(1));
         let unread = recording.find("reg.io/x:2").expect_err("not recorded");
@@ -202,7 +248,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_trusted_is_refused_with_the_reason() {
-        let good = document(1, &source());
+        let good = document(1, &[source("reg.io/x:1")]);
         for (text, reason) in [
             (String::new(), "not a recording"),
             ("[]".to_owned(), "not a recording"),
@@ -210,13 +256,24 @@ mod tests {
                 r#"{"format": "x", "version": 1}"#.to_owned(),
                 "its format is",
             ),
-            (document(2, ""), "format version 2"),
+            (document(2, &[]), "format version 2"),
             (good[..good.len() - 9].to_owned(), "damaged"),
             (good.replace("sha256:", "sha256:0"), "damaged"),
             (good.replace("image.index", "image"), "damaged"),
-            (good.replace("\"size\": 7", "\"size\": -7"), "damaged"),
+            (good.replace("\"size\":7", "\"size\":-7"), "damaged"),
+            (good.replace("\"images\"", "\"imagez\""), "damaged"),
             (
-                document(1, &format!("{0}, {0}", source())),
+                good.replace("\"architecture\"", "\"architecturE\""),
+                "damaged",
+            ),
+            (good.replace("arm64", "arm65"), "by their checksum"),
+            (
+                good.replace("reg.io/x:1", "reg.io/x:3"),
+                "by their checksum",
+            ),
+            (good.replace("\"missing\"", "\"mizzing\""), "damaged"),
+            (
+                document(1, &[source("reg.io/x:1"), source("reg.io/x:1")]),
                 "reg.io/x:1 is in it twice",
             ),
         ] {
@@ -227,11 +284,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_damage_makes_it_panic(at in 0_usize..400, byte in any::<u8>()) {
-            let mut bytes = document(1, &source()).into_bytes();
+        fn no_damage_makes_it_panic_or_lie(at in 0_usize..600, byte in any::<u8>()) {
+            let mut bytes = document(1, &[source("reg.io/x:1")]).into_bytes();
             let at = at % bytes.len();
+            let is_same = bytes[at] == byte;
             bytes[at] = byte;
-            let _ = Recording::parse("r.json".to_owned(), &bytes);
+            // Where it was made, and by what, is nobody's to check.
+            if let Ok(recording) = Recording::parse("r.json".to_owned(), &bytes) {
+                prop_assert!(is_same || recording.sources["reg.io/x:1"] == source("reg.io/x:1"));
+            }
         }
     }
 }

@@ -77,19 +77,13 @@ impl Files {
         .filter_map(|(what, name)| Some((what, name.as_deref()?)))
         .collect();
         refuse_shared(&outputs, &inputs)?;
+        let record = |name: &PathBuf| RecordingFile::create(name, list);
+        let report = |name: &PathBuf| Report::create(name, list);
+        let metrics = |name: &PathBuf| Metrics::create(name, list, options.shard);
         Ok(Self {
-            recording: match &options.record {
-                Some(name) => RecordingFile::create(name, list)?,
-                None => None,
-            },
-            report: match &options.report {
-                Some(name) => Report::create(name, list)?,
-                None => None,
-            },
-            metrics: match &options.metrics {
-                Some(name) => Metrics::create(name, list, options.shard)?,
-                None => None,
-            },
+            recording: options.record.as_ref().map(record).transpose()?,
+            report: options.report.as_ref().map(report).transpose()?,
+            metrics: options.metrics.as_ref().map(metrics).transpose()?,
             failed: FailedList::create(&options.output, Some(list))?,
         })
     }

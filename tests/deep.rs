@@ -223,6 +223,13 @@ fn a_layer_that_a_registry_need_not_hold_may_be_missing() {
         let mut damaged = content.clone();
         let (source, destination) = (Server::of(content.clone()), Server::of(content));
         validate(&source.name(), &destination.name(), "--deep").code(0);
+        // Whatever the registry answers for it.
+        let (registry, name) = (damaged.clone(), foreign.clone());
+        let destination = Server::start(move |request| match request.path.contains(&name) {
+            true => Reply::error(403, "DENIED", "no"),
+            false => answer(&registry, request),
+        });
+        validate(&source.name(), &destination.name(), "--deep").code(0);
         // One that it holds all the same has to be sound.
         damaged
             .blobs
@@ -232,6 +239,30 @@ fn a_layer_that_a_registry_need_not_hold_may_be_missing() {
             .code(1)
             .has("of 9 bytes has 4 bytes at the destination");
     }
+}
+
+#[test]
+fn an_index_that_is_listed_as_an_image_is_not_passed_over() {
+    let mut content = Content::default();
+    let nothing = content.index("team/x", None, INDEX, &[]);
+    let mut listed = entry(&nothing, "linux/amd64");
+    listed["mediaType"] = json!(OCI);
+    content.index("team/x", Some("1"), INDEX, &[listed]);
+    let (source, destination) = (Server::of(content.clone()), Server::of(content));
+    validate(&source.name(), &destination.name(), "--deep=full")
+        .code(3)
+        .has("damaged manifest: it is an index, and was listed as an image");
+}
+
+#[test]
+fn a_blob_that_is_not_there_is_asked_for_once() {
+    let (run, destination) = playing(
+        |_, _| Reply::error(404, "BLOB_UNKNOWN", "blob unknown"),
+        "--deep=full",
+    );
+    run.code(1).has("is not at the destination");
+    // The other three blobs, and this one.
+    assert_eq!(destination.count("GET", "/blobs/"), 4);
 }
 
 /// [`usual`] at a destination whose answers about one blob are made by `reply`.

@@ -5,7 +5,8 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Content, Dir, How, INDEX, LIST, OCI, Registry, Server, V2, answer, descriptor, digest, entry,
+    Content, Dir, How, INDEX, LIST, OCI, Registry, Reply, Server, V2, answer, descriptor, digest,
+    entry,
 };
 
 /// A recording without its time.
@@ -244,51 +245,44 @@ fn a_recording_is_extended_and_nothing_in_it_is_lost() {
     for name in ["team/a", "team/b", "team/c"] {
         content.multi(name, "1", &["linux/amd64"], name);
     }
-    let mut without = content.clone();
-    without.remove("team/b", "1");
-    let (whole, partial) = (Server::of(content.clone()), Server::of(without));
+    let repaired = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let is_repaired = repaired.clone();
+    let whole = Server::start(move |request| {
+        match request.path.contains("team/b/")
+            && !is_repaired.load(std::sync::atomic::Ordering::SeqCst)
+        {
+            true => Reply::error(404, "MANIFEST_UNKNOWN", "manifest unknown"),
+            false => answer(&content, request),
+        }
+    });
     let dir = Dir::new();
-    // One name for both, as if the registry had been repaired.
-    let record = |server: &Server, list: &str| {
+    let record = |list: &str| {
         dir.validate()
-            .args(&format!(
-                "-f {list} --record s.json -s localhost:{}",
-                server.port()
-            ))
+            .args(&format!("-f {list} --record s.json -s {}", whole.name()))
             .run()
     };
     dir.write("list.txt", "team/a x/a 1\nteam/b x/b 1\nteam/c x/c 1\n");
-    record(&partial, "list.txt")
+    record("list.txt")
         .code(3)
         .has("2 recorded, 1 not recorded")
         .has("(2 sources, 1 missing)");
     let first: Value = serde_json::from_str(&dir.read("s.json")).unwrap();
-    dir.write(
-        "s.json",
-        dir.read("s.json")
-            .replace(&partial.name(), &whole.name())
-            .replace(
-                &format!("localhost:{}", partial.port()),
-                &format!("localhost:{}", whole.port()),
-            ),
-    );
+    repaired.store(true, std::sync::atomic::Ordering::SeqCst);
     // The failed list is what is missing.
-    record(&whole, "mirror-validate-failed.txt")
+    record("mirror-validate-failed.txt")
         .code(0)
         .has("1 image: 1 recorded, 0 not recorded")
         .has("recording: s.json (3 sources)\n");
     let second: Value = serde_json::from_str(&dir.read("s.json")).unwrap();
     assert_eq!(second["missing"], json!([]));
     assert_eq!(second["sources"].as_array().unwrap().len(), 3);
-    assert_eq!(
-        second["sources"][0]["digest"],
-        first["sources"][0]["digest"]
-    );
+    assert_eq!(second["sources"][0], first["sources"][0]);
+    assert_eq!(second["sources"][2], first["sources"][1]);
     assert!(!dir.has("mirror-validate-failed.txt"));
-    // A source that cannot be read any more stays as it was, and is told.
+    // A source that cannot be read any more stays in the file, and nothing is validated against it.
     drop(whole);
     let before = dir.read("s.json");
-    let name = second["sources"][0]["source"].as_str().unwrap();
+    let name = second["sources"][0]["source"].as_str().unwrap().to_owned();
     let registry = name.split('/').next().unwrap();
     dir.write("list.txt", "team/a x/a 1\n");
     dir.validate()
@@ -298,8 +292,16 @@ fn a_recording_is_extended_and_nothing_in_it_is_lost() {
         .run()
         .code(3)
         .has("NOT RECORDED")
-        .has("recording: s.json (3 sources)\n");
-    assert_eq!(timeless(&dir.read("s.json")), timeless(&before));
+        .has("recording: s.json (3 sources, 1 missing)\n");
+    assert_eq!(
+        timeless(&dir.read("s.json")),
+        timeless(&before).replace("\"missing\": []", &format!("\"missing\": [\"{name}\"]"))
+    );
+    dir.validate()
+        .args(&format!("-f list.txt --recorded s.json -s {registry} -d 127.0.0.1:1"))
+        .run()
+        .code(3)
+        .has("the recording s.json has it from an earlier time only: it could not be read when that was made; record it again");
 }
 
 #[test]
@@ -335,11 +337,11 @@ fn what_cannot_be_trusted_is_refused_before_the_first_request() {
         ),
         (
             good.replace("\"missing\"", "\"other\""),
-            "the recording bad.json is damaged: missing field `missing`",
+            "the recording bad.json is damaged: unknown field `other`",
         ),
         (
             good.replace(line, &format!("{line},\n{line}")),
-            "passes is in it twice; record again, or copy it again",
+            "is damaged: its sources are not those that were recorded (by their checksum); record again, or copy it again",
         ),
         (
             good.replace("\"version\": 1", "\"version\": 2"),
@@ -384,10 +386,13 @@ fn what_cannot_be_trusted_is_refused_before_the_first_request() {
             "--record t.json --deep",
             "--record and --deep cannot be given together: only the sources are read for a recording",
         ),
-        ("--record list.txt", "the file list.txt is not a recording"),
+        (
+            "--record list.txt",
+            "cannot write the recording list.txt: it would replace the image list",
+        ),
         (
             "--recorded s.json --report s.json",
-            "cannot write the report s.json: it is the recording; give another file with --report",
+            "cannot write the report s.json: it would replace the recording; give another file with --report",
         ),
         (
             "--record nowhere/s.json",
@@ -550,6 +555,32 @@ fn what_is_attached_to_the_sources_is_recorded_too() {
             digest(&index.bytes)
         ))
         .has("1 of 2 referrers of the source are not at the destination");
+}
+
+#[test]
+fn two_runs_cannot_extend_one_recording() {
+    let mut content = Content::default();
+    content.multi("team/x", "1", &["linux/amd64"], "a");
+    let server = Server::start(move |request| {
+        let reply = answer(&content, request);
+        match request.path.contains("/y/") {
+            true => reply.how(How::Stall),
+            false => reply,
+        }
+    });
+    let dir = Dir::new();
+    dir.write("list.txt", "team/x y/y 1\nteam/y y/y 1\n");
+    let flags = format!("-f list.txt --record s.json -s {}", server.name());
+    let mut running = dir.validate().args(&flags).start();
+    running.wait_for("RECORDED");
+    dir.validate()
+        .args(&flags)
+        .args("-o other.txt")
+        .run()
+        .code(2)
+        .one_error("cannot write the recording s.json: another run is writing it; give another file with --record");
+    running.signal("INT");
+    running.end().code(130).has("(1 source, 1 missing)");
 }
 
 #[test]

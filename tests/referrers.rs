@@ -284,6 +284,11 @@ fn a_registry_that_does_not_know_lists_is_told_from_one_that_refuses() {
     let signature = content.attach("team/x", &index, SIGNATURE);
     content.referrers_tag("team/x", &index, &[&signature]);
     let destination = Server::of(content.clone());
+    let elsewhere = Server::start(|_| {
+        Reply::new(404)
+            .header("content-type", "text/html")
+            .body("<html>not found</html>")
+    });
     let source = |reply: Reply| {
         let content = content.clone();
         Server::start(move |request| match request.path.contains("/referrers/") {
@@ -305,6 +310,7 @@ fn a_registry_that_does_not_know_lists_is_told_from_one_that_refuses() {
         Reply::new(200)
             .header("content-type", "application/json")
             .body("{}"),
+        Reply::new(303).header("location", format!("http://{}/nothing", elsewhere.name())),
     ] {
         let shown = format!("{reply:?}");
         let source = source(reply);
@@ -312,6 +318,7 @@ fn a_registry_that_does_not_know_lists_is_told_from_one_that_refuses() {
         run.code(0).has("PASS");
         assert!(source.count("GET", &tag(&index, "")) > 0, "{shown}");
     }
+    let refusing = Server::start(|_| Reply::error(403, "DENIED", "no"));
     for reply in [
         Reply::error(401, "UNAUTHORIZED", "no"),
         Reply::error(403, "DENIED", "no"),
@@ -319,11 +326,95 @@ fn a_registry_that_does_not_know_lists_is_told_from_one_that_refuses() {
         Reply::new(200)
             .header("content-type", INDEX)
             .body(r#"{"manifests": [{"digest": "sha256:../../x"}]}"#),
+        // Cut off, or an error in the clothes of a list.
+        Reply::new(200)
+            .header("content-type", INDEX)
+            .body(r#"{"manifests": [{"dig"#),
+        Reply::new(200)
+            .header("content-type", INDEX)
+            .body(r#"{"errors": [{"code": "UNAVAILABLE"}]}"#),
+        Reply::new(303).header("location", format!("http://{}/v2/refused", refusing.name())),
     ] {
         validate(&source(reply).name(), &destination.name(), "--referrers")
             .code(3)
             .has("NOT VALIDATED")
             .has("/referrers/sha256:");
+    }
+    // A second page that is gone says nothing of the referrers on it.
+    let content = content.clone();
+    let source = Server::start(move |request| {
+        let list = json!({"mediaType": INDEX, "manifests": []}).to_string();
+        match request.path.contains("/referrers/") {
+            true if request.path.contains("?page=") => Reply::error(404, "NOT_FOUND", "gone"),
+            true => Reply::new(200)
+                .header("content-type", INDEX)
+                .header("link", format!("<{}?page=2>; rel=next", request.path))
+                .body(list),
+            false => answer(&content, request),
+        }
+    });
+    validate(&source.name(), &destination.name(), "--referrers")
+        .code(3)
+        .has("NOT VALIDATED")
+        .has("404 Not Found");
+}
+
+#[test]
+fn a_subject_that_a_registry_does_not_know_says_nothing_of_the_others() {
+    // Two signed images in one repository; the registry does not know a digest that is not there, in
+    // Quay's and in Harbor's words.
+    let unknown: [fn() -> Reply; 2] = [
+        || Reply::error(404, "MANIFEST_UNKNOWN", "manifest unknown"),
+        || Reply::new(200).header("content-type", INDEX).body("{}"),
+    ];
+    for unknown in unknown {
+        let mut content = Content {
+            lists_referrers: true,
+            ..Content::default()
+        };
+        content.schema1("team/x", "old", "linux/amd64", true);
+        let image = content.image("team/x", OCI, "linux/amd64", "a");
+        let signed = content.index("team/x", Some("1"), INDEX, &[entry(&image, "linux/amd64")]);
+        let mut mirror = content.clone();
+        mirror.remove("team/x", "old");
+        let converted = mirror.image("team/x", OCI, "linux/amd64", "converted");
+        mirror.index(
+            "team/x",
+            Some("old"),
+            INDEX,
+            &[entry(&converted, "linux/amd64")],
+        );
+        let signature = content.attach("team/x", &signed, SIGNATURE);
+        let registry = |content: Content| {
+            Server::start(
+                move |request| match request.path.rsplit_once("/referrers/") {
+                    Some((_, subject)) if content.find("team/x", subject).is_none() => unknown(),
+                    _ => answer(&content, request),
+                },
+            )
+        };
+        let source = registry(content.clone());
+        let dir = Dir::new();
+        let run = |destination: &Server| {
+            dir.validate()
+                .args(&format!(
+                    "--referrers -s {} -d {}",
+                    source.name(),
+                    destination.name()
+                ))
+                .stdin("team/x team/x old\nteam/x team/x 1\n")
+                .run()
+        };
+        let missing = digest(&signature.bytes);
+        run(&registry(mirror.clone()))
+            .code(1)
+            .has("[M_ID:1] PASS")
+            .has(&format!("referrer {missing} ({SIGNATURE}) of the source"));
+        // The converted image is not the source's business.
+        let asked = digest(&converted.bytes);
+        assert_eq!(source.count("GET", &format!("/referrers/{asked}")), 0);
+        mirror.put("team/x", &missing, OCI, signature.bytes.clone());
+        run(&registry(mirror)).code(0).has("[M_ID:2] PASS");
     }
 }
 

@@ -420,14 +420,17 @@ fn what_cannot_be_written_is_known_before_the_first_request() {
                 "nowhere/x",
                 "No such file or directory (os error 2); give another file with",
             ),
-            ("list.txt", "it is the image list; give another file with"),
+            (
+                "list.txt",
+                "it would replace the image list; give another file with",
+            ),
             (
                 "mirror-validate-failed.txt",
-                "it is the failed list; give another file with",
+                "it would replace the failed list; give another file with",
             ),
             (
                 "./mirror-validate-failed.txt",
-                "it is the failed list; give another file with",
+                "it would replace the failed list; give another file with",
             ),
         ] {
             refused(&dir, &format!("-f list.txt {flag} {name}"))
@@ -435,7 +438,7 @@ fn what_cannot_be_written_is_known_before_the_first_request() {
         }
     }
     refused(&dir, "-f list.txt --report x --metrics x").one_error(
-        "cannot write the metrics x: it is the report; give another file with --metrics",
+        "cannot write the metrics x: it would replace the report; give another file with --metrics",
     );
     dir.write("r.json.partial", list);
     refused(&dir, "-f r.json.partial --report r.json").one_error(
@@ -453,9 +456,42 @@ fn what_cannot_be_written_is_known_before_the_first_request() {
         .collect();
     left.sort_unstable();
     assert_eq!(left, ["directory", "list.txt", "r.json.partial"]);
-    // A device takes everything.
+    // Nor may what is written on the way be anything that is read or written.
+    for (args, message) in [
+        (
+            "-f list.txt --metrics m --report m.partial",
+            "cannot write the metrics m: it would replace the report",
+        ),
+        (
+            "-f list.txt --recorded x.sorted -o x",
+            "cannot write the failed list x: it would replace the recording",
+        ),
+        (
+            "-f list.txt --ca-file x.partial -o x",
+            "cannot write the failed list x: it would replace the certificate file",
+        ),
+        (
+            "-f im.sorted --report im",
+            "the image list im.sorted is where this run would collect the report",
+        ),
+    ] {
+        let mut made = Vec::new();
+        for name in ["x.sorted", "x.partial", "im.sorted"] {
+            made.push(dir.write(name, list));
+        }
+        refused(&dir, args).one_error(message);
+        for path in made {
+            assert_eq!(fs::read_to_string(&path).unwrap(), list, "{args}");
+            fs::remove_file(path).unwrap();
+        }
+    }
+    // A device takes a failed list only, which may be unwanted.
+    for flag in ["--report", "--metrics", "--record"] {
+        refused(&dir, &format!("-f list.txt {flag} /dev/null"))
+            .one_error("/dev/null: it is not a regular file; give another file with");
+    }
     dir.validate()
-        .args("-f list.txt --retries 0 --report /dev/null --metrics /dev/null -o /dev/null")
+        .args("-f list.txt --retries 0 -o /dev/null")
         .run()
         .code(3);
     assert!(!dir.has("mirror-validate-failed.txt"));

@@ -3,12 +3,14 @@
 //! Specifications: OCI image-spec, manifest.md and layer.md, "Non-Distributable Layers"; Docker's image
 //! manifest schema 1 and 2.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::{Digest, ManifestError, MediaType, digest_field, guess, list};
 
 /// A config or a layer.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blob {
     /// Whether it is the config.
     pub is_config: bool,
@@ -28,8 +30,12 @@ pub struct Blob {
 pub fn blobs(bytes: &[u8]) -> Result<Vec<Blob>, ManifestError> {
     let object: Map<String, Value> = serde_json::from_slice(bytes)
         .map_err(|error| ManifestError::NotJson(format!("not JSON ({error})")))?;
-    let mut blobs = match guess(&object)? {
-        MediaType::OciIndex | MediaType::DockerList => Vec::new(),
+    let mut blobs: Vec<Blob> = match guess(&object)? {
+        MediaType::OciIndex | MediaType::DockerList => {
+            return Err(ManifestError::Damaged(
+                "it is an index, and was listed as an image".to_owned(),
+            ));
+        }
         MediaType::Schema1 | MediaType::Schema1Signed => list(&object, "fsLayers")?
             .iter()
             .enumerate()
@@ -44,8 +50,17 @@ pub fn blobs(bytes: &[u8]) -> Result<Vec<Blob>, ManifestError> {
             blobs
         }
     };
-    let mut seen = std::collections::HashSet::new();
-    blobs.retain(|blob: &Blob| seen.insert((blob.digest.clone(), blob.size)));
+    // Of one that stands there twice, it counts where it has to be held.
+    let held: HashSet<Digest> = blobs
+        .iter()
+        .filter(|blob| !blob.is_foreign)
+        .map(|blob| blob.digest.clone())
+        .collect();
+    let mut seen = HashSet::new();
+    blobs.retain(|blob| seen.insert((blob.digest.clone(), blob.size)));
+    for blob in &mut blobs {
+        blob.is_foreign = !held.contains(&blob.digest);
+    }
     Ok(blobs)
 }
 
@@ -68,9 +83,10 @@ fn descriptor(what: &str, value: &Value, is_config: bool) -> Result<Blob, Manife
         is_config,
         digest,
         size: Some(size),
-        is_foreign: has_urls
-            || media_type.contains(".foreign.")
-            || media_type.contains(".nondistributable."),
+        is_foreign: !is_config
+            && (has_urls
+                || media_type.contains(".foreign.")
+                || media_type.contains(".nondistributable.")),
     })
 }
 
@@ -135,6 +151,23 @@ mod tests {
                 (digest("d"), false, true)
             ]
         );
+    }
+
+    #[test]
+    fn what_has_to_be_held_once_has_to_be_held() {
+        let urls = json!(["https://x"]);
+        let found = of(&json!({"schemaVersion": 2,
+            "config": {"digest": digest("c"), "size": 3, "urls": urls},
+            "layers": [{"digest": digest("a"), "size": 5, "urls": urls}, {"digest": digest("a"), "size": 5}]}))
+        .expect("blobs");
+        assert_eq!(found.len(), 2);
+        assert!(found.iter().all(|blob| !blob.is_foreign));
+    }
+
+    #[test]
+    fn an_index_is_no_image() {
+        let index = json!({"schemaVersion": 2, "manifests": []});
+        assert!(matches!(of(&index), Err(ManifestError::Damaged(_))));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// Architecture, operating system, variant and OS version; an absent field is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Platform {
     /// Go's name of the architecture, `amd64`.
     #[serde(skip_serializing_if = "String::is_empty")]

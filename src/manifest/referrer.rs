@@ -11,6 +11,7 @@ use super::{Digest, ManifestError, entry_digest, manifests};
 
 /// A manifest that is attached to another one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Referrer {
     /// What it says something about.
     pub subject: Digest,

@@ -6,6 +6,7 @@ use super::{Digest, Platform};
 
 /// An image's digest and platform.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Spec {
     /// Digest of the image's manifest.
     pub digest: Digest,

@@ -129,7 +129,7 @@ impl Client {
         Ok(manifest.media_type.is_index().then_some(bytes))
     }
 
-    /// The repositories of registries that are known not to list referrers.
+    /// The repositories whose registry is known not to list referrers.
     pub(super) fn unlisted(&self) -> MutexGuard<'_, Unlisted> {
         self.unlisted.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -395,7 +395,7 @@ fn is_of_registry(response: &Response) -> bool {
 }
 
 /// Whether a body is an error as registries write it, not as a store does.
-fn has_errors(response: &Response) -> bool {
+pub(super) fn has_errors(response: &Response) -> bool {
     serde_json::from_slice::<serde_json::Value>(&response.body)
         .is_ok_and(|body| body.get("errors").is_some())
 }

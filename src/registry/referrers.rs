@@ -5,12 +5,12 @@
 
 use std::collections::HashSet;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use ureq::http::Method;
 use url::Url;
 
 use super::Side;
-use super::client::{Client, Question};
+use super::client::{Client, Question, has_errors};
 use super::error::Error;
 use super::http::{Response, Want};
 use crate::manifest::{Digest, Link, MAX_BYTES, MAX_ENTRIES, MediaType, Referrer, referrers};
@@ -23,7 +23,7 @@ const ACCEPT: [&str; 1] = [MediaType::OciIndex.as_str()];
 /// The most pages of one list of referrers.
 const MAX_PAGES: usize = 1000;
 
-/// The repositories of registries that do not list referrers.
+/// The repositories whose registry does not know what a list of referrers is.
 pub(super) type Unlisted = HashSet<(Side, Repository)>;
 
 impl Client {
@@ -94,10 +94,14 @@ impl Client {
     ) -> Result<Vec<Referrer>, Error> {
         let key = (side, repository.clone());
         if !self.unlisted().contains(&key) {
-            if let Some(list) = self.ask_for_list(side, repository, subject, log)? {
-                return Ok(list);
+            match self.ask_for_list(side, repository, subject, log)? {
+                List::Of(list) => return Ok(list),
+                // Other subjects of the repository may have one.
+                List::NotOfSubject => {}
+                List::Unknown => {
+                    self.unlisted().insert(key);
+                }
             }
-            self.unlisted().insert(key);
         }
         let reference = Reference::Tag(Link::Referrers.tag(subject));
         match self.index_bytes(side, repository, &reference, log) {
@@ -111,14 +115,14 @@ impl Client {
         }
     }
 
-    /// The registry's list, all pages; none where the registry does not make such lists.
+    /// The registry's list, all pages.
     fn ask_for_list(
         &self,
         side: Side,
         repository: &Repository,
         subject: &Digest,
         log: &Logger,
-    ) -> Result<Option<Vec<Referrer>>, Error> {
+    ) -> Result<List, Error> {
         let mut found = Vec::new();
         let mut path = format!("{}/referrers/{subject}", repository.registry_path());
         for page in 0..MAX_PAGES {
@@ -130,13 +134,27 @@ impl Client {
                 want: Want::Body(MAX_BYTES),
             };
             let answer = self.send(side, &question, log)?;
-            let status = answer.response.status.as_u16();
-            if page == 0 && answer.is_registry_s && matches!(status, 400 | 404 | 405 | 406) {
-                return Ok(None);
+            if page == 0 && matches!(answer.response.status.as_u16(), 400 | 404 | 405 | 406) {
+                // Some registries say so of a subject that they do not have.
+                return Ok(if answer.is_registry_s && has_errors(&answer.response) {
+                    List::NotOfSubject
+                } else {
+                    List::Unknown
+                });
             }
-            let response = super::client::judge(&question, answer)?;
-            if page == 0 && !is_list(&response) {
-                return Ok(None);
+            let invalid = |why: &str| Error::Invalid(question.trouble(why));
+            let response =
+                super::client::judge(&question, answer).map_err(|error| match error {
+                    // The list was there a page ago.
+                    Error::Missing(trouble) => Error::Invalid(trouble),
+                    error => error,
+                })?;
+            if !is_list(&response) {
+                // Servers that do not know the question answer anything, but not with this type.
+                if page == 0 && !is_index(&response.header("content-type").unwrap_or_default()) {
+                    return Ok(List::Unknown);
+                }
+                return Err(invalid("the answer is not a list of referrers"));
             }
             found.extend(read(&response.body, subject, &question)?);
             if found.len() > MAX_ENTRIES {
@@ -145,12 +163,12 @@ impl Client {
                 ))));
             }
             match next_page(&response) {
-                None => return Ok(Some(found)),
+                None => return Ok(List::Of(found)),
                 Some(Ok(next)) => path = next,
                 Some(Err(())) => {
-                    return Err(Error::Invalid(question.trouble(
+                    return Err(invalid(
                         "the list of referrers goes on at a place that is not this registry's",
-                    )));
+                    ));
                 }
             }
         }
@@ -167,38 +185,62 @@ impl Client {
     }
 }
 
-/// Whether an answer is a list of referrers; servers that do not know it answer anything.
+/// What a registry says to the question for a list of referrers.
+enum List {
+    /// This list; it may be empty.
+    Of(Vec<Referrer>),
+    /// It has none for this subject.
+    NotOfSubject,
+    /// It does not know the question.
+    Unknown,
+}
+
+fn is_index(name: &str) -> bool {
+    MediaType::from_name(name) == Some(MediaType::OciIndex)
+}
+
+/// Whether an answer is a list of referrers. Harbor leaves out the entries where there are none.
 fn is_list(response: &Response) -> bool {
-    let is_index = |name: &str| MediaType::from_name(name) == Some(MediaType::OciIndex);
-    let Ok(body) = serde_json::from_slice::<Value>(&response.body) else {
+    let Ok(Value::Object(body)) = serde_json::from_slice(&response.body) else {
         return false;
     };
-    body.get("manifests").is_some()
-        && (response
-            .header("content-type")
-            .is_some_and(|name| is_index(&name))
-            || body
-                .get("mediaType")
-                .and_then(Value::as_str)
-                .is_some_and(is_index))
+    let says_so = |body: &Map<String, Value>| {
+        body.get("mediaType")
+            .and_then(Value::as_str)
+            .is_some_and(is_index)
+    };
+    !body.contains_key("errors")
+        && (is_index(&response.header("content-type").unwrap_or_default()) || says_so(&body))
 }
 
 fn read(bytes: &[u8], subject: &Digest, question: &Question<'_>) -> Result<Vec<Referrer>, Error> {
     referrers(bytes, subject).map_err(|error| Error::Invalid(question.trouble(error.to_string())))
 }
 
-/// What to ask for the next page (RFC 8288), below `/v2/`; an error where the link leads elsewhere.
+/// What to ask for the next page (RFC 8288), below `/v2/`; an error where the link leads elsewhere or
+/// cannot be read.
 fn next_page(response: &Response) -> Option<Result<String, ()>> {
-    let links = response.header_lines("link");
-    let next = links
-        .iter()
-        .flat_map(|line| line.split(','))
-        .find(|link| link.replace(['"', ' '], "").contains(";rel=next"))?;
-    let target = next.split('<').nth(1)?.split('>').next()?;
-    Some(path_of(&response.url, target))
+    response.header_lines("link").iter().find_map(|line| {
+        // A target may have commas in it, so the line is not split at them.
+        line.split('<').skip(1).find_map(|link| {
+            let (target, parameters) = link.split_once('>').unwrap_or(("", link));
+            let parameters: String = parameters
+                .chars()
+                .filter(|c| !c.is_whitespace() && *c != '"')
+                .collect();
+            parameters
+                .to_ascii_lowercase()
+                .split([';', ','])
+                .any(|parameter| parameter == "rel=next")
+                .then(|| path_of(&response.url, target))
+        })
+    })
 }
 
 fn path_of(from: &Url, target: &str) -> Result<String, ()> {
+    if target.is_empty() {
+        return Err(());
+    }
     let url = from.join(target).map_err(|_| ())?;
     if url.origin() != from.origin() {
         return Err(());
@@ -225,6 +267,13 @@ mod tests {
             ("<https://evil.io/v2/a?n=1>; rel=\"next\"", Some(Err(()))),
             ("</other>; rel=\"next\"", Some(Err(()))),
             ("</v2/a>; rel=\"prev\"", None),
+            ("</v2/a?last=a,b>; rel=\"next\"", Some(Ok("a?last=a,b"))),
+            (
+                "</v2/a?n=1>;\tREL = Next, </v2/b>; rel=last",
+                Some(Ok("a?n=1")),
+            ),
+            ("</v2/a; rel=\"next\"", Some(Err(()))),
+            ("<>; rel=\"next\"", Some(Err(()))),
             ("garbage", None),
         ] {
             let response = Response::for_test(200, &[("link", link)], "");
@@ -255,5 +304,7 @@ mod tests {
         assert!(!list("application/json", "{}"));
         assert!(!list("text/html", "<html>"));
         assert!(!list(index, "<html>"));
+        assert!(list(index, "{}"));
+        assert!(!list(index, r#"{"errors":[]}"#));
     }
 }

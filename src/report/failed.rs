@@ -2,6 +2,8 @@
 //!
 //! The input is only ever read, so it may be the output of the same run.
 
+use std::fs;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use super::output::{FAILED_LIST, Output, OutputError};
@@ -20,8 +22,12 @@ impl FailedList {
     /// # Errors
     /// [`OutputError`]; nothing has been changed then.
     pub fn create(output: &Path, input: Option<&List>) -> Result<Self, OutputError> {
-        let lines = Output::create(FAILED_LIST, output, input)?.map(Spool::new);
-        Ok(Self { lines })
+        // `-o /dev/null`: the list is not wanted.
+        if fs::metadata(output).is_ok_and(|found| found.file_type().is_char_device()) {
+            return Ok(Self { lines: None });
+        }
+        let lines = Spool::new(Output::create(FAILED_LIST, output, input)?);
+        Ok(Self { lines: Some(lines) })
     }
 
     /// Takes up a line; [`FailedList::sync`] puts it on disk.
@@ -55,7 +61,7 @@ impl FailedList {
         if lines.is_in_order() {
             lines.output().commit()?;
         } else {
-            lines.commit("\n", b"", b"")?;
+            lines.commit("\n", b"", |_| String::new())?;
         }
         Ok(Some(lines.output().name().to_owned()))
     }

@@ -49,17 +49,16 @@ pub struct Report {
 }
 
 impl Report {
-    /// Opens `<name>.partial`; none where the report is not wanted.
+    /// Opens `<name>.partial`.
     ///
     /// # Errors
     /// [`OutputError`]; nothing has been changed then.
-    pub fn create(name: &Path, input: &List) -> Result<Option<Self>, OutputError> {
-        let output = Output::create(REPORT, name, Some(input))?;
-        Ok(output.map(|output| Self {
-            lines: Spool::new(output),
+    pub fn create(name: &Path, input: &List) -> Result<Self, OutputError> {
+        Ok(Self {
+            lines: Spool::new(Output::create(REPORT, name, Some(input))?),
             begun: Utc::now(),
             list: input.name().to_owned(),
-        }))
+        })
     }
 
     /// Takes up what became of an image.
@@ -155,8 +154,7 @@ impl Report {
             "signal": totals.signal,
         });
         let after = format!("],\n\"totals\": {totals}\n}}\n");
-        self.lines
-            .commit(",\n", before.as_bytes(), after.as_bytes())
+        self.lines.commit(",\n", before.as_bytes(), |_| after)
     }
 
     fn put(&mut self, entry: &Entry<'_>) {

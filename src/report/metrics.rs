@@ -24,26 +24,22 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Opens `<name>.partial`; none where the metrics are not wanted.
+    /// Opens `<name>.partial`.
     ///
     /// # Errors
     /// [`OutputError`]; nothing has been changed then.
-    pub fn create(
-        name: &Path,
-        input: &List,
-        shard: Option<Shard>,
-    ) -> Result<Option<Self>, OutputError> {
+    pub fn create(name: &Path, input: &List, shard: Option<Shard>) -> Result<Self, OutputError> {
         let output = Output::create(METRICS, name, Some(input))?;
         let mut labels = format!("list=\"{}\"", value(input.name()));
         if let Some(shard) = shard {
             // Writing to a String cannot fail.
             let _ = write!(labels, ",shard=\"{shard}\"");
         }
-        Ok(output.map(|output| Self {
+        Ok(Self {
             output,
             labels,
             by_registry: BTreeMap::new(),
-        }))
+        })
     }
 
     /// The counts of a registry.

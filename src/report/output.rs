@@ -6,7 +6,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::list::List;
@@ -78,7 +78,7 @@ pub enum OutputError {
         list: String,
     },
     /// The run reads that file, or writes something else to it.
-    #[error("cannot write the {} {name}: it is the {other}; give another file with {}", .kind.what, .kind.flag)]
+    #[error("cannot write the {} {name}: it would replace the {other}; give another file with {}", .kind.what, .kind.flag)]
     Taken {
         /// What is written.
         kind: Kind,
@@ -119,6 +119,12 @@ pub enum OutputError {
     },
 }
 
+/// Behind a file's name: where it is collected.
+const PARTIAL: &str = ".partial";
+
+/// Behind a file's name: where it is put into its order.
+const SORTED: &str = ".sorted";
+
 /// A file being written.
 pub struct Output {
     kind: Kind,
@@ -143,15 +149,11 @@ impl Drop for Output {
 }
 
 impl Output {
-    /// Opens `<name>.partial`; none where the file is a character device: it is not wanted.
+    /// Opens `<name>.partial`.
     ///
     /// # Errors
     /// [`OutputError`]; nothing has been changed then.
-    pub fn create(
-        kind: Kind,
-        name: &Path,
-        input: Option<&List>,
-    ) -> Result<Option<Self>, OutputError> {
+    pub fn create(kind: Kind, name: &Path, input: Option<&List>) -> Result<Self, OutputError> {
         let shown = || show(name);
         match fs::metadata(name) {
             Ok(found) if found.is_dir() => {
@@ -160,8 +162,6 @@ impl Output {
                     name: shown(),
                 });
             }
-            // `-o /dev/null`.
-            Ok(found) if found.file_type().is_char_device() => return Ok(None),
             Ok(found) if !found.is_file() => {
                 return Err(OutputError::NotRegular {
                     kind,
@@ -186,29 +186,31 @@ impl Output {
         }
         // A link stays a link: the file that it leads to is replaced.
         let path = fs::canonicalize(name).unwrap_or_else(|_| name.to_owned());
-        let partial = suffixed(&path, ".partial");
-        if let (Some(input), Ok(found)) = (input, fs::metadata(&partial))
-            && input.is_file(&found)
-        {
-            return Err(OutputError::InputIsPartial {
-                kind,
-                list: input.name().to_owned(),
-            });
+        for place in [PARTIAL, SORTED].map(|suffix| suffixed(&path, suffix)) {
+            if let (Some(input), Ok(found)) = (input, fs::metadata(place))
+                && input.is_file(&found)
+            {
+                return Err(OutputError::InputIsPartial {
+                    kind,
+                    list: input.name().to_owned(),
+                });
+            }
         }
+        let partial = suffixed(&path, PARTIAL);
         let file = lock(kind, &partial, &shown())?;
         file.set_len(0).map_err(|error| OutputError::Io {
             kind,
             name: shown(),
             error,
         })?;
-        Ok(Some(Self {
+        Ok(Self {
             kind,
             name: name.to_owned(),
             path,
             partial,
             file,
             is_done: false,
-        }))
+        })
     }
 
     /// Its name as the user gave it.
@@ -241,7 +243,7 @@ impl Output {
         &mut self,
         write: impl FnOnce(&File, &mut dyn Write) -> io::Result<()>,
     ) -> Result<(), OutputError> {
-        let other = suffixed(&self.path, ".sorted");
+        let other = suffixed(&self.path, SORTED);
         let written = File::create(&other)
             .and_then(|file| {
                 let mut out = BufWriter::new(file);
@@ -293,7 +295,8 @@ impl Output {
     }
 }
 
-/// No file that is written may be one that is read, or be written twice. The image list is seen to
+/// No file that is written may be one that is read, or be written twice; nor may one of those that are
+/// used on the way. The image list is seen to
 /// by [`Output::create`]: it may be standard input, and the failed list may replace it.
 ///
 /// # Errors
@@ -302,18 +305,24 @@ pub fn refuse_shared(
     outputs: &[(Kind, &Path)],
     inputs: &[(&'static str, &Path)],
 ) -> Result<(), OutputError> {
+    let places = |name: &Path| ["", PARTIAL, SORTED].map(|suffix| suffixed(name, suffix));
     for (index, (kind, name)) in outputs.iter().enumerate() {
-        let others = outputs[..index]
+        let own = places(name);
+        let is_own = |place: &PathBuf| own.iter().any(|own| is_same(own, place));
+        let output = outputs[..index]
             .iter()
-            .map(|(other, path)| (other.what, *path));
-        for (what, path) in others.chain(inputs.iter().copied()) {
-            if is_same(name, path) {
-                return Err(OutputError::Taken {
-                    kind: *kind,
-                    name: show(name),
-                    other: what.to_owned(),
-                });
-            }
+            .find(|(_, other)| places(other).iter().any(is_own))
+            .map(|(other, _)| other.what);
+        let input = inputs
+            .iter()
+            .find(|(_, path)| is_own(&path.to_path_buf()))
+            .map(|(what, _)| *what);
+        if let Some(other) = output.or(input) {
+            return Err(OutputError::Taken {
+                kind: *kind,
+                name: show(name),
+                other: other.to_owned(),
+            });
         }
     }
     Ok(())

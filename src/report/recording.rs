@@ -11,6 +11,7 @@ use serde_json::json;
 use super::output::{Output, OutputError, RECORDING};
 use super::spool::Spool;
 use crate::list::List;
+use crate::manifest::Digest;
 use crate::recording::{FORMAT, Recording, RecordingError, Source, VERSION};
 
 /// A recording being written.
@@ -32,46 +33,44 @@ pub enum RecordError {
 }
 
 impl RecordingFile {
-    /// Opens `<name>.partial`, and takes up what is in the file already; none where the recording is
-    /// not wanted.
+    /// Opens `<name>.partial`, and takes up what is in the file already.
     ///
     /// # Errors
     /// [`RecordError`]; nothing has been changed then.
-    pub fn create(name: &Path, input: &List) -> Result<Option<Self>, RecordError> {
-        let there = match name.metadata() {
-            Ok(found) if found.is_file() && found.len() > 0 => Some(Recording::load(name)?),
-            _ => None,
-        };
-        let Some(output) = Output::create(RECORDING, name, Some(input))? else {
-            return Ok(None);
-        };
+    pub fn create(name: &Path, input: &List) -> Result<Self, RecordError> {
+        // First the lock: another run may be about to put its recording there.
         let mut file = Self {
-            sources: Spool::new(output),
+            sources: Spool::new(Output::create(RECORDING, name, Some(input))?),
             known: BTreeSet::new(),
             missing: BTreeSet::new(),
         };
-        if let Some(there) = there {
-            let (sources, missing) = there.into_parts();
+        if name.metadata().is_ok_and(|found| found.len() > 0) {
+            let (sources, missing) = Recording::load(name)?.into_parts();
             for source in sources {
                 file.add(&source);
             }
             file.missing.extend(missing);
         }
-        Ok(Some(file))
+        Ok(file)
     }
 
     /// Takes up a source, in place of what was known of it.
     pub fn add(&mut self, source: &Source) {
-        // Strings and numbers into memory: neither can fail.
-        if let Ok(json) = serde_json::to_vec(source) {
-            self.known.insert(source.source.clone());
-            self.sources.add(source.source.clone(), &json);
-        }
+        self.missing.remove(&source.source);
+        self.known.insert(source.source.clone());
+        self.sources.add(source.source.clone(), &source.to_line());
     }
 
-    /// Takes up that a source should be here and could not be read.
+    /// Takes up that a source could not be read; what an earlier run knew of it is kept, and not used.
     pub fn add_missing(&mut self, name: String) {
         self.missing.insert(name);
+    }
+
+    /// Takes up that a source was not read, because the run was interrupted: what is known of it stands.
+    pub fn add_unread(&mut self, name: String) {
+        if !self.known.contains(&name) {
+            self.missing.insert(name);
+        }
     }
 
     /// Puts what was taken up into the partial file.
@@ -87,19 +86,19 @@ impl RecordingFile {
     /// # Errors
     /// [`OutputError::Left`]; what was taken up is in the partial file then.
     pub fn finish(mut self) -> Result<Recorded, OutputError> {
-        let missing: Vec<&String> = self.missing.difference(&self.known).collect();
         let before = format!(
             "{{\n\"format\": {},\n\"version\": {VERSION},\n\"recorded\": {},\n\"tool\": {},\n\"missing\": {},\n\"sources\": [\n",
             json!(FORMAT),
             json!(Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true)),
             json!(concat!("image-tools ", env!("CARGO_PKG_VERSION"))),
-            json!(missing),
+            json!(self.missing),
         );
-        self.sources.commit(",\n", before.as_bytes(), b"]\n}\n")?;
+        let after = |checksum: &Digest| format!("],\n\"checksum\": {}\n}}\n", json!(checksum));
+        self.sources.commit(",\n", before.as_bytes(), after)?;
         Ok(Recorded {
             name: self.sources.output().name().display().to_string(),
             sources: self.known.len(),
-            missing: missing.len(),
+            missing: self.missing.len(),
         })
     }
 }

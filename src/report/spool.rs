@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::FileExt as _;
 
 use super::output::{Output, OutputError};
+use crate::manifest::{Algorithm, Digest, Hasher};
 
 /// One entry in the partial file.
 struct Kept<K> {
@@ -86,9 +87,9 @@ impl<K: Ord> Spool<K> {
         Ok(())
     }
 
-    /// Puts the file in its place: what `before` writes, the entries in the order of their keys, the
-    /// last of those with the same key, each ended by `separator` but for the last, which is ended by a
-    /// line feed, and what `after` writes.
+    /// Puts the file in its place: `before`, the entries in the order of their keys, the last of those with
+    /// the same key, each ended by `separator` but for the last, which is ended by a line feed, and what
+    /// `after` makes of the sha256 of all entries, each with a line feed.
     ///
     /// # Errors
     /// [`OutputError::Left`]; the partial file is still there then.
@@ -96,7 +97,7 @@ impl<K: Ord> Spool<K> {
         &mut self,
         separator: &str,
         before: &[u8],
-        after: &[u8],
+        after: impl FnOnce(&Digest) -> String,
     ) -> Result<(), OutputError> {
         self.write()?;
         // Stable: the last of equal keys is the one that was added last.
@@ -113,14 +114,16 @@ impl<K: Ord> Spool<K> {
                 .map(|(_, entry)| entry)
                 .peekable();
             let mut bytes = Vec::new();
+            let mut hasher = Hasher::new(Algorithm::Sha256);
             while let Some(entry) = entries.next() {
                 read(partial, entry, &mut bytes)?;
+                hasher.update(&bytes);
                 if entries.peek().is_some() {
                     bytes.splice(bytes.len() - 1.., separator.bytes());
                 }
                 out.write_all(&bytes)?;
             }
-            out.write_all(after)
+            out.write_all(after(&hasher.finish()).as_bytes())
         })
     }
 }

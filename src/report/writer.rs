@@ -208,17 +208,22 @@ impl State {
                 let text = format!("{words} [{source}]");
                 self.log(Level::Error, number, &line::one_line(&text));
                 self.log(Level::Error, number, &line::one_line(cause));
+                if let Some(recording) = &mut self.writer.recording {
+                    recording.add_missing(source);
+                }
             }
-            Outcome::Interrupted => self.not_validated(line, image),
+            Outcome::Interrupted => {
+                self.not_validated(line, image);
+                if let Some(recording) = &mut self.writer.recording {
+                    recording.add_unread(source);
+                }
+            }
         }
     }
 
     fn not_validated(&mut self, line: &Line, image: &Numbered) {
         self.count(image, |counts| counts.not_validated += 1);
         self.writer.failed.add(line);
-        if let Some(recording) = &mut self.writer.recording {
-            recording.add_missing(image.image.source_name());
-        }
     }
 
     /// Counts an image in the run's totals and in its destination registry's.

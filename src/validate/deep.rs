@@ -66,7 +66,7 @@ impl Deep {
         let mut distinct: Vec<&Blob> = Vec::new();
         let mut indices = HashMap::new();
         for blob in images.iter().flat_map(|(_, blobs)| blobs) {
-            indices.entry((&blob.digest, blob.size)).or_insert_with(|| {
+            indices.entry(key(blob)).or_insert_with(|| {
                 distinct.push(blob);
                 distinct.len() - 1
             });
@@ -81,7 +81,7 @@ impl Deep {
         let mut code = Code::BlobDamaged;
         for (spec, blobs) in &images {
             for blob in blobs {
-                let Ok(state) = &states[indices[&(&blob.digest, blob.size)]] else {
+                let Ok(state) = &states[indices[&key(blob)]] else {
                     continue;
                 };
                 if *state == State::Sound || *state == State::Missing && blob.is_foreign {
@@ -127,7 +127,7 @@ impl Deep {
         let [high, low] = self
             .hashers
             .each_ref()
-            .map(|hasher| u128::from(hasher.hash_one((repository, &blob.digest, blob.size))));
+            .map(|hasher| u128::from(hasher.hash_one((repository, key(blob)))));
         let flight = self
             .seen
             .lock()
@@ -135,18 +135,29 @@ impl Deep {
             .entry(high << 64 | low)
             .or_insert_with(|| Arc::new(Flight::new()))
             .clone();
+        let find_out = || match self.depth {
+            Depth::Blobs => ask(client, repository, blob, log),
+            Depth::Full => match read(client, repository, blob, log)? {
+                // It may have been an accident on the way.
+                State::OtherSize(_) | State::OtherDigest(_) => read(client, repository, blob, log),
+                state => Ok(state),
+            },
+        };
+        let is_foreign = blob.is_foreign;
         flight.get(
             |_| true,
-            || match self.depth {
-                Depth::Blobs => ask(client, repository, blob, log),
-                Depth::Full => match read(client, repository, blob, log)? {
-                    State::Sound => Ok(State::Sound),
-                    // It may have been an accident on the way.
-                    _ => read(client, repository, blob, log),
-                },
+            || match find_out() {
+                // What a registry need not hold, it may answer for as it likes.
+                Err(Error::Denied(_) | Error::Invalid(_)) if is_foreign => Ok(State::Missing),
+                state => state,
             },
         )
     }
+}
+
+/// What makes two blobs of a repository the same for this purpose.
+fn key(blob: &Blob) -> (&Digest, Option<u64>, bool) {
+    (&blob.digest, blob.size, blob.is_foreign)
 }
 
 /// Reads the images' manifests: which blobs each of them has.

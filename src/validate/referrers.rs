@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use rayon::prelude::*;
 
-use super::compare::Mismatch;
+use super::compare::{Mismatch, Source};
 use super::source::Found;
 use super::{Stop, Validator};
 use crate::image::Image;
@@ -35,6 +35,11 @@ impl Validator {
         attestations: &[Referrer],
         log: &Logger,
     ) -> Result<(), Stop> {
+        // The image that schema 1 was converted to is not the source's.
+        let children = match found.images {
+            Some(Source::Schema1(_)) => &[],
+            _ => children,
+        };
         let compared = children.iter().map(|spec| spec.digest.clone());
         let subjects = distinct(std::iter::once(found.digest.clone()).chain(compared));
         let wanted = self.wanted(image, found, &subjects, log)?;
