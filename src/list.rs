@@ -19,8 +19,7 @@ const MAX_KEPT: usize = 16 * 1024 * 1024;
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// How an image has to be written.
-pub const WANTED: &str =
-    "wanted: SOURCE DESTINATION TAG, for example: hello-world library/hello-world latest";
+pub const WANTED: &str = "wanted: SOURCE DESTINATION TAG, for example: hello-world library/hello-world latest; or NAME:TAG";
 
 /// One line of a list that is not a comment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,33 +204,42 @@ impl List {
     /// [`ListError`] where reading fails or the input turns out not to be text.
     pub fn next_line(&mut self) -> Result<Option<Line>, ListError> {
         loop {
-            let mut bytes = Vec::new();
-            let limit = u64::try_from(MAX_KEPT).unwrap_or(u64::MAX) + 1;
-            let read = (&mut self.reader)
-                .take(limit)
-                .read_until(b'\n', &mut bytes)
-                .map_err(|error| ListError::Io(self.name.clone(), error))?;
-            if read == 0 {
-                return Ok(None);
-            }
-            let number = self.next;
-            self.next += 1;
-            if bytes.len() > MAX_KEPT {
-                return Err(ListError::Endless(self.name.clone(), number));
-            }
-            if bytes.contains(&0) {
-                return Err(ListError::Binary(self.name.clone(), number));
-            }
-            if bytes.ends_with(b"\n") {
-                bytes.pop();
-            }
-            if number == 1 && bytes.starts_with(BOM) {
-                bytes.drain(..BOM.len());
-            }
-            if !is_comment(&bytes) {
-                return Ok(Some(Line { number, bytes }));
+            match self.next_of_any_kind()? {
+                Some(line) if is_comment(&line.bytes) => {}
+                line => return Ok(line),
             }
         }
+    }
+
+    /// The next line, also an empty one or a comment; none at the end.
+    ///
+    /// # Errors
+    /// As [`List::next_line`].
+    pub fn next_of_any_kind(&mut self) -> Result<Option<Line>, ListError> {
+        let mut bytes = Vec::new();
+        let limit = u64::try_from(MAX_KEPT).unwrap_or(u64::MAX) + 1;
+        let read = (&mut self.reader)
+            .take(limit)
+            .read_until(b'\n', &mut bytes)
+            .map_err(|error| ListError::Io(self.name.clone(), error))?;
+        if read == 0 {
+            return Ok(None);
+        }
+        let number = self.next;
+        self.next += 1;
+        if bytes.len() > MAX_KEPT {
+            return Err(ListError::Endless(self.name.clone(), number));
+        }
+        if bytes.contains(&0) {
+            return Err(ListError::Binary(self.name.clone(), number));
+        }
+        if bytes.ends_with(b"\n") {
+            bytes.pop();
+        }
+        if number == 1 && bytes.starts_with(BOM) {
+            bytes.drain(..BOM.len());
+        }
+        Ok(Some(Line { number, bytes }))
     }
 
     fn new(name: String, input: impl Read + Send + 'static, metadata: Option<Metadata>) -> Self {

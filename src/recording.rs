@@ -3,11 +3,12 @@
 //! It is taken where the sources can be read and used where they cannot. Everything is in it that a
 //! comparison needs of a source, unfiltered, so that `-a` and `--os` may be chosen later.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
 
 use crate::escape::escape;
 use crate::manifest::{Algorithm, Digest, Hasher, MediaType, Referrer, Spec};
@@ -46,6 +47,13 @@ pub struct Recording {
     name: String,
     sources: HashMap<String, Source>,
     missing: HashSet<String>,
+    /// Where the sources are.
+    registries: BTreeSet<String>,
+}
+
+/// The registry of a resolved name.
+fn registry(name: &str) -> &str {
+    name.split('/').next().unwrap_or_default()
 }
 
 /// Why a recording cannot be used.
@@ -98,6 +106,17 @@ impl Source {
     }
 }
 
+/// Why JSON cannot be read, for somebody who does not know the parser.
+fn in_words(error: &serde_json::Error) -> String {
+    let (line, column) = (error.line(), error.column());
+    match error.classify() {
+        Category::Eof if line <= 1 && column == 0 => "it is empty".to_owned(),
+        Category::Eof => format!("it ends in the middle, in line {line}"),
+        Category::Syntax | Category::Io => format!("not JSON (line {line}, column {column})"),
+        Category::Data => escape(&error.to_string()).into_owned(),
+    }
+}
+
 /// The checksum of sources: sha256 over their lines, each with a line feed.
 fn checksum(sources: &[Source]) -> Digest {
     let mut hasher = Hasher::new(Algorithm::Sha256);
@@ -120,7 +139,7 @@ impl Recording {
     }
 
     fn parse(name: String, bytes: &[u8]) -> Result<Self, RecordingError> {
-        let shown = |error: &dyn std::fmt::Display| escape(&error.to_string()).into_owned();
+        let shown = |text: &str| escape(text).into_owned();
         // What is no JSON may be a recording that is cut off.
         let looks_right = bytes
             .windows(FORMAT.len())
@@ -129,9 +148,9 @@ impl Recording {
         let header: Header = match serde_json::from_slice(bytes) {
             Ok(header) => header,
             Err(error) if looks_right => {
-                return Err(RecordingError::Damaged(name, shown(&error)));
+                return Err(RecordingError::Damaged(name, in_words(&error)));
             }
-            Err(error) => return Err(RecordingError::Other(name, shown(&error))),
+            Err(error) => return Err(RecordingError::Other(name, in_words(&error))),
         };
         if header.format != FORMAT {
             let why = format!("its format is {:?}", header.format);
@@ -142,7 +161,7 @@ impl Recording {
         }
         let document: Document = match serde_json::from_slice(bytes) {
             Ok(document) => document,
-            Err(error) => return Err(RecordingError::Damaged(name, shown(&error))),
+            Err(error) => return Err(RecordingError::Damaged(name, in_words(&error))),
         };
         if checksum(&document.sources) != document.checksum {
             let why = "its sources are not those that were recorded (by their checksum)";
@@ -155,8 +174,10 @@ impl Recording {
                 return Err(RecordingError::Damaged(name, shown(&why)));
             }
         }
+        let registries = sources.keys().map(|name| registry(name).to_owned());
         Ok(Self {
             name,
+            registries: registries.collect(),
             sources,
             missing: document.missing,
         })
@@ -178,9 +199,24 @@ impl Recording {
                 "[{source}]: not in the recording {name}: it could not be read when that was made; record it again"
             )),
             None => Err(format!(
-                "[{source}]: not in the recording {name}; record it, with the same -s and the same list"
+                "[{source}]: not in the recording {name}; {}",
+                self.advice(source)
             )),
         }
+    }
+
+    /// What to do where a source is not there.
+    fn advice(&self, source: &str) -> String {
+        let registries = &self.registries;
+        if registries.is_empty() || registries.contains(registry(source)) {
+            return "record it where the source can be read".to_owned();
+        }
+        let some: Vec<&str> = registries.iter().map(String::as_str).take(3).collect();
+        let more = if registries.len() > 3 { ", …" } else { "" };
+        format!(
+            "its sources are of {}{more}: give the -s with which it was made, or record it",
+            some.join(", ")
+        )
     }
 
     /// The name by which messages call it.
@@ -243,7 +279,15 @@ mod tests {
         let unread = recording.find("reg.io/x:2").expect_err("not recorded");
         assert!(unread.contains("could not be read"), "{unread}");
         let unknown = recording.find("reg.io/y:1").expect_err("not recorded");
-        assert!(unknown.contains("with the same -s"), "{unknown}");
+        assert!(
+            unknown.ends_with("record it where the source can be read"),
+            "{unknown}"
+        );
+        let elsewhere = recording.find("docker.io/x:1").expect_err("not recorded");
+        assert!(
+            elsewhere.contains("its sources are of reg.io: give the -s"),
+            "{elsewhere}"
+        );
     }
 
     #[test]

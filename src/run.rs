@@ -20,9 +20,9 @@ use crate::cli::{Input, Options};
 use crate::exit::Exit;
 use crate::image::Image;
 use crate::interrupt::Interrupt;
-use crate::list::{Line, List};
+use crate::list::{self, Line, List};
 use crate::memo::{Memo, Turn};
-use crate::report::{Code, Event, Finding, Logger, Numbered, Outcome, Progress, Work, Writer};
+use crate::report::{Code, Event, Finding, Logger, Numbered, Outcome, Progress, Writer};
 use crate::setup::{self, Files, RunError};
 use crate::validate::Job;
 
@@ -66,10 +66,7 @@ pub fn run(options: Options) -> Result<Exit, RunError> {
         log.warn(warning.clone());
     }
     setup::warn_of_unnamed_registries(&options, &log);
-    let work = match &*job {
-        Job::Validate(_) => Work::Validating,
-        Job::Record(_) => Work::Recording,
-    };
+    let work = setup::work(&options);
     let shown = setup::shows_progress(&options, at_terminal);
     let writer = Writer {
         work,
@@ -80,6 +77,7 @@ pub fn run(options: Options) -> Result<Exit, RunError> {
         progress: Progress::new(shown, total, work, log.bytes()),
         level: setup::level(&options),
         color: setup::is_colored(&options),
+        is_typed: at_terminal,
         places: free_place,
     };
     let pool = rayon::ThreadPoolBuilder::new()
@@ -146,7 +144,14 @@ impl Feeder {
             if self.at_terminal && has_place {
                 self.send(Event::Prompt(">>> "));
             }
-            let line = match self.list.next_line() {
+            // A person sees a new prompt also after an empty line.
+            let line = if self.at_terminal {
+                self.list.next_of_any_kind()
+            } else {
+                self.list.next_line()
+            };
+            let line = match line {
+                Ok(Some(line)) if list::is_comment(&line.bytes) => continue,
                 Ok(Some(line)) => line,
                 Ok(None) => break,
                 Err(error) => {
@@ -163,6 +168,10 @@ impl Feeder {
                 number: images,
                 image,
             });
+            if self.at_terminal && self.interrupt.is_set() {
+                // What is typed after Ctrl-C is not for this program.
+                break;
+            }
             if !has_place || self.interrupt.is_set() {
                 self.send(Event::NotBegun(line, image.ok()));
                 continue;

@@ -5,16 +5,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cli::{Options, When};
+use crate::escape::escape;
 use crate::interrupt::Interrupt;
 use crate::list::{List, ListError};
 use crate::recording::{Recording, RecordingError};
 use crate::reference;
 use crate::registry::{CertsD, Client, Credentials, Proxies, Settings, Side, TrustError};
 use crate::report::{
-    FAILED_LIST, FailedList, Kind, Level, Logger, METRICS, Metrics, OutputError, RECORDING, REPORT,
-    RecordError, RecordingFile, Report, refuse_shared,
+    FAILED_LIST, FailedList, Kind, Level, Logger, Looked, METRICS, Metrics, OutputError, RECORDING,
+    REPORT, RecordError, RecordingFile, Report, Work, refuse_shared,
 };
-use crate::validate::{Deep, Job, Recorder, Validator};
+use crate::validate::{Deep, Depth, Job, Recorder, Validator};
 
 /// Why a run cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +79,7 @@ impl Files {
         .collect();
         refuse_shared(&outputs, &inputs)?;
         let record = |name: &PathBuf| RecordingFile::create(name, list);
-        let report = |name: &PathBuf| Report::create(name, list);
+        let report = |name: &PathBuf| Report::create(name, list, looked(options));
         let metrics = |name: &PathBuf| Metrics::create(name, list, options.shard);
         Ok(Self {
             recording: options.record.as_ref().map(record).transpose()?,
@@ -86,6 +87,32 @@ impl Files {
             metrics: options.metrics.as_ref().map(metrics).transpose()?,
             failed: FailedList::create(&options.output, Some(list))?,
         })
+    }
+}
+
+/// What the report says of the run.
+fn looked(options: &Options) -> Looked {
+    let recorded = options.recorded.as_ref();
+    Looked {
+        work: work(options),
+        arch: options.filter.architectures().to_vec(),
+        os: options.filter.systems().map(<[String]>::to_vec),
+        allow_single: options.allow_single,
+        deep: options.deep.map(|depth| match depth {
+            Depth::Blobs => "blobs",
+            Depth::Full => "full",
+        }),
+        referrers: options.referrers,
+        recorded: recorded.map(|name| escape(&name.display().to_string()).into_owned()),
+        shard: options.shard.map(|shard| shard.to_string()),
+    }
+}
+
+/// What the run does, in words.
+pub fn work(options: &Options) -> Work {
+    match options.record {
+        Some(_) => Work::Recording,
+        None => Work::Validating,
     }
 }
 

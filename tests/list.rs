@@ -41,7 +41,7 @@ fn a_line_that_is_no_image_is_told_and_kept_as_it_stands() {
         .args(&format!("-f list.txt -s {0} -d {0} -j 4", registry.name()))
         .run();
     run.code(3)
-        .has("[ERRO] list.txt:1: 1 field instead of 3: \"one-field\"; wanted: SOURCE DESTINATION TAG, for example: hello-world library/hello-world latest\n")
+        .has("[ERRO] list.txt:1: 1 field instead of 3: \"one-field\"; wanted: SOURCE DESTINATION TAG, for example: hello-world library/hello-world latest; or NAME:TAG\n")
         .has("[INFO] [M_ID:1] PASS")
         .has("[ERRO] list.txt:3: 4 fields instead of 3")
         .has("[ERRO] list.txt:4: the line is not UTF-8 text")

@@ -325,7 +325,7 @@ fn what_cannot_be_trusted_is_refused_before_the_first_request() {
     for (text, message) in [
         (
             good[..good.len() / 2].to_owned(),
-            "the recording bad.json is damaged: EOF while parsing",
+            "the recording bad.json is damaged: it ends in the middle, in line",
         ),
         (
             good.replace("sha256:", "sha256:0"),
@@ -353,9 +353,12 @@ fn what_cannot_be_trusted_is_refused_before_the_first_request() {
         ),
         (
             list.to_owned(),
-            "the file bad.json is not a recording: expected",
+            "the file bad.json is not a recording: not JSON (line 1, column 2)",
         ),
-        (String::new(), "the file bad.json is not a recording: EOF"),
+        (
+            String::new(),
+            "the file bad.json is not a recording: it is empty",
+        ),
     ] {
         dir.write("bad.json", &text);
         for flag in ["--recorded", "--record"] {
@@ -498,7 +501,7 @@ fn an_image_that_was_not_recorded_is_not_validated() {
         .run()
         .code(3)
         .has(&format!(
-            "[{}/team/x:2]: not in the recording s.json; record it, with the same -s and the same list\n",
+            "[{}/team/x:2]: not in the recording s.json; record it where the source can be read\n",
             server.name()
         ))
         .has("2 images: 1 passed, 0 failed, 1 not validated");

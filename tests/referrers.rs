@@ -181,6 +181,31 @@ fn everything_that_is_attached_has_to_come_along() {
 }
 
 #[test]
+fn with_deep_the_blobs_of_what_is_attached_are_looked_at_too() {
+    let mut content = Content::default();
+    let (index, amd64) = index(&mut content);
+    let signature = content.attach("team/x", &index, SIGNATURE);
+    // An index can be attached as well; it has no blobs of its own.
+    let list = content.index("team/x", None, INDEX, &[entry(&amd64, "linux/amd64")]);
+    content.referrers_tag("team/x", &index, &[&signature, &list]);
+    let source = Server::of(content.clone());
+    let destination = Registry::of(&content);
+    let flags = "--referrers --deep=full";
+    validate(&source.name(), &destination.name(), flags).code(0);
+    let manifest: Value = serde_json::from_slice(&signature.bytes).unwrap();
+    let blob = manifest["layers"][0]["digest"].as_str().unwrap();
+    std::fs::remove_file(destination.file(blob)).unwrap();
+    validate(&source.name(), &destination.name(), "--deep=full").code(0);
+    validate(&source.name(), &destination.name(), flags)
+        .code(1)
+        .has(&format!(
+            "team/x@{}: layer {blob} of ",
+            digest(&signature.bytes)
+        ))
+        .has("bytes is not at the destination");
+}
+
+#[test]
 fn where_nothing_is_attached_the_destination_is_not_asked() {
     let mut content = Content::default();
     index(&mut content);

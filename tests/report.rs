@@ -178,7 +178,7 @@ fn the_report_has_every_line_with_its_code() {
     for (index, expected) in CODES.iter().enumerate() {
         assert_eq!(code(index + 1), *expected);
         let is_failed = index < 9;
-        let outcome = if is_failed { "failed" } else { "not-validated" };
+        let outcome = if is_failed { "failed" } else { "not_validated" };
         assert_eq!(lines[index + 1]["outcome"], outcome, "{expected}");
         // The message is the log's, word for word.
         let message = lines[index + 1]["message"].as_str().unwrap();
@@ -206,6 +206,11 @@ fn the_report_has_every_line_with_its_code() {
         assert_eq!(lines[index]["outcome"], outcome);
         assert_eq!(lines[index]["requests"], 0);
     }
+    // What was wanted, and what there is.
+    assert_eq!(
+        lines[5]["details"],
+        json!(["wanted is amd64, arm64; the source has linux/s390x"])
+    );
     assert_eq!(lines[15]["m_id"], 15);
     // Every request is somebody's.
     let requests = source.requests().len() + destination.requests().len();
@@ -291,6 +296,7 @@ fn a_report_is_written_whatever_the_run_does() {
     };
     let (_, line, metrics) = run("--record s.json");
     assert_eq!(line["outcome"], "recorded");
+    assert_eq!(line["destination"], Value::Null);
     assert_eq!(
         metrics["mirror_validate_images{list=\"list.txt\",outcome=\"recorded\"}"],
         "1"
@@ -304,6 +310,20 @@ fn a_report_is_written_whatever_the_run_does() {
     let (_, line, _) = run("--deep");
     assert_eq!(line["code"], "blob-damaged");
     fs::remove_file(&file).unwrap();
+    let looked = |file: &str| report(&dir, file)["run"].clone();
+    assert_eq!(
+        looked("r.json"),
+        json!({"work": "validate", "arch": ["amd64", "arm64"], "os": null, "allow_single": false,
+            "deep": "blobs", "referrers": false, "recorded": null, "shard": null})
+    );
+    run(
+        "--deep=full --referrers --recorded s.json --shard 0/1 --os linux -a x86_64 --allow-single",
+    );
+    assert_eq!(
+        looked("r.json"),
+        json!({"work": "validate", "arch": ["amd64"], "os": ["linux"], "allow_single": true,
+            "deep": "full", "referrers": true, "recorded": "s.json", "shard": "0/1"})
+    );
     let (_, line, metrics) = run("--deep --shard 0/1");
     assert_eq!(line["code"], "blob-missing");
     assert!(metrics.contains_key("mirror_validate_requests{list=\"list.txt\",shard=\"0/1\"}"));
@@ -485,6 +505,15 @@ fn what_cannot_be_written_is_known_before_the_first_request() {
             fs::remove_file(path).unwrap();
         }
     }
+    // The log, when it goes to a file, and a file called `-`.
+    let shell = format!(
+        "{} mirror-validate -f list.txt --report /dev/stdout >log",
+        env!("CARGO_BIN_EXE_image-tools")
+    );
+    dir.command("sh").arg("-c").arg(shell).run().code(2).one_error(
+        "cannot write the report /dev/stdout: it would replace the standard output; give another file with --report",
+    );
+    refused(&dir, "-f list.txt --report -").one_error("the report -: it is not a regular file");
     // A device takes a failed list only, which may be unwanted.
     for flag in ["--report", "--metrics", "--record"] {
         refused(&dir, &format!("-f list.txt {flag} /dev/null"))

@@ -186,7 +186,7 @@ pub const FLAGS: &[Flag] = &[
         id: Id::TlsVerify,
         names: &["tls-verify"],
         takes: Takes::Switch,
-        help: "verify certificates; 'false' also tries plain HTTP after HTTPS",
+        help: "verify certificates; '--tls-verify=false' does not, and tries plain HTTP after HTTPS",
         default: "true",
     },
     Flag {

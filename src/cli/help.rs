@@ -93,7 +93,7 @@ pub fn validate() -> String {
         "
 One image a line in the list: SOURCE DESTINATION TAG, for example:
   hello-world library/hello-world latest
-Empty lines and lines that begin with '#' or '//' are skipped.
+Or NAME:TAG, the same name at the source and at -d. Empty lines and lines that begin with '#' or '//' are skipped.
 
 Exit codes:
 ",

@@ -50,6 +50,14 @@ pub enum UsageError {
     /// A word that is neither a flag nor a flag's value.
     #[error("unexpected argument \"{}\"; an image list is given with -f", escape(.0))]
     Argument(String),
+    /// A word behind a flag that takes its value with `=` only.
+    #[error("unexpected argument \"{}\"; a value of {flag} is written {flag}={}", escape(.value), escape(.value))]
+    Equals {
+        /// The word.
+        value: String,
+        /// The flag, with dashes.
+        flag: String,
+    },
     /// A flag without its value.
     #[error("flag needs a value: {0}")]
     NoValue(String),

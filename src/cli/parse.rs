@@ -72,6 +72,7 @@ pub fn flag(id: Id) -> &'static Flag {
 pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Typed, UsageError> {
     let mut parser = lexopt::Parser::from_args(rewrite(args)?);
     let mut typed = Typed::default();
+    let mut before: Option<&Flag> = None;
     while let Some(arg) = parser
         .next()
         .map_err(|error| UsageError::Lexopt(error.to_string()))?
@@ -80,9 +81,17 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Typed, UsageError> 
             Arg::Long(name) => flags::find(name).ok_or_else(|| unknown(name))?,
             Arg::Short(letter) => return Err(unknown(&letter.to_string())),
             Arg::Value(value) => {
-                return Err(UsageError::Argument(value.to_string_lossy().into_owned()));
+                let value = value.to_string_lossy().into_owned();
+                return Err(match before.filter(|flag| is_switch(flag)) {
+                    Some(flag) => UsageError::Equals {
+                        value,
+                        flag: flag.shown(),
+                    },
+                    None => UsageError::Argument(value),
+                });
             }
         };
+        before = Some(flag);
         let value = match flag.takes {
             Takes::Switch => switch(flag, parser.optional_value(), &[])?,
             Takes::Grade(words) => switch(flag, parser.optional_value(), words)?,
@@ -125,13 +134,18 @@ fn rewrite(mut args: impl Iterator<Item = OsString>) -> Result<Vec<OsString>, Us
         let mut long = OsString::from(if dashes == 1 { "-" } else { "" });
         long.push(&arg);
         out.push(long);
-        if !matches!(flag.takes, Takes::Switch | Takes::Grade(_)) && !has_value {
+        if !is_switch(flag) && !has_value {
             // The value may look like a flag: it is not for the next round.
             out.extend(args.next());
         }
     }
     out.extend(args);
     Ok(out)
+}
+
+/// Whether a value has to stand behind `=`.
+fn is_switch(flag: &Flag) -> bool {
+    matches!(flag.takes, Takes::Switch | Takes::Grade(_))
 }
 
 /// Go's spellings of a boolean, or one of these words.
@@ -222,7 +236,7 @@ mod tests {
         assert!(typed(&["-debug=maybe"]).is_err());
         assert!(matches!(
             typed(&["-debug", "false"]),
-            Err(UsageError::Argument(_))
+            Err(UsageError::Equals { .. })
         ));
     }
 
@@ -264,6 +278,10 @@ mod tests {
             (
                 &["--color", "blue"],
                 "invalid value \"blue\" for --color (wanted: auto, always, never)",
+            ),
+            (
+                &["--deep", "full"],
+                "unexpected argument \"full\"; a value of --deep is written --deep=full",
             ),
             (
                 &["--deep=half"],

@@ -23,19 +23,15 @@ pub struct Blob {
     pub is_foreign: bool,
 }
 
-/// The blobs of an image's manifest, its config first, each once.
+/// The blobs of an image's manifest, its config first, each once; none of an index, which has none.
 ///
 /// # Errors
 /// [`ManifestError`] where the bytes are not a manifest, or a blob has no digest or no size.
-pub fn blobs(bytes: &[u8]) -> Result<Vec<Blob>, ManifestError> {
+pub fn blobs(bytes: &[u8]) -> Result<Option<Vec<Blob>>, ManifestError> {
     let object: Map<String, Value> = serde_json::from_slice(bytes)
         .map_err(|error| ManifestError::NotJson(format!("not JSON ({error})")))?;
     let mut blobs: Vec<Blob> = match guess(&object)? {
-        MediaType::OciIndex | MediaType::DockerList => {
-            return Err(ManifestError::Damaged(
-                "it is an index, and was listed as an image".to_owned(),
-            ));
-        }
+        MediaType::OciIndex | MediaType::DockerList => return Ok(None),
         MediaType::Schema1 | MediaType::Schema1Signed => list(&object, "fsLayers")?
             .iter()
             .enumerate()
@@ -61,7 +57,7 @@ pub fn blobs(bytes: &[u8]) -> Result<Vec<Blob>, ManifestError> {
     for blob in &mut blobs {
         blob.is_foreign = !held.contains(&blob.digest);
     }
-    Ok(blobs)
+    Ok(Some(blobs))
 }
 
 fn descriptor(what: &str, value: &Value, is_config: bool) -> Result<Blob, ManifestError> {
@@ -115,7 +111,7 @@ mod tests {
     }
 
     fn of(value: &Value) -> Result<Vec<Blob>, ManifestError> {
-        blobs(value.to_string().as_bytes())
+        blobs(value.to_string().as_bytes()).map(|blobs| blobs.expect("an image"))
     }
 
     #[test]
@@ -167,7 +163,7 @@ mod tests {
     #[test]
     fn an_index_is_no_image() {
         let index = json!({"schemaVersion": 2, "manifests": []});
-        assert!(matches!(of(&index), Err(ManifestError::Damaged(_))));
+        assert_eq!(blobs(index.to_string().as_bytes()), Ok(None));
     }
 
     #[test]

@@ -144,6 +144,16 @@ impl Filter {
         }
     }
 
+    /// The architectures, in Go's names.
+    pub fn architectures(&self) -> &[String] {
+        &self.architectures
+    }
+
+    /// The operating systems, in Go's names; none: all.
+    pub fn systems(&self) -> Option<&[String]> {
+        self.systems.as_deref()
+    }
+
     /// Whether images of this platform are validated.
     pub fn selects(&self, platform: &Platform) -> bool {
         let platform = platform.normalized();
@@ -152,6 +162,17 @@ impl Filter {
                 .systems
                 .as_ref()
                 .is_none_or(|systems| systems.contains(&platform.os))
+    }
+}
+
+impl std::fmt::Display for Filter {
+    /// `amd64, arm64` or `amd64 on linux`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.architectures.join(", "))?;
+        match &self.systems {
+            Some(systems) => write!(f, " on {}", systems.join(", ")),
+            None => Ok(()),
+        }
     }
 }
 
@@ -211,6 +232,10 @@ mod tests {
         assert!(!filter.selects(&platform("s390x", "")));
         assert!(!filter.selects(&Platform::default()));
         let linux = Filter::new(&["amd64".into()], Some(&["linux".into()]));
+        assert_eq!(
+            (filter.to_string(), linux.to_string()),
+            ("amd64, arm64".into(), "amd64 on linux".into())
+        );
         assert!(linux.selects(&platform("amd64", "")));
         assert!(!linux.selects(&Platform {
             os: "windows".into(),

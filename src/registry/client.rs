@@ -95,7 +95,7 @@ impl Client {
             .map(|(manifest, _)| manifest)
     }
 
-    /// The blobs of an image, from its manifest: its config first.
+    /// The blobs of an image, from its manifest: its config first. None of an index.
     ///
     /// # Errors
     /// As [`Client::manifest`].
@@ -105,7 +105,7 @@ impl Client {
         repository: &Repository,
         digest: &Digest,
         log: &Logger,
-    ) -> Result<Vec<Blob>, Error> {
+    ) -> Result<Option<Vec<Blob>>, Error> {
         let reference = Reference::Digest(digest.clone());
         let (_, bytes) = self.manifest_and_bytes(side, repository, &reference, log)?;
         manifest::blobs(&bytes).map_err(|error| {

@@ -12,7 +12,7 @@ use super::event::{Finding, Numbered, Outcome};
 use super::line::one_line;
 use super::output::{Output, OutputError, REPORT};
 use super::spool::Spool;
-use super::summary::Totals;
+use super::summary::{Totals, Work};
 use crate::list::{Line, List};
 use crate::manifest::Spec;
 
@@ -41,8 +41,30 @@ struct Entry<'a> {
     same_as_line: Option<u64>,
 }
 
+/// What a run looked at: what an outcome means depends on it.
+#[derive(Debug, Serialize)]
+pub struct Looked {
+    /// What it did.
+    pub work: Work,
+    /// `-a`, in Go's names.
+    pub arch: Vec<String>,
+    /// `--os`, in Go's names; none: all.
+    pub os: Option<Vec<String>>,
+    /// `--allow-single`.
+    pub allow_single: bool,
+    /// `--deep`: `blobs` or `full`; none: not.
+    pub deep: Option<&'static str>,
+    /// `--referrers`.
+    pub referrers: bool,
+    /// The recording that the sources were taken from; none: they were read.
+    pub recorded: Option<String>,
+    /// `--shard`; none: the whole list.
+    pub shard: Option<String>,
+}
+
 /// A report being written.
 pub struct Report {
+    run: Looked,
     lines: Spool<u64>,
     begun: DateTime<Utc>,
     list: String,
@@ -53,8 +75,9 @@ impl Report {
     ///
     /// # Errors
     /// [`OutputError`]; nothing has been changed then.
-    pub fn create(name: &Path, input: &List) -> Result<Self, OutputError> {
+    pub fn create(name: &Path, input: &List, run: Looked) -> Result<Self, OutputError> {
         Ok(Self {
+            run,
             lines: Spool::new(Output::create(REPORT, name, Some(input))?),
             begun: Utc::now(),
             list: input.name().to_owned(),
@@ -73,10 +96,10 @@ impl Report {
                 ..
             } => ("failed", Some(*code), Some(one_line(reason)), &details[..]),
             Outcome::NotValidated { code, cause } => {
-                ("not-validated", Some(*code), Some(one_line(cause)), &[][..])
+                ("not_validated", Some(*code), Some(one_line(cause)), &[][..])
             }
             Outcome::Interrupted => (
-                "not-validated",
+                "not_validated",
                 Some(Code::Interrupted),
                 Some("the run was interrupted".to_owned()),
                 &[][..],
@@ -86,7 +109,10 @@ impl Report {
             line: line.number,
             m_id: Some(image.number),
             source: Some(image.image.source.to_string()),
-            destination: Some(image.image.destination.to_string()),
+            destination: match self.run.work {
+                Work::Validating => Some(image.image.destination.to_string()),
+                Work::Recording => None,
+            },
             tag: Some(image.image.reference.as_str()),
             outcome,
             code,
@@ -108,7 +134,7 @@ impl Report {
             source: None,
             destination: None,
             tag: None,
-            outcome: "not-validated",
+            outcome: "not_validated",
             code: Some(code),
             message: Some(one_line(message)),
             details: Vec::new(),
@@ -136,12 +162,13 @@ impl Report {
         let time = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
         let ended = Utc::now();
         let before = format!(
-            "{{\n\"format\": {},\n\"version\": {VERSION},\n\"tool\": {},\n\"begun\": {},\n\"ended\": {},\n\"list\": {},\n\"lines\": [\n",
+            "{{\n\"format\": {},\n\"version\": {VERSION},\n\"tool\": {},\n\"begun\": {},\n\"ended\": {},\n\"list\": {},\n\"run\": {},\n\"lines\": [\n",
             json!(FORMAT),
             json!(concat!("image-tools ", env!("CARGO_PKG_VERSION"))),
             json!(time(self.begun)),
             json!(time(ended)),
             json!(self.list),
+            json!(self.run),
         );
         let totals = json!({
             "lines": totals.images(),

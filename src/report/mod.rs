@@ -18,7 +18,7 @@ mod writer;
 pub use code::Code;
 pub use event::{Event, Finding, Level, Logger, Numbered, Outcome};
 pub use failed::FailedList;
-pub use json::Report;
+pub use json::{Looked, Report};
 pub use metrics::Metrics;
 pub use output::{FAILED_LIST, Kind, METRICS, OutputError, RECORDING, REPORT, refuse_shared};
 pub use progress::Progress;

@@ -6,6 +6,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Write};
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -155,6 +156,19 @@ impl Output {
     /// [`OutputError`]; nothing has been changed then.
     pub fn create(kind: Kind, name: &Path, input: Option<&List>) -> Result<Self, OutputError> {
         let shown = || show(name);
+        if name == Path::new("-") {
+            return Err(OutputError::NotRegular {
+                kind,
+                name: shown(),
+            });
+        }
+        if is_standard_output(name) {
+            return Err(OutputError::Taken {
+                kind,
+                name: shown(),
+                other: "standard output".to_owned(),
+            });
+        }
         match fs::metadata(name) {
             Ok(found) if found.is_dir() => {
                 return Err(OutputError::Directory {
@@ -276,13 +290,21 @@ impl Output {
         Ok(())
     }
 
-    /// The error of a system that refuses after something was collected.
+    /// The error of a system that refuses in the middle; what was collected until then stays.
     pub fn left(&self, error: io::Error) -> OutputError {
+        if self.file.metadata().is_ok_and(|found| found.len() == 0) {
+            return self.refused(error);
+        }
+        let is_link = fs::symlink_metadata(&self.name).is_ok_and(|found| found.is_symlink());
         OutputError::Left {
             kind: self.kind,
             name: show(&self.name),
             error,
-            partial: show(&self.partial),
+            partial: if is_link {
+                show(&self.partial)
+            } else {
+                show(&suffixed(&self.name, PARTIAL))
+            },
         }
     }
 
@@ -341,6 +363,20 @@ fn is_same(one: &Path, other: &Path) -> bool {
                 Some((fs::canonicalize(parent).ok()?, path.file_name()?.to_owned()))
             };
             place(one).is_some_and(|found| place(other) == Some(found))
+        }
+        _ => false,
+    }
+}
+
+/// Whether a file is the one to which the log goes: `/dev/stdout` in a script.
+fn is_standard_output(name: &Path) -> bool {
+    let own = io::stdout()
+        .as_fd()
+        .try_clone_to_owned()
+        .and_then(|fd| File::from(fd).metadata());
+    match (fs::metadata(name), own) {
+        (Ok(named), Ok(own)) => {
+            named.is_file() && (named.dev(), named.ino()) == (own.dev(), own.ino())
         }
         _ => false,
     }

@@ -87,7 +87,9 @@ impl Progress {
             #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
             let rate = done as f64 / elapsed.as_secs_f64();
             message += &format!(", {rate:.1}/s");
-            if let Some(left) = self.total.map(|total| total.saturating_sub(done)) {
+            // Where blobs are read, images say little of the time that is left.
+            let left = self.total.map(|total| total.saturating_sub(done));
+            if let Some(left) = left.filter(|_| bytes == 0) {
                 #[expect(clippy::cast_precision_loss, reason = "a time for people")]
                 let left = Duration::from_secs_f64(left as f64 / rate);
                 message += &format!(", {} left", super::summary::duration(left));

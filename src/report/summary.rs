@@ -3,15 +3,18 @@
 use std::time::Duration;
 
 use indicatif::HumanBytes;
+use serde::Serialize;
 
 use crate::exit::Exit;
 
 /// What a run does with its images, in words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Work {
     /// They are validated.
+    #[serde(rename = "validate")]
     Validating,
     /// Their sources are recorded.
+    #[serde(rename = "record")]
     Recording,
 }
 

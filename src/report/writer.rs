@@ -45,6 +45,8 @@ pub struct Writer {
     pub level: Level,
     /// Whether levels are coloured.
     pub color: bool,
+    /// A person types the images in: after a signal there is no rest of the list to wait for.
+    pub is_typed: bool,
     /// Gives back the place of each line that has come to an end.
     pub places: Sender<()>,
 }
@@ -103,7 +105,9 @@ impl Writer {
                 }
                 recv(signals) -> signal => if let Ok(signal) = signal {
                     state.totals.signal = Some(signal);
-                    state.deadline = Some(Instant::now() + GRACE);
+                    let is_idle = state.writer.is_typed && state.in_flight.is_empty();
+                    let grace = if is_idle { Duration::ZERO } else { GRACE };
+                    state.deadline = Some(Instant::now() + grace);
                 },
                 default(wait) => {}
             }

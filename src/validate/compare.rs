@@ -71,12 +71,27 @@ impl Mismatch {
     }
 }
 
-/// The source has nothing that is validated.
-pub fn nothing_selected() -> Mismatch {
-    Mismatch::new(
-        Code::NoPlatform,
-        "no image available for specified arch list".to_owned(),
-    )
+/// The source has nothing that is validated; `available`: what it has.
+pub fn nothing_selected(filter: &Filter, available: &[Spec]) -> Mismatch {
+    let shown = |spec: &Spec| spec.platform.to_string();
+    let mut available: Vec<String> = available.iter().map(shown).collect();
+    available.sort_unstable();
+    available.dedup();
+    let details = if available.is_empty() {
+        Vec::new()
+    } else {
+        vec![format!(
+            "wanted is {filter}; the source has {}",
+            available.join(", ")
+        )]
+    };
+    Mismatch {
+        details,
+        ..Mismatch::new(
+            Code::NoPlatform,
+            "no image available for specified arch list".to_owned(),
+        )
+    }
 }
 
 /// The destination answers that it has no such manifest.
@@ -142,7 +157,7 @@ pub fn compare(
                 .cloned()
                 .collect();
             if specs.is_empty() {
-                return Err(nothing_selected());
+                return Err(nothing_selected(filter, &[]));
             }
             if counted(specs) != counted(&selected) {
                 return Err(Mismatch {

@@ -30,6 +30,9 @@ pub struct Deep {
     seen: Mutex<HashMap<u128, Arc<Flight<State>>>>,
 }
 
+/// An image, and its blobs; none: it is an index.
+type Listed<'a> = (&'a Spec, Option<Vec<Blob>>);
+
 /// What a blob is at the destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum State {
@@ -53,16 +56,31 @@ impl Deep {
         }
     }
 
-    /// Looks at the blobs of these images.
+    /// Looks at the blobs of these images, which have to be images and not indexes if `are_images`.
     pub(super) fn check(
         &self,
         client: &Client,
         repository: &Repository,
         children: &[Spec],
+        are_images: bool,
         names: Names<'_>,
         log: &Logger,
     ) -> Result<(), Stop> {
         let images = read_manifests(client, repository, children, names, log)?;
+        let is_index = |(spec, blobs): &Listed<'_>| blobs.is_none().then(|| spec.digest.clone());
+        if are_images && let Some(digest) = images.iter().find_map(is_index) {
+            return Err(Stop::NotValidated(
+                Code::InvalidAnswer,
+                format!(
+                    "docker://{}@{digest}: it is an index, and was listed as an image",
+                    names.destination
+                ),
+            ));
+        }
+        let images: Vec<(&Spec, Vec<Blob>)> = images
+            .into_iter()
+            .filter_map(|(spec, blobs)| Some((spec, blobs?)))
+            .collect();
         let mut distinct: Vec<&Blob> = Vec::new();
         let mut indices = HashMap::new();
         for blob in images.iter().flat_map(|(_, blobs)| blobs) {
@@ -167,8 +185,8 @@ fn read_manifests<'a>(
     children: &'a [Spec],
     names: Names<'_>,
     log: &Logger,
-) -> Result<Vec<(&'a Spec, Vec<Blob>)>, Stop> {
-    let lists: Vec<Result<Vec<Blob>, Error>> = children
+) -> Result<Vec<Listed<'a>>, Stop> {
+    let lists: Vec<Result<Option<Vec<Blob>>, Error>> = children
         .par_iter()
         .map(|spec| client.blobs(Side::Destination, repository, &spec.digest, log))
         .collect();

@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use crate::image::Image;
 use crate::interrupt::Interrupt;
-use crate::manifest::{Filter, Manifest, Platform, Referrer, Spec};
+use crate::manifest::{Digest, Filter, Manifest, Platform, Referrer, Spec};
 use crate::recording::Recording;
 use crate::registry::{Client, Error, Side};
 use crate::report::{Code, Finding, Logger, Outcome};
@@ -144,11 +144,9 @@ impl Validator {
         let Some(source) = &found.images else {
             // It runs on no platform: it has to be there as it is.
             compare::compare_artifact(&found.digest, &destination)?;
-            let whole = [Spec {
-                digest: found.digest.clone(),
-                platform: Platform::default(),
-            }];
-            self.look_deeper(image, &found, &whole, &[], names, log)?;
+            let whole = whole(found.digest.clone());
+            let whole = std::slice::from_ref(&whole);
+            self.look_deeper(image, &found, whole, &[], names, log)?;
             return Ok(Outcome::Passed);
         };
         seen.source = Some(source.specs().to_vec());
@@ -173,17 +171,36 @@ impl Validator {
         names: Names<'_>,
         log: &Logger,
     ) -> Result<(), Stop> {
-        if let Some(deep) = &self.deep {
-            deep.check(&self.client, &image.destination, children, names, log)?;
-        }
+        let blobs_of = |images: &[Spec], are_images| match &self.deep {
+            Some(deep) => deep.check(
+                &self.client,
+                &image.destination,
+                images,
+                are_images,
+                names,
+                log,
+            ),
+            None => Ok(()),
+        };
+        blobs_of(children, true)?;
         if self.referrers {
-            self.check_referrers(image, found, children, attestations, log)?;
+            let attached = self.check_referrers(image, found, children, attestations, log)?;
+            let whole = attached.into_iter().map(whole);
+            blobs_of(&whole.collect::<Vec<_>>(), false)?;
         }
         Ok(())
     }
 
     fn read(&self, side: Side, image: &Image, log: &Logger) -> Result<Manifest, Error> {
         read(&self.client, side, image, log)
+    }
+}
+
+/// A manifest that runs on no platform.
+fn whole(digest: Digest) -> Spec {
+    Spec {
+        digest,
+        platform: Platform::default(),
     }
 }
 

@@ -26,7 +26,7 @@ enum Fate {
 
 impl Validator {
     /// What is attached to the source and to its compared images has to be at the destination, with the
-    /// same digest.
+    /// same digest. What that is.
     pub(super) fn check_referrers(
         &self,
         image: &Image,
@@ -34,7 +34,7 @@ impl Validator {
         children: &[Spec],
         attestations: &[Referrer],
         log: &Logger,
-    ) -> Result<(), Stop> {
+    ) -> Result<Vec<Digest>, Stop> {
         // The image that schema 1 was converted to is not the source's.
         let children = match found.images {
             Some(Source::Schema1(_)) => &[],
@@ -68,7 +68,7 @@ impl Validator {
             }
         }
         match (missing.len(), unknown) {
-            (0, None) => Ok(()),
+            (0, None) => Ok(distinct(wanted.into_iter().map(|referrer| referrer.digest))),
             (0, Some(error)) => Err(error.into()),
             (count, _) => Err(Mismatch {
                 details: missing,

@@ -57,6 +57,7 @@ impl Validator {
     }
 
     fn recorded(&self, source: &recording::Source) -> Result<Found, Stop> {
+        let available = source.images.as_deref().unwrap_or_default();
         let images = match (&source.images, source.media_type) {
             (None, _) => None,
             (Some(images), MediaType::OciIndex | MediaType::DockerList) => {
@@ -67,10 +68,8 @@ impl Validator {
             }
             (Some(images), media_type) => {
                 // Every recorded image has one: it is checked when the recording is read.
-                let only = images
-                    .first()
-                    .cloned()
-                    .ok_or_else(compare::nothing_selected)?;
+                let nothing = || compare::nothing_selected(&self.filter, &[]);
+                let only = images.first().cloned().ok_or_else(nothing)?;
                 Some(match media_type {
                     MediaType::Schema1 | MediaType::Schema1Signed => Source::Schema1(only),
                     _ => Source::Image(only),
@@ -79,7 +78,9 @@ impl Validator {
         };
         Ok(Found {
             digest: source.digest.clone(),
-            images: images.map(|images| self.selected(images)).transpose()?,
+            images: images
+                .map(|images| self.selected(images, available))
+                .transpose()?,
             attestations: Vec::new(),
             destination: None,
         })
@@ -154,11 +155,20 @@ impl Validator {
             }
             Body::Artifact => return Ok((None, Vec::new())),
         };
-        Ok((Some(self.selected(images)?), reader.into_attestations()))
+        let available = match &top.manifest.body {
+            // Nothing is selected: all of them, for the message.
+            Body::Index(entries) if images.specs().is_empty() => {
+                let all = Reader::new(&self.client, top.side, repository, None, log);
+                all.images(entries).unwrap_or_default()
+            }
+            _ => images.specs().to_vec(),
+        };
+        let images = self.selected(images, &available)?;
+        Ok((Some(images), reader.into_attestations()))
     }
 
-    /// The images, if there are any that are validated.
-    fn selected(&self, images: Source) -> Result<Source, Stop> {
+    /// The images, if there are any that are validated; `available`: all that the source says it has.
+    fn selected(&self, images: Source, available: &[Spec]) -> Result<Source, Stop> {
         let is_any = match &images {
             Source::Index(specs) => !specs.is_empty(),
             Source::Image(spec) | Source::Schema1(spec) => self.filter.selects(&spec.platform),
@@ -166,7 +176,7 @@ impl Validator {
         if is_any {
             Ok(images)
         } else {
-            Err(compare::nothing_selected().into())
+            Err(compare::nothing_selected(&self.filter, available).into())
         }
     }
 }
