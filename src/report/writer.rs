@@ -120,6 +120,8 @@ impl Writer {
             }
             state.writer.progress.update(&state.totals);
         }
+        // The images that a signal gave up may have come to their end before the signal was seen.
+        state.totals.signal = state.totals.signal.or_else(|| signals.try_recv().ok());
         state.end()
     }
 }
