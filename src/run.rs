@@ -43,9 +43,11 @@ pub fn run(options: Options) -> Result<Exit, RunError> {
         Input::File(path) => List::open(path)?,
         Input::Stream | Input::Typed => (List::stdin(), None),
     };
-    let files = Files::open(&options, &list)?;
+    // First what may fail and changes nothing: the files take the place of what a killed run left.
+    setup::refuse_shared_files(&options)?;
     let interrupt = Arc::new(Interrupt::new());
     let job = Arc::new(setup::job(&options, &interrupt)?);
+    let files = Files::open(&options, &list)?;
     let total = total.map(|total| total / options.shard.map_or(1, |shard| shard.count));
     let is_typed = options.input == Input::Typed;
     let at_terminal = is_typed && stdin().is_terminal();

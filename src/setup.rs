@@ -58,26 +58,6 @@ impl Files {
     /// # Errors
     /// [`RunError`]; nothing has been changed then.
     pub fn open(options: &Options, list: &List) -> Result<Self, RunError> {
-        let named = |kind: Kind, name: &'_ Option<PathBuf>| Some((kind, name.clone()?));
-        let outputs = [
-            Some((FAILED_LIST, options.output.clone())),
-            named(REPORT, &options.report),
-            named(METRICS, &options.metrics),
-            named(RECORDING, &options.record),
-        ];
-        let outputs: Vec<(Kind, &Path)> = outputs
-            .iter()
-            .flatten()
-            .map(|(kind, name)| (*kind, name.as_path()))
-            .collect();
-        let inputs: Vec<(&str, &Path)> = [
-            ("recording", &options.recorded),
-            ("certificate file", &options.ca_file),
-        ]
-        .into_iter()
-        .filter_map(|(what, name)| Some((what, name.as_deref()?)))
-        .collect();
-        refuse_shared(&outputs, &inputs)?;
         let record = |name: &PathBuf| RecordingFile::create(name, list);
         let report = |name: &PathBuf| Report::create(name, list, looked(options));
         let metrics = |name: &PathBuf| Metrics::create(name, list, options.shard);
@@ -88,6 +68,33 @@ impl Files {
             failed: FailedList::create(&options.output, Some(list))?,
         })
     }
+}
+
+/// No file is written that is read, or twice.
+///
+/// # Errors
+/// [`OutputError::Taken`].
+pub fn refuse_shared_files(options: &Options) -> Result<(), OutputError> {
+    let named = |kind: Kind, name: &'_ Option<PathBuf>| Some((kind, name.clone()?));
+    let outputs = [
+        Some((FAILED_LIST, options.output.clone())),
+        named(REPORT, &options.report),
+        named(METRICS, &options.metrics),
+        named(RECORDING, &options.record),
+    ];
+    let outputs: Vec<(Kind, &Path)> = outputs
+        .iter()
+        .flatten()
+        .map(|(kind, name)| (*kind, name.as_path()))
+        .collect();
+    let inputs: Vec<(&str, &Path)> = [
+        ("recording", &options.recorded),
+        ("certificate file", &options.ca_file),
+    ]
+    .into_iter()
+    .filter_map(|(what, name)| Some((what, name.as_deref()?)))
+    .collect();
+    refuse_shared(&outputs, &inputs)
 }
 
 /// What the report says of the run.

@@ -118,6 +118,49 @@ fn a_list_that_cannot_be_read_is_a_usage_error() {
 }
 
 #[test]
+fn a_list_that_breaks_off_replaces_nothing() {
+    let dir = Dir::new();
+    let list = b"127.0.0.1:1/x 127.0.0.1:1/x 1\n\0\n127.0.0.1:1/y 127.0.0.1:1/y 1\n";
+    dir.write("failed.txt", list);
+    let shell = format!(
+        "{} mirror-validate --retries 0 -f - -o failed.txt <failed.txt",
+        env!("CARGO_BIN_EXE_image-tools")
+    );
+    dir.command("sh")
+        .arg("-c")
+        .arg(shell)
+        .run()
+        .code(2)
+        .has("line 2 has a NUL byte")
+        .has("; found so far: failed.txt.partial\n");
+    assert_eq!(dir.read("failed.txt").as_bytes(), list);
+    assert_eq!(
+        dir.read("failed.txt.partial"),
+        "127.0.0.1:1/x 127.0.0.1:1/x 1\n"
+    );
+    // Nothing was found: the older list stays all the same.
+    dir.validate()
+        .args("-f - -o failed.txt")
+        .stdin(b"\0\n")
+        .run()
+        .code(2)
+        .has_not("found so far");
+    assert_eq!(dir.read("failed.txt").as_bytes(), list);
+    assert!(!dir.has("failed.txt.partial"));
+}
+
+#[test]
+fn what_a_killed_run_left_outlives_one_that_cannot_begin() {
+    let dir = Dir::new();
+    dir.write("list.txt", "x x 1\n");
+    dir.write("mirror-validate-failed.txt.partial", "found\n");
+    for args in ["--recorded nowhere.json", "--ca-file nowhere.pem"] {
+        dir.validate().args("-f list.txt").args(args).run().code(2);
+        assert_eq!(dir.read("mirror-validate-failed.txt.partial"), "found\n");
+    }
+}
+
+#[test]
 fn a_line_of_a_mebibyte_is_not_validated_and_kept() {
     let dir = Dir::new();
     let line = "a".repeat(1024 * 1024);

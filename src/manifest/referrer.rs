@@ -28,6 +28,9 @@ pub struct Referrer {
     pub artifact_type: String,
 }
 
+/// The longest media type, in bytes (RFC 6838, 4.2: two names of 127 characters).
+const MAX_TYPE: usize = 255;
+
 /// How a manifest is attached to another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -82,6 +85,12 @@ pub fn referrers(bytes: &[u8], subject: &Digest) -> Result<Vec<Referrer>, Manife
     let referrer = |(index, entry): (usize, &Value)| {
         let digest = entry_digest(index, entry)?;
         let artifact_type = entry.get("artifactType").and_then(Value::as_str);
+        if artifact_type.is_some_and(|name| name.len() > MAX_TYPE) {
+            return Err(ManifestError::Damaged(format!(
+                "entry {} of the index: its artifactType is longer than {MAX_TYPE} bytes",
+                index + 1
+            )));
+        }
         Ok(Referrer {
             subject: subject.clone(),
             by: Link::Referrers,
@@ -115,6 +124,8 @@ mod tests {
         assert_eq!((found.len(), found[0].artifact_type.as_str()), (2, "t"));
         assert!(referrers(br#"{"manifests": [{"digest": "sha256:../x"}]}"#, &subject).is_err());
         assert!(referrers(br#"{"manifests": null}"#, &subject).is_ok());
+        let long = list.replace("\"t\"", &format!("\"{}\"", "t".repeat(256)));
+        assert!(referrers(long.as_bytes(), &subject).is_err());
     }
 
     #[test]

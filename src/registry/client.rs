@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ureq::http::Method;
@@ -15,7 +15,6 @@ use super::error::{Error, Trouble, describe, words};
 use super::host::{Answer, Host, Query};
 use super::http::{Response, Want, without_secrets};
 use super::proxy::Proxies;
-use super::referrers::Unlisted;
 use super::tls::{CertsD, Trust, TrustError};
 use super::transport::Transport;
 use super::wire::Wire;
@@ -53,7 +52,6 @@ pub struct Client {
     wire: Wire,
     credentials: Arc<Credentials>,
     hosts: Mutex<HashMap<HostKey, Arc<Host>>>,
-    unlisted: Mutex<Unlisted>,
 }
 
 impl Client {
@@ -76,7 +74,6 @@ impl Client {
             wire,
             credentials: Arc::new(settings.credentials),
             hosts: Mutex::default(),
-            unlisted: Mutex::default(),
         })
     }
 
@@ -127,11 +124,6 @@ impl Client {
     ) -> Result<Option<Vec<u8>>, Error> {
         let (manifest, bytes) = self.manifest_and_bytes(side, repository, reference, log)?;
         Ok(manifest.media_type.is_index().then_some(bytes))
-    }
-
-    /// The repositories whose registry is known not to list referrers.
-    pub(super) fn unlisted(&self) -> MutexGuard<'_, Unlisted> {
-        self.unlisted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn manifest_and_bytes(
@@ -395,7 +387,7 @@ fn is_of_registry(response: &Response) -> bool {
 }
 
 /// Whether a body is an error as registries write it, not as a store does.
-pub(super) fn has_errors(response: &Response) -> bool {
+fn has_errors(response: &Response) -> bool {
     serde_json::from_slice::<serde_json::Value>(&response.body)
         .is_ok_and(|body| body.get("errors").is_some())
 }

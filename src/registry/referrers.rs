@@ -3,18 +3,16 @@
 //! Specification: OCI distribution-spec, "Listing Referrers"; where a registry does not know that,
 //! "Referrers Tag Schema".
 
-use std::collections::HashSet;
-
 use serde_json::{Map, Value};
 use ureq::http::Method;
 use url::Url;
 
 use super::Side;
-use super::client::{Client, Question, has_errors};
+use super::client::{Client, Question};
 use super::error::Error;
 use super::http::{Response, Want};
 use crate::manifest::{Digest, Link, MAX_BYTES, MAX_ENTRIES, MediaType, Referrer, referrers};
-use crate::reference::{Reference, Repository};
+use crate::reference::{DOCKER_HUB, Reference, Repository};
 use crate::report::Logger;
 
 /// The media type of a list of referrers.
@@ -22,9 +20,6 @@ const ACCEPT: [&str; 1] = [MediaType::OciIndex.as_str()];
 
 /// The most pages of one list of referrers.
 const MAX_PAGES: usize = 1000;
-
-/// The repositories whose registry does not know what a list of referrers is.
-pub(super) type Unlisted = HashSet<(Side, Repository)>;
 
 impl Client {
     /// What is attached to a manifest, by reference or by cosign's tags, in a fixed order.
@@ -67,11 +62,15 @@ impl Client {
         log: &Logger,
     ) -> Result<Option<Digest>, Error> {
         let reference = Reference::Tag(link.tag(subject));
-        match self.head(side, repository, &reference, log) {
-            Ok(Some(digest)) => return Ok(Some(digest)),
-            Ok(None) | Err(Error::Denied(_) | Error::Invalid(_)) => {}
-            Err(Error::Missing(_)) => return Ok(None),
-            Err(error) => return Err(error),
+        // What HEAD denies, GET has to confirm, and mostly there is nothing: one GET is less than both.
+        // Not at Docker Hub, whose HEAD can be relied on and whose GETs are counted.
+        if repository.registry == DOCKER_HUB {
+            match self.head(side, repository, &reference, log) {
+                Ok(Some(digest)) => return Ok(Some(digest)),
+                Ok(None) | Err(Error::Denied(_) | Error::Invalid(_)) => {}
+                Err(Error::Missing(_)) => return Ok(None),
+                Err(error) => return Err(error),
+            }
         }
         match self.manifest(side, repository, &reference, log) {
             Ok(manifest) => Ok(Some(manifest.digest)),
@@ -92,16 +91,9 @@ impl Client {
         subject: &Digest,
         log: &Logger,
     ) -> Result<Vec<Referrer>, Error> {
-        let key = (side, repository.clone());
-        if !self.unlisted().contains(&key) {
-            match self.ask_for_list(side, repository, subject, log)? {
-                List::Of(list) => return Ok(list),
-                // Other subjects of the repository may have one.
-                List::NotOfSubject => {}
-                List::Unknown => {
-                    self.unlisted().insert(key);
-                }
-            }
+        // Asked for each subject anew: some registries say 404 of one that they do not have.
+        if let Some(list) = self.ask_for_list(side, repository, subject, log)? {
+            return Ok(list);
         }
         let reference = Reference::Tag(Link::Referrers.tag(subject));
         match self.index_bytes(side, repository, &reference, log) {
@@ -115,14 +107,14 @@ impl Client {
         }
     }
 
-    /// The registry's list, all pages.
+    /// The registry's list, all pages; none where it has none or does not know the question.
     fn ask_for_list(
         &self,
         side: Side,
         repository: &Repository,
         subject: &Digest,
         log: &Logger,
-    ) -> Result<List, Error> {
+    ) -> Result<Option<Vec<Referrer>>, Error> {
         let mut found = Vec::new();
         let mut path = format!("{}/referrers/{subject}", repository.registry_path());
         for page in 0..MAX_PAGES {
@@ -134,13 +126,11 @@ impl Client {
                 want: Want::Body(MAX_BYTES),
             };
             let answer = self.send(side, &question, log)?;
-            if page == 0 && matches!(answer.response.status.as_u16(), 400 | 404 | 405 | 406) {
-                // Some registries say so of a subject that they do not have.
-                return Ok(if answer.is_registry_s && has_errors(&answer.response) {
-                    List::NotOfSubject
-                } else {
-                    List::Unknown
-                });
+            // Of a store to which the registry redirects, it says nothing of the referrers.
+            let is_store_s = !answer.is_registry_s && is_xml(&answer.response);
+            let status = answer.response.status.as_u16();
+            if page == 0 && matches!(status, 400 | 404 | 405 | 406) && !is_store_s {
+                return Ok(None);
             }
             let invalid = |why: &str| Error::Invalid(question.trouble(why));
             let response =
@@ -152,7 +142,7 @@ impl Client {
             if !is_list(&response) {
                 // Servers that do not know the question answer anything, but not with this type.
                 if page == 0 && !is_index(&response.header("content-type").unwrap_or_default()) {
-                    return Ok(List::Unknown);
+                    return Ok(None);
                 }
                 return Err(invalid("the answer is not a list of referrers"));
             }
@@ -163,7 +153,7 @@ impl Client {
                 ))));
             }
             match next_page(&response) {
-                None => return Ok(List::Of(found)),
+                None => return Ok(Some(found)),
                 Some(Ok(next)) => path = next,
                 Some(Err(())) => {
                     return Err(invalid(
@@ -185,14 +175,9 @@ impl Client {
     }
 }
 
-/// What a registry says to the question for a list of referrers.
-enum List {
-    /// This list; it may be empty.
-    Of(Vec<Referrer>),
-    /// It has none for this subject.
-    NotOfSubject,
-    /// It does not know the question.
-    Unknown,
+/// Whether a body is XML, as stores write their errors.
+fn is_xml(response: &Response) -> bool {
+    !response.is_html() && response.body.trim_ascii_start().starts_with(b"<")
 }
 
 fn is_index(name: &str) -> bool {

@@ -45,6 +45,16 @@ impl FailedList {
         self.lines.as_mut().map_or(Ok(()), Spool::sync)
     }
 
+    /// Leaves what there is in the partial file, because the list is not whole; its name, if there is anything.
+    ///
+    /// # Errors
+    /// As [`FailedList::sync`].
+    pub fn leave(&mut self) -> Result<Option<String>, OutputError> {
+        self.sync()?;
+        let lines = self.lines.take().filter(|lines| !lines.is_empty());
+        Ok(lines.map(|mut lines| lines.output().partial_name()))
+    }
+
     /// Ends the list: its file where there are lines, no file where there are none.
     ///
     /// # Errors

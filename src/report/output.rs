@@ -295,16 +295,21 @@ impl Output {
         if self.file.metadata().is_ok_and(|found| found.len() == 0) {
             return self.refused(error);
         }
-        let is_link = fs::symlink_metadata(&self.name).is_ok_and(|found| found.is_symlink());
         OutputError::Left {
             kind: self.kind,
             name: show(&self.name),
             error,
-            partial: if is_link {
-                show(&self.partial)
-            } else {
-                show(&suffixed(&self.name, PARTIAL))
-            },
+            partial: self.partial_name(),
+        }
+    }
+
+    /// The name of the partial file, for messages.
+    pub fn partial_name(&self) -> String {
+        let is_link = fs::symlink_metadata(&self.name).is_ok_and(|found| found.is_symlink());
+        if is_link {
+            show(&self.partial)
+        } else {
+            show(&suffixed(&self.name, PARTIAL))
         }
     }
 

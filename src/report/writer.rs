@@ -66,6 +66,8 @@ struct State {
     freed: usize,
     /// The failed list could not be written.
     list_broke: bool,
+    /// The list was not read to its end: its failed list is not whole, and replaces nothing.
+    is_cut: bool,
     /// The last line on the terminal is a prompt.
     at_prompt: bool,
     /// After a signal: when the images in flight are given up.
@@ -85,6 +87,7 @@ impl Writer {
             freed: 0,
             deadline: None,
             list_broke: false,
+            is_cut: false,
             at_prompt: false,
         };
         loop {
@@ -157,6 +160,7 @@ impl State {
             }
             Event::ListBroke(message) => {
                 self.totals.broke = true;
+                self.is_cut = true;
                 self.log(Level::Error, None, &line::one_line(&message));
             }
             Event::Prompt(text) => {
@@ -334,7 +338,12 @@ impl State {
     /// Puts all files in their places; those that the summary names.
     fn finish_files(&mut self, elapsed: Duration) -> Vec<String> {
         let mut named = Vec::new();
-        if !self.list_broke {
+        if self.is_cut && !self.list_broke {
+            match self.writer.failed.leave() {
+                Ok(name) => named.extend(name.map(|name| format!("found so far: {name}"))),
+                Err(error) => self.broke(&error),
+            }
+        } else if !self.list_broke {
             match self.writer.failed.finish() {
                 Ok(path) => {
                     named.extend(path.map(|path| format!("failed list: {}", path.display())));
