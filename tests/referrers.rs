@@ -459,6 +459,22 @@ fn a_subject_that_a_registry_does_not_know_says_nothing_of_the_others() {
 }
 
 #[test]
+fn a_tag_that_head_denies_may_be_there() {
+    let mut content = Content::default();
+    let (index, _) = index(&mut content);
+    let destination = Server::of(content.clone());
+    let signature = content.image("team/x", OCI, "linux/amd64", "signature");
+    content.tag("team/x", &tag(&index, ".sig"), &signature);
+    let source = Server::start(move |request| match request.method.as_str() {
+        "HEAD" => Reply::new(404),
+        _ => answer(&content, request),
+    });
+    validate(&source.name(), &destination.name(), "--referrers")
+        .code(1)
+        .has(&format!("tag {} sha256:", tag(&index, ".sig")));
+}
+
+#[test]
 fn what_is_attached_to_a_single_image_or_an_artifact_counts_too() {
     let mut content = Content::default();
     let image = content.image("team/x", OCI, "linux/amd64", "a");
