@@ -4,6 +4,7 @@
 mod cli;
 mod escape;
 mod exit;
+mod fingerprint;
 mod flight;
 mod image;
 mod interrupt;

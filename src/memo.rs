@@ -5,9 +5,9 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::fingerprint::Fingerprints;
 use crate::image::Image;
 use crate::report::Outcome;
 
@@ -48,7 +48,7 @@ enum Ending {
 /// Shared by the reader of the list and the threads of the pool.
 #[derive(Debug, Default)]
 pub struct Memo {
-    hashers: [RandomState; 2],
+    fingerprints: Fingerprints,
     inner: Mutex<Inner>,
 }
 
@@ -62,7 +62,7 @@ impl Memo {
     /// What this line has to do for its image.
     pub fn begin(&self, image: &Image, line: u64) -> Turn {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        match inner.images.entry(self.key(image)) {
+        match inner.images.entry(self.fingerprints.of(image)) {
             Entry::Vacant(entry) => {
                 entry.insert(State {
                     line,
@@ -93,7 +93,7 @@ impl Memo {
 
     /// Keeps the outcome, and returns the lines that waited for it.
     pub fn end(&self, image: &Image, line: u64, outcome: &Outcome) -> Vec<u64> {
-        let key = self.key(image);
+        let key = self.fingerprints.of(image);
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = match outcome {
             Outcome::Passed | Outcome::Recorded(_) => Some(Ending::Passed),
@@ -114,15 +114,6 @@ impl Memo {
             }) => lines,
             _ => Vec::new(),
         }
-    }
-
-    /// 128 bits: no two images of a run share them.
-    fn key(&self, image: &Image) -> u128 {
-        let [high, low] = self
-            .hashers
-            .each_ref()
-            .map(|hasher| u128::from(hasher.hash_one(image)));
-        high << 64 | low
     }
 }
 

@@ -65,7 +65,7 @@ impl Files {
             recording: options.record.as_ref().map(record).transpose()?,
             report: options.report.as_ref().map(report).transpose()?,
             metrics: options.metrics.as_ref().map(metrics).transpose()?,
-            failed: FailedList::create(&options.output, Some(list))?,
+            failed: FailedList::create(&options.output, list)?,
         })
     }
 }

@@ -508,13 +508,7 @@ fn a_full_look_takes_constant_memory_and_tells_how_much_was_read() {
 fn a_signal_ends_a_full_look_within_a_second() {
     let content = usual();
     let source = Server::of(content.clone());
-    let destination = Server::start(move |request| {
-        let reply = answer(&content, request);
-        match request.path.contains("/blobs/") {
-            true => reply.how(How::Stall),
-            false => reply,
-        }
-    });
+    let destination = Server::stalling(content, "/blobs/");
     let dir = Dir::new();
     dir.write("list.txt", "team/x team/x 1\n");
     let mut running = dir

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use crate::support::dir::starts_with_time;
-use crate::support::{Content, Dir, How, Reply, Server, answer, wait_until};
+use crate::support::{Content, Dir, Server, wait_until};
 
 /// `team/good` passes; `team/bad` is not at the destination.
 fn registries() -> (Server, Server) {
@@ -219,13 +219,7 @@ fn stalling() -> (Server, Server) {
     content.multi("team/good", "1", &["linux/amd64"], "a");
     let destination = content.clone();
     content.multi("team/bad", "1", &["linux/amd64"], "a");
-    let source = Server::start(move |request| {
-        if request.path.contains("team/slow") {
-            Reply::new(200).how(How::Stall)
-        } else {
-            answer(&content, request)
-        }
-    });
+    let source = Server::stalling(content, "team/slow");
     (source, Server::of(destination))
 }
 

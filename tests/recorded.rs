@@ -5,8 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Content, Dir, How, INDEX, LIST, OCI, Registry, Reply, Server, V2, answer, descriptor, digest,
-    entry,
+    Content, Dir, INDEX, LIST, OCI, Registry, Reply, Server, V2, answer, descriptor, digest, entry,
 };
 
 /// A recording without its time.
@@ -564,13 +563,7 @@ fn what_is_attached_to_the_sources_is_recorded_too() {
 fn two_runs_cannot_extend_one_recording() {
     let mut content = Content::default();
     content.multi("team/x", "1", &["linux/amd64"], "a");
-    let server = Server::start(move |request| {
-        let reply = answer(&content, request);
-        match request.path.contains("/y/") {
-            true => reply.how(How::Stall),
-            false => reply,
-        }
-    });
+    let server = Server::stalling(content, "/y/");
     let dir = Dir::new();
     dir.write("list.txt", "team/x y/y 1\nteam/y y/y 1\n");
     let flags = format!("-f list.txt --record s.json -s {}", server.name());
@@ -592,13 +585,7 @@ fn an_interrupted_recording_says_what_it_lacks() {
     for number in 0..3 {
         content.multi(&format!("team/x{number}"), "1", &["linux/amd64"], "a");
     }
-    let server = Server::start(move |request| {
-        let reply = answer(&content, request);
-        match request.path.contains("/x1/") {
-            true => reply.how(How::Stall),
-            false => reply,
-        }
-    });
+    let server = Server::stalling(content, "/x1/");
     let dir = Dir::new();
     dir.write("list.txt", "team/x0 y/y 1\nteam/x1 y/y 1\nteam/x2 y/y 1\n");
     let mut running = dir

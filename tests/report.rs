@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Content, Dir, How, INDEX, LIST, OCI, Registry, Reply, Run, Server, V2, answer, digest, entry,
+    Content, Dir, INDEX, LIST, OCI, Registry, Reply, Run, Server, V2, answer, digest, entry,
 };
 
 fn schema() -> PathBuf {
@@ -350,13 +350,7 @@ fn a_report_is_written_whatever_the_run_does() {
 fn stalling() -> Server {
     let mut content = Content::default();
     content.multi("team/x", "1", &["linux/amd64"], "a");
-    Server::start(move |request| {
-        let reply = answer(&content, request);
-        match request.path.contains("team/y") {
-            true => reply.how(How::Stall),
-            false => reply,
-        }
-    })
+    Server::stalling(content, "team/y")
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::report::Logger;
 
 impl Client {
     /// The length in bytes of a blob that the registry holds. `expected`: what it should be, if that
-    /// is known; only then is HEAD believed.
+    /// is known; HEAD is believed where it does not say otherwise.
     ///
     /// # Errors
     /// [`Error::Missing`] only where the registry says that it does not have it.
@@ -38,11 +38,9 @@ impl Client {
         };
         match ask(Method::HEAD, Want::Body(0)) {
             Ok(response) => {
-                let told = told_length(&response);
-                match (told, expected) {
-                    (Some(told), Some(expected)) if told == expected => return Ok(told),
-                    (Some(told), None) => return Ok(told),
-                    _ => {}
+                let is_expected = |told: &u64| expected.is_none_or(|expected| expected == *told);
+                if let Some(told) = told_length(&response).filter(is_expected) {
+                    return Ok(told);
                 }
             }
             // Stores refuse HEAD where only GET was signed.

@@ -117,7 +117,8 @@ impl Client {
     ) -> Result<Option<Vec<Referrer>>, Error> {
         let mut found = Vec::new();
         let mut path = format!("{}/referrers/{subject}", repository.registry_path());
-        for page in 0..MAX_PAGES {
+        let mut page = 0;
+        loop {
             let question = Question {
                 method: Method::GET,
                 repository,
@@ -154,7 +155,15 @@ impl Client {
             }
             match next_page(&response) {
                 None => return Ok(Some(found)),
-                Some(Ok(next)) => path = next,
+                Some(Ok(_)) if page + 1 == MAX_PAGES => {
+                    return Err(Error::Invalid(question.trouble(format!(
+                        "the list of referrers has more than {MAX_PAGES} pages"
+                    ))));
+                }
+                Some(Ok(next)) => {
+                    path = next;
+                    page += 1;
+                }
                 Some(Err(())) => {
                     return Err(invalid(
                         "the list of referrers goes on at a place that is not this registry's",
@@ -162,16 +171,6 @@ impl Client {
                 }
             }
         }
-        let question = Question {
-            method: Method::GET,
-            repository,
-            path,
-            accept: &[],
-            want: Want::FirstByte,
-        };
-        Err(Error::Invalid(question.trouble(format!(
-            "the list of referrers has more than {MAX_PAGES} pages"
-        ))))
     }
 }
 

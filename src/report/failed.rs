@@ -21,7 +21,7 @@ impl FailedList {
     ///
     /// # Errors
     /// [`OutputError`]; nothing has been changed then.
-    pub fn create(output: &Path, input: Option<&List>) -> Result<Self, OutputError> {
+    pub fn create(output: &Path, input: &List) -> Result<Self, OutputError> {
         // `-o /dev/null`: the list is not wanted.
         if fs::metadata(output).is_ok_and(|found| found.file_type().is_char_device()) {
             return Ok(Self { lines: None });

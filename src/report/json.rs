@@ -78,7 +78,7 @@ impl Report {
     pub fn create(name: &Path, input: &List, run: Looked) -> Result<Self, OutputError> {
         Ok(Self {
             run,
-            lines: Spool::new(Output::create(REPORT, name, Some(input))?),
+            lines: Spool::new(Output::create(REPORT, name, input)?),
             begun: Utc::now(),
             list: input.name().to_owned(),
         })

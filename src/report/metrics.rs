@@ -29,7 +29,7 @@ impl Metrics {
     /// # Errors
     /// [`OutputError`]; nothing has been changed then.
     pub fn create(name: &Path, input: &List, shard: Option<Shard>) -> Result<Self, OutputError> {
-        let output = Output::create(METRICS, name, Some(input))?;
+        let output = Output::create(METRICS, name, input)?;
         let mut labels = format!("list=\"{}\"", value(input.name()));
         if let Some(shard) = shard {
             // Writing to a String cannot fail.

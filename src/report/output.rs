@@ -154,7 +154,7 @@ impl Output {
     ///
     /// # Errors
     /// [`OutputError`]; nothing has been changed then.
-    pub fn create(kind: Kind, name: &Path, input: Option<&List>) -> Result<Self, OutputError> {
+    pub fn create(kind: Kind, name: &Path, input: &List) -> Result<Self, OutputError> {
         let shown = || show(name);
         if name == Path::new("-") {
             return Err(OutputError::NotRegular {
@@ -183,7 +183,7 @@ impl Output {
                 });
             }
             // The failed list may replace the list that it was made from.
-            Ok(found) if kind != FAILED_LIST && input.is_some_and(|list| list.is_file(&found)) => {
+            Ok(found) if kind != FAILED_LIST && input.is_file(&found) => {
                 return Err(OutputError::Taken {
                     kind,
                     name: shown(),
@@ -201,9 +201,7 @@ impl Output {
         // A link stays a link: the file that it leads to is replaced.
         let path = fs::canonicalize(name).unwrap_or_else(|_| name.to_owned());
         for place in [PARTIAL, SORTED].map(|suffix| suffixed(&path, suffix)) {
-            if let (Some(input), Ok(found)) = (input, fs::metadata(place))
-                && input.is_file(&found)
-            {
+            if fs::metadata(place).is_ok_and(|found| input.is_file(&found)) {
                 return Err(OutputError::InputIsPartial {
                     kind,
                     list: input.name().to_owned(),

@@ -40,7 +40,7 @@ impl RecordingFile {
     pub fn create(name: &Path, input: &List) -> Result<Self, RecordError> {
         // First the lock: another run may be about to put its recording there.
         let mut file = Self {
-            sources: Spool::new(Output::create(RECORDING, name, Some(input))?),
+            sources: Spool::new(Output::create(RECORDING, name, input)?),
             known: BTreeSet::new(),
             missing: BTreeSet::new(),
         };

@@ -127,6 +127,28 @@ pub fn destination_not_an_index(names: Names<'_>, media_type: &str) -> Mismatch 
     )
 }
 
+/// None of these children may be missing, by what the destination answers for each.
+///
+/// # Errors
+/// Those that are.
+pub fn refuse_missing<T>(
+    names: Names<'_>,
+    children: &[Spec],
+    answers: &[T],
+    is_missing: impl Fn(&T) -> bool,
+) -> Result<(), Mismatch> {
+    let answered = children.iter().zip(answers);
+    let missing: Vec<Digest> = answered
+        .filter(|(_, answer)| is_missing(answer))
+        .map(|(spec, _)| spec.digest.clone())
+        .collect();
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(children_missing(names, &missing))
+    }
+}
+
 /// Children that the destination lists but does not have.
 pub fn children_missing(names: Names<'_>, missing: &[Digest]) -> Mismatch {
     let list: Vec<String> = missing

@@ -1,13 +1,13 @@
 //! Looking below the manifests: whether the blobs of the destination's images are there and sound.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
 use super::Stop;
 use super::compare::{self, Mismatch, Names};
+use crate::fingerprint::Fingerprints;
 use crate::flight::Flight;
 use crate::manifest::{Blob, Digest, Spec};
 use crate::reference::Repository;
@@ -26,7 +26,7 @@ pub enum Depth {
 /// Looks at blobs; each one of a repository once in a run.
 pub struct Deep {
     depth: Depth,
-    hashers: [RandomState; 2],
+    fingerprints: Fingerprints,
     seen: Mutex<HashMap<u128, Arc<Flight<State>>>>,
 }
 
@@ -51,7 +51,7 @@ impl Deep {
     pub fn new(depth: Depth) -> Self {
         Self {
             depth,
-            hashers: Default::default(),
+            fingerprints: Fingerprints::default(),
             seen: Mutex::default(),
         }
     }
@@ -141,16 +141,11 @@ impl Deep {
         blob: &Blob,
         log: &Logger,
     ) -> Result<State, Error> {
-        // 128 bits: no two blobs of a run share them.
-        let [high, low] = self
-            .hashers
-            .each_ref()
-            .map(|hasher| u128::from(hasher.hash_one((repository, key(blob)))));
         let flight = self
             .seen
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .entry(high << 64 | low)
+            .entry(self.fingerprints.of(&(repository, key(blob))))
             .or_insert_with(|| Arc::new(Flight::new()))
             .clone();
         let find_out = || match self.depth {
@@ -190,15 +185,8 @@ fn read_manifests<'a>(
         .par_iter()
         .map(|spec| client.blobs(Side::Destination, repository, &spec.digest, log))
         .collect();
-    let missing: Vec<Digest> = children
-        .iter()
-        .zip(&lists)
-        .filter(|(_, list)| matches!(list, Err(Error::Missing(_))))
-        .map(|(spec, _)| spec.digest.clone())
-        .collect();
-    if !missing.is_empty() {
-        return Err(compare::children_missing(names, &missing).into());
-    }
+    let is_missing = |list: &Result<_, Error>| matches!(list, Err(Error::Missing(_)));
+    compare::refuse_missing(names, children, &lists, is_missing)?;
     let images = children.iter().zip(lists);
     images.map(|(spec, list)| Ok((spec, list?))).collect()
 }

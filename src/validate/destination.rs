@@ -6,7 +6,7 @@ use super::compare::{self, Names, Source};
 use super::specs::{Reader, Unreadable};
 use super::{Stop, Validator};
 use crate::image::Image;
-use crate::manifest::{Body, Digest, Manifest, Referrer, Spec};
+use crate::manifest::{Body, Manifest, Referrer, Spec};
 use crate::registry::{Error, Side};
 use crate::report::{Code, Logger};
 
@@ -98,15 +98,8 @@ impl Validator {
                 )?)
         };
         let answers: Vec<Result<bool, Error>> = children.par_iter().map(has).collect();
-        let missing: Vec<Digest> = children
-            .iter()
-            .zip(&answers)
-            .filter(|(_, answer)| matches!(answer, Ok(false)))
-            .map(|(spec, _)| spec.digest.clone())
-            .collect();
-        if !missing.is_empty() {
-            return Err(compare::children_missing(names, &missing).into());
-        }
+        let is_missing = |answer: &Result<bool, Error>| matches!(answer, Ok(false));
+        compare::refuse_missing(names, children, &answers, is_missing)?;
         for answer in answers {
             answer?;
         }

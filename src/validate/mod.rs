@@ -152,8 +152,9 @@ impl Validator {
         seen.source = Some(source.specs().to_vec());
         let (specs, attestations) =
             self.reduce_destination(image, source, &destination, names, log)?;
-        seen.destination = Some(specs.clone());
-        let children = compare::compare(source, &specs, &self.filter, names)?;
+        let compared = compare::compare(source, &specs, &self.filter, names);
+        seen.destination = Some(specs);
+        let children = compared?;
         if self.deep.is_none() {
             self.ask_for_children(image, &destination, &children, names, log)?;
         }

@@ -137,6 +137,17 @@ impl Server {
         Self::start(move |request| answer(&content, request))
     }
 
+    /// A registry that holds this content, and never answers where this text is in the path.
+    pub fn stalling(content: Content, part: &'static str) -> Self {
+        Self::start(move |request| {
+            let reply = answer(&content, request);
+            if request.path.contains(part) {
+                return reply.how(How::Stall);
+            }
+            reply
+        })
+    }
+
     fn listen(tls: Option<Arc<ServerConfig>>, handler: Box<Handler>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("its address").port();

@@ -1,0 +1,31 @@
+//! Fingerprints: what stands for something larger in a table of millions.
+
+use std::hash::{BuildHasher as _, Hash, RandomState};
+
+/// Makes fingerprints of 128 bits, other ones in each run: no two things of a run share one.
+#[derive(Debug, Default)]
+pub struct Fingerprints([RandomState; 2]);
+
+impl Fingerprints {
+    /// The fingerprint of a thing.
+    pub fn of(&self, thing: &impl Hash) -> u128 {
+        let [high, low] = self
+            .0
+            .each_ref()
+            .map(|hasher| u128::from(hasher.hash_one(thing)));
+        high << 64 | low
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_things_have_equal_ones_and_others_have_not() {
+        let fingerprints = Fingerprints::default();
+        assert_eq!(fingerprints.of(&"a"), fingerprints.of(&"a"));
+        assert_ne!(fingerprints.of(&"a"), fingerprints.of(&"b"));
+        assert_ne!(fingerprints.of(&"a"), Fingerprints::default().of(&"a"));
+    }
+}
