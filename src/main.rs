@@ -4,23 +4,18 @@
 mod cli;
 mod escape;
 mod exit;
-mod fingerprint;
-mod flight;
-mod image;
-mod interrupt;
 mod list;
+mod log;
 mod manifest;
-mod memo;
 #[cfg(all(target_env = "gnu", target_feature = "crt-static"))]
 mod nss;
-mod recording;
+mod output;
+mod pipeline;
 mod reference;
 mod registry;
-mod report;
-mod run;
-mod setup;
-mod shard;
-mod validate;
+mod sync;
+mod task;
+mod verdict;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -39,9 +34,7 @@ fn main() -> ExitCode {
     match answer() {
         Ok(exit) => exit.into(),
         Err(error) => {
-            let text = escape::escape(&format!("{error:#}")).into_owned();
-            // If standard error is closed there is nobody to tell; the exit code remains.
-            let _ = writeln!(std::io::stderr(), "{}: {text}", cli::PROGRAM);
+            cli::print_error(&format!("{error:#}"));
             Exit::Usage.into()
         }
     }
@@ -54,6 +47,6 @@ fn answer() -> anyhow::Result<Exit> {
             let _ = std::io::stdout().write_all(text.as_bytes());
             Ok(Exit::Passed)
         }
-        Command::Validate(options) => Ok(run::run(*options)?),
+        Command::Validate(options) => Ok(cli::run(*options)?),
     }
 }

@@ -108,14 +108,15 @@ fn without_a_failure_there_is_no_failed_list() {
     dir.write("failed.txt", "stale\n");
     dir.write("failed.txt.partial", "left by a killed run\n");
     let flags = format!(
-        "-s {} -d {} -o failed.txt",
+        "-f - -s {} -d {} -o failed.txt",
         source.name(),
         destination.name()
     );
     let run = dir.validate().args(&flags).stdin(GOOD).run();
     run.code(0)
         .has("1 image: 1 passed, 0 failed, 0 not validated in ")
-        .has_not("failed list");
+        .has("; removed the failed list of an earlier run")
+        .has_not("failed list:");
     assert!(!dir.has("failed.txt") && !dir.has("failed.txt.partial"));
     // A loop over a failed list ends when all of it has passed.
     dir.write("failed.txt", GOOD);

@@ -477,7 +477,7 @@ fn what_cannot_be_written_is_known_before_the_first_request() {
             "cannot write the metrics m: it would replace the report",
         ),
         (
-            "-f list.txt --recorded x.sorted -o x",
+            "-f list.txt --recorded x.partial -o x",
             "cannot write the failed list x: it would replace the recording",
         ),
         (
@@ -485,12 +485,12 @@ fn what_cannot_be_written_is_known_before_the_first_request() {
             "cannot write the failed list x: it would replace the certificate file",
         ),
         (
-            "-f im.sorted --report im",
-            "the image list im.sorted is where this run would collect the report",
+            "-f im.partial --report im",
+            "the image list im.partial is where this run would collect the report",
         ),
     ] {
         let mut made = Vec::new();
-        for name in ["x.sorted", "x.partial", "im.sorted"] {
+        for name in ["x.partial", "im.partial"] {
             made.push(dir.write(name, list));
         }
         refused(&dir, args).one_error(message);
@@ -534,7 +534,10 @@ fn every_code_is_in_the_schema_and_in_the_readme() {
         }
         text
     };
-    let codes: BTreeSet<String> = read("src/report/code.rs")
+    let verdict = read("src/verdict.rs");
+    let (_, codes) = verdict.split_once("pub enum Code {").unwrap();
+    let (codes, _) = codes.split_once("\n}").unwrap();
+    let codes: BTreeSet<String> = codes
         .lines()
         .filter_map(|line| line.strip_prefix("    ")?.strip_suffix(','))
         .filter(|name| name.chars().all(char::is_alphabetic))

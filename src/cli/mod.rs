@@ -9,13 +9,16 @@ mod help;
 mod man;
 mod options;
 mod parse;
+mod run;
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::Path;
 
 use crate::escape::escape;
 
-pub use options::{Input, Options, When};
+pub use options::Options;
+pub use run::run;
 
 /// The name of the program.
 pub const PROGRAM: &str = "image-tools";
@@ -77,6 +80,12 @@ pub enum UsageError {
     /// Anything else that lexopt refuses.
     #[error("{}", escape(.0))]
     Lexopt(String),
+}
+
+/// Prints an error on standard error, in one line.
+pub fn print_error(text: &str) {
+    // If standard error is closed there is nobody to tell; the exit code remains.
+    let _ = writeln!(std::io::stderr(), "{PROGRAM}: {}", escape(text));
 }
 
 fn meant(near: Option<&str>, otherwise: &str) -> String {

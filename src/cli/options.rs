@@ -6,11 +6,10 @@ use std::time::Duration;
 use super::UsageError;
 use super::flags::Id;
 use super::parse::{Typed, flag};
-use crate::image::Rules;
+use crate::list::{Rules, Shard};
 use crate::manifest::Filter;
 use crate::reference::{self, Override};
-use crate::shard::Shard;
-use crate::validate::Depth;
+use crate::task::Depth;
 
 /// The most threads, as in the original.
 const MAX_JOBS: usize = 20;

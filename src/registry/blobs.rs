@@ -9,9 +9,9 @@ use super::Side;
 use super::client::{Client, Question};
 use super::error::Error;
 use super::http::{Response, Want};
+use crate::log::Log;
 use crate::manifest::Digest;
 use crate::reference::Repository;
-use crate::report::Logger;
 
 impl Client {
     /// The length in bytes of a blob that the registry holds. `expected`: what it should be, if that
@@ -25,7 +25,7 @@ impl Client {
         repository: &Repository,
         digest: &Digest,
         expected: Option<u64>,
-        log: &Logger,
+        log: &Log,
     ) -> Result<u64, Error> {
         let ask = |method, want| {
             let question = Question::blob(method, repository, digest, want);
@@ -68,7 +68,7 @@ impl Client {
         repository: &Repository,
         digest: &Digest,
         expected: Option<u64>,
-        log: &Logger,
+        log: &Log,
     ) -> Result<(Digest, u64), Error> {
         let want = Want::Hash(digest.algorithm(), expected.unwrap_or(u64::MAX));
         let question = Question::blob(Method::GET, repository, digest, want);

@@ -18,10 +18,10 @@ use super::proxy::Proxies;
 use super::tls::{CertsD, Trust, TrustError};
 use super::transport::Transport;
 use super::wire::Wire;
-use crate::interrupt::Interrupt;
+use crate::log::Log;
 use crate::manifest::{self, ACCEPT, Blob, Digest, MAX_BYTES, Manifest, MediaType, Platform};
 use crate::reference::{Reference, Repository};
-use crate::report::Logger;
+use crate::sync::Interrupt;
 
 /// What a client has to know.
 #[derive(Debug)]
@@ -86,7 +86,7 @@ impl Client {
         side: Side,
         repository: &Repository,
         reference: &Reference,
-        log: &Logger,
+        log: &Log,
     ) -> Result<Manifest, Error> {
         self.manifest_and_bytes(side, repository, reference, log)
             .map(|(manifest, _)| manifest)
@@ -101,7 +101,7 @@ impl Client {
         side: Side,
         repository: &Repository,
         digest: &Digest,
-        log: &Logger,
+        log: &Log,
     ) -> Result<Option<Vec<Blob>>, Error> {
         let reference = Reference::Digest(digest.clone());
         let (_, bytes) = self.manifest_and_bytes(side, repository, &reference, log)?;
@@ -120,7 +120,7 @@ impl Client {
         side: Side,
         repository: &Repository,
         reference: &Reference,
-        log: &Logger,
+        log: &Log,
     ) -> Result<Option<Vec<u8>>, Error> {
         let (manifest, bytes) = self.manifest_and_bytes(side, repository, reference, log)?;
         Ok(manifest.media_type.is_index().then_some(bytes))
@@ -131,7 +131,7 @@ impl Client {
         side: Side,
         repository: &Repository,
         reference: &Reference,
-        log: &Logger,
+        log: &Log,
     ) -> Result<(Manifest, Vec<u8>), Error> {
         // A damaged answer may be an accident on the way (a cut that HTTP does not show).
         match self.read_manifest(side, repository, reference, log) {
@@ -145,7 +145,7 @@ impl Client {
         side: Side,
         repository: &Repository,
         reference: &Reference,
-        log: &Logger,
+        log: &Log,
     ) -> Result<(Manifest, Vec<u8>), Error> {
         let question = Question::manifest(Method::GET, repository, reference);
         let response = self.ask(side, &question, log)?;
@@ -208,7 +208,7 @@ impl Client {
         side: Side,
         repository: &Repository,
         reference: &Reference,
-        log: &Logger,
+        log: &Log,
     ) -> Result<Option<Digest>, Error> {
         let question = Question::manifest(Method::HEAD, repository, reference);
         let response = self.ask(side, &question, log)?;
@@ -227,7 +227,7 @@ impl Client {
         side: Side,
         repository: &Repository,
         digest: &Digest,
-        log: &Logger,
+        log: &Log,
     ) -> Result<bool, Error> {
         let reference = Reference::Digest(digest.clone());
         match self.head(side, repository, &reference, log) {
@@ -251,7 +251,7 @@ impl Client {
         side: Side,
         repository: &Repository,
         digest: &Digest,
-        log: &Logger,
+        log: &Log,
     ) -> Result<Platform, Error> {
         let question = Question::blob(Method::GET, repository, digest, Want::Body(MAX_BYTES));
         let response = self.ask(side, &question, log)?;
@@ -274,7 +274,7 @@ impl Client {
         &self,
         side: Side,
         question: &Question<'_>,
-        log: &Logger,
+        log: &Log,
     ) -> Result<Response, Error> {
         judge(question, self.send(side, question, log)?)
     }
@@ -284,7 +284,7 @@ impl Client {
         &self,
         side: Side,
         question: &Question<'_>,
-        log: &Logger,
+        log: &Log,
     ) -> Result<Answer, Error> {
         let query = Query {
             method: &question.method,

@@ -14,9 +14,9 @@ use super::probe::{Reach, host_wide, probe};
 use super::secret::Secret;
 use super::token::{Tokens, Wanted, basic};
 use super::wire::Wire;
-use crate::flight::Flight;
+use crate::log::Log;
 use crate::reference::Repository;
-use crate::report::Logger;
+use crate::sync::Flight;
 
 /// The most rounds of authorization for one request.
 const ROUNDS: u32 = 2;
@@ -79,7 +79,7 @@ struct Asker<'a> {
     base: &'a Url,
     scope: &'a str,
     credential: Option<&'a Credential>,
-    log: &'a Logger,
+    log: &'a Log,
 }
 
 impl Host {
@@ -99,7 +99,7 @@ impl Host {
     ///
     /// # Errors
     /// [`Error`] where there is no answer; a refusal (401, 403) is an answer.
-    pub fn ask(&self, wire: &Wire, query: &Query<'_>, log: &Logger) -> Result<Answer, Error> {
+    pub fn ask(&self, wire: &Wire, query: &Query<'_>, log: &Log) -> Result<Answer, Error> {
         let reach = self.reach(wire, log)?;
         let credential = self.credential(query.repository, log)?;
         let credential = credential.as_deref();
@@ -150,7 +150,7 @@ impl Host {
         wire: &Wire,
         query: &Query<'_>,
         refused: &Response,
-        log: &Logger,
+        log: &Log,
     ) -> Result<Answer, Error> {
         let mut base = refused.url.clone();
         base.set_path("/");
@@ -280,7 +280,7 @@ impl Host {
     fn credential(
         &self,
         repository: &Repository,
-        log: &Logger,
+        log: &Log,
     ) -> Result<Option<Arc<Credential>>, Error> {
         self.credentials
             .find(self.side, repository, log)
@@ -306,7 +306,7 @@ impl Host {
         }
     }
 
-    fn reach(&self, wire: &Wire, log: &Logger) -> Result<Arc<Reach>, Error> {
+    fn reach(&self, wire: &Wire, log: &Log) -> Result<Arc<Reach>, Error> {
         // What is final (a certificate, a wrong name) is kept, so that it is found out once.
         self.reach.get(
             |_| true,

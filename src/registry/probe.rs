@@ -14,8 +14,8 @@ use super::failure::Failure;
 use super::http::{Request, Response, Want};
 use super::redirect::Hops;
 use super::wire::Wire;
+use crate::log::Log;
 use crate::reference::DOCKER_HUB;
-use crate::report::Logger;
 
 /// The host that serves Docker Hub's images.
 pub const DOCKER_HUB_API: &str = "registry-1.docker.io";
@@ -36,7 +36,7 @@ pub struct Reach {
 ///
 /// # Errors
 /// [`Error`] where there is no registry, or none that can be spoken to.
-pub fn probe(name: &str, wire: &Wire, log: &Logger) -> Result<Reach, Error> {
+pub fn probe(name: &str, wire: &Wire, log: &Log) -> Result<Reach, Error> {
     let host = if name == DOCKER_HUB {
         DOCKER_HUB_API
     } else {

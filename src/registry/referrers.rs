@@ -11,9 +11,9 @@ use super::Side;
 use super::client::{Client, Question};
 use super::error::Error;
 use super::http::{Response, Want};
+use crate::log::Log;
 use crate::manifest::{Digest, Link, MAX_BYTES, MAX_ENTRIES, MediaType, Referrer, referrers};
 use crate::reference::{DOCKER_HUB, Reference, Repository};
-use crate::report::Logger;
 
 /// The media type of a list of referrers.
 const ACCEPT: [&str; 1] = [MediaType::OciIndex.as_str()];
@@ -31,7 +31,7 @@ impl Client {
         side: Side,
         repository: &Repository,
         subject: &Digest,
-        log: &Logger,
+        log: &Log,
     ) -> Result<Vec<Referrer>, Error> {
         let mut found = self.listed(side, repository, subject, log)?;
         for link in Link::TAGS {
@@ -59,7 +59,7 @@ impl Client {
         repository: &Repository,
         subject: &Digest,
         link: Link,
-        log: &Logger,
+        log: &Log,
     ) -> Result<Option<Digest>, Error> {
         let reference = Reference::Tag(link.tag(subject));
         // What HEAD denies, GET has to confirm, and mostly there is nothing: one GET is less than both.
@@ -89,7 +89,7 @@ impl Client {
         side: Side,
         repository: &Repository,
         subject: &Digest,
-        log: &Logger,
+        log: &Log,
     ) -> Result<Vec<Referrer>, Error> {
         // Asked for each subject anew: some registries say 404 of one that they do not have.
         if let Some(list) = self.ask_for_list(side, repository, subject, log)? {
@@ -113,7 +113,7 @@ impl Client {
         side: Side,
         repository: &Repository,
         subject: &Digest,
-        log: &Logger,
+        log: &Log,
     ) -> Result<Option<Vec<Referrer>>, Error> {
         let mut found = Vec::new();
         let mut path = format!("{}/referrers/{subject}", repository.registry_path());

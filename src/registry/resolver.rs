@@ -17,7 +17,7 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 use url::Url;
 
-use crate::flight::Flight;
+use crate::sync::Flight;
 
 /// A name that has no address, or none now.
 #[derive(Clone, Debug, thiserror::Error)]

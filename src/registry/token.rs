@@ -20,8 +20,8 @@ use super::http::{Request, Want, without_secrets};
 use super::redirect;
 use super::secret::Secret;
 use super::wire::Wire;
-use crate::flight::Flight;
-use crate::report::Logger;
+use crate::log::Log;
+use crate::sync::Flight;
 
 /// Tokens live at least this long, whatever the server says (as all clients have it).
 const LEAST_LIFE: Duration = Duration::from_secs(60);
@@ -130,7 +130,7 @@ impl Tokens {
     ///
     /// # Errors
     /// [`Error::Denied`] where the token server refuses, and whatever [`Wire::send`] says.
-    pub fn get(&self, wire: &Wire, wanted: &Wanted<'_>, log: &Logger) -> Result<Token, Error> {
+    pub fn get(&self, wire: &Wire, wanted: &Wanted<'_>, log: &Log) -> Result<Token, Error> {
         let key = wanted.key();
         let keep = |fetched: &Fetched| fetched.as_ref().map_or(true, Token::is_fresh);
         self.flight(&key)
@@ -166,7 +166,7 @@ impl Tokens {
         wire: &Wire,
         wanted: &Wanted<'_>,
         key: &Key,
-        log: &Logger,
+        log: &Log,
     ) -> Result<Token, Error> {
         let realm = realm(wire, wanted)?;
         let identity = wanted

@@ -13,9 +13,9 @@ use super::agents::Agents;
 use super::failure::Failure;
 use super::http::{Request, Response, Want, without_secrets};
 use super::tls::opened_by_this_thread;
-use crate::interrupt::Interrupt;
+use crate::log::Log;
 use crate::manifest::{Algorithm, Digest, Hasher};
-use crate::report::Logger;
+use crate::sync::Interrupt;
 
 /// The most bytes that are read of an answer that is no success.
 const ERROR_LIMIT: u64 = 64 * 1024;
@@ -39,7 +39,7 @@ impl Transport {
     ///
     /// # Errors
     /// [`Failure`] where no complete answer came; any status is an answer.
-    pub fn exchange(&self, request: &Request, log: &Logger) -> Result<Response, Failure> {
+    pub fn exchange(&self, request: &Request, log: &Log) -> Result<Response, Failure> {
         let agent = self.agents.find(&request.url)?;
         log.count_request();
         let begun = Instant::now();
@@ -81,12 +81,7 @@ impl Transport {
         self.agents.shutdown();
     }
 
-    fn send(
-        &self,
-        agent: &Agent,
-        request: &Request,
-        log: &Logger,
-    ) -> Result<Response, ureq::Error> {
+    fn send(&self, agent: &Agent, request: &Request, log: &Log) -> Result<Response, ureq::Error> {
         let mut builder = http::Request::builder()
             .method(&request.method)
             .uri(request.url.as_str());
@@ -154,7 +149,7 @@ impl Transport {
         body: &mut ureq::Body,
         algorithm: Algorithm,
         limit: u64,
-        log: &Logger,
+        log: &Log,
     ) -> Result<(Digest, u64), ureq::Error> {
         let mut reader = body.with_config().limit(u64::MAX).reader();
         let mut hasher = Hasher::new(algorithm);

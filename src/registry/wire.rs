@@ -18,8 +18,8 @@ use super::probe::DOCKER_HUB_API;
 use super::redirect;
 use super::transport::Transport;
 use crate::escape::escape;
-use crate::interrupt::Interrupt;
-use crate::report::Logger;
+use crate::log::Log;
+use crate::sync::Interrupt;
 
 /// The first pause before a retry; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -75,7 +75,7 @@ impl Wire {
     ///
     /// # Errors
     /// [`Error`] where there is no answer; every status that is final is an answer.
-    pub fn send(&self, host: &str, request: Request, log: &Logger) -> Result<Response, Error> {
+    pub fn send(&self, host: &str, request: Request, log: &Log) -> Result<Response, Error> {
         let mut hops = redirect::Hops::new(&request.url);
         let mut request = request;
         loop {
@@ -91,7 +91,7 @@ impl Wire {
     ///
     /// # Errors
     /// [`Failure`] where no complete answer came.
-    pub fn try_once(&self, request: &Request, log: &Logger) -> Result<Response, Failure> {
+    pub fn try_once(&self, request: &Request, log: &Log) -> Result<Response, Failure> {
         self.transport.exchange(request, log)
     }
 
@@ -99,12 +99,7 @@ impl Wire {
     ///
     /// # Errors
     /// As [`Wire::send`].
-    pub fn send_to_one(
-        &self,
-        host: &str,
-        request: &Request,
-        log: &Logger,
-    ) -> Result<Response, Error> {
+    pub fn send_to_one(&self, host: &str, request: &Request, log: &Log) -> Result<Response, Error> {
         self.patiently(host, request, log, || self.transport.exchange(request, log))
     }
 
@@ -116,7 +111,7 @@ impl Wire {
         &self,
         host: &str,
         request: &Request,
-        log: &Logger,
+        log: &Log,
         mut exchange: impl FnMut() -> Result<Response, Failure>,
     ) -> Result<Response, Error> {
         let asked = &request.asked();

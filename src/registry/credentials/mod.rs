@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use super::Side;
 use super::secret::Secret;
-use crate::flight::Flight;
+use crate::log::Log;
 use crate::reference::{DOCKER_HUB, Repository};
-use crate::report::Logger;
+use crate::sync::Flight;
 use file::AuthFile;
 
 /// What proves to a registry who is asking.
@@ -150,7 +150,7 @@ impl Credentials {
     /// # Errors
     /// [`CredentialError`] where a file that has to be asked, or its entry for this registry,
     /// cannot be read. Entries for other registries do no harm.
-    pub fn find(&self, side: Side, repository: &Repository, log: &Logger) -> Found {
+    pub fn find(&self, side: Side, repository: &Repository, log: &Log) -> Found {
         if let Some(own) = self
             .of_sides
             .iter()
@@ -188,7 +188,7 @@ impl Credentials {
         helper: &str,
         file: &str,
         registry: &str,
-        log: &Logger,
+        log: &Log,
     ) -> Option<Arc<Credential>> {
         let key = (helper.to_owned(), registry.to_owned());
         let flight = {
@@ -286,8 +286,7 @@ mod tests {
         };
         let registries = [(Side::Source, None), (Side::Destination, Some("reg.io"))];
         let credentials = Credentials::new(&environment, registries, Duration::from_secs(1));
-        let (events, _kept) = crossbeam_channel::unbounded();
-        let log = Logger::new(events, false);
+        let log = Log::discard();
         let password = |side, registry| {
             let found = credentials
                 .find(side, &repository(registry), &log)

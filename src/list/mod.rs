@@ -1,0 +1,9 @@
+//! The image list: its lines, the images that they name, and the part of it that this run takes.
+
+mod image;
+mod lines;
+mod shard;
+
+pub use image::{Image, Numbered, Rules};
+pub use lines::{Line, List, ListError, is_comment};
+pub use shard::Shard;

@@ -1,0 +1,117 @@
+//! Levels, and the port through which all code logs.
+//!
+//! A [`Log`] knows neither files nor terminals: it hands records to whoever the run gave it, and
+//! counts what an image costs.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The importance of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Every request, for finding the cause of a problem.
+    Debug,
+    /// Progress of the run.
+    Info,
+    /// A problem that the run can go on with.
+    Warn,
+    /// An image that did not pass, or a problem that ends the run.
+    Error,
+}
+
+/// One log line, not yet escaped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its importance.
+    pub level: Level,
+    /// The number (`M_ID`) of the image that it is about.
+    pub image: Option<u64>,
+    /// The text, of one line.
+    pub text: String,
+}
+
+/// Takes log records and counts the cost of an image; cheap to clone, one for each image.
+#[derive(Clone)]
+pub struct Log {
+    port: Arc<dyn Fn(Record) + Send + Sync>,
+    debug: bool,
+    image: Option<u64>,
+    requests: Arc<AtomicU64>,
+    /// Bytes of blobs, in the whole run.
+    bytes: Arc<AtomicU64>,
+}
+
+impl Log {
+    /// A log for what is about no image; `debug`: whether debug records are wanted at all.
+    pub fn new(debug: bool, port: impl Fn(Record) + Send + Sync + 'static) -> Self {
+        Self {
+            port: Arc::new(port),
+            debug,
+            image: None,
+            requests: Arc::default(),
+            bytes: Arc::default(),
+        }
+    }
+
+    /// A log that drops everything.
+    #[cfg(test)]
+    pub fn discard() -> Self {
+        Self::new(false, |_| ())
+    }
+
+    /// A log for one image, with no requests counted yet.
+    pub fn for_image(&self, image: u64) -> Self {
+        Self {
+            image: Some(image),
+            requests: Arc::default(),
+            ..self.clone()
+        }
+    }
+
+    /// Counts a request that is sent for the image.
+    pub fn count_request(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Requests that have been sent for the image.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Counts bytes of blobs that were read.
+    pub fn count_bytes(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// The counter of all bytes of blobs that the run reads.
+    pub fn bytes(&self) -> Arc<AtomicU64> {
+        self.bytes.clone()
+    }
+
+    /// Logs for debugging; the text is only made if it is wanted.
+    pub fn debug(&self, text: impl FnOnce() -> String) {
+        if self.debug {
+            self.record(Level::Debug, text());
+        }
+    }
+
+    /// Logs a warning.
+    pub fn warn(&self, text: impl Into<String>) {
+        self.record(Level::Warn, text.into());
+    }
+
+    fn record(&self, level: Level, text: String) {
+        (self.port)(Record {
+            level,
+            image: self.image,
+            text,
+        });
+    }
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Log").field("image", &self.image).finish()
+    }
+}

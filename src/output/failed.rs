@@ -1,0 +1,105 @@
+//! The failed list: the lines that failed or could not be validated, as they stood in the input.
+//!
+//! The input is only ever read, so it may be the output of the same run.
+
+use std::fs;
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::Path;
+
+use super::error::show;
+use super::file::Output;
+use super::spool::Spool;
+use super::{Entry, Kind, ListEnd, Opened, OutputError, RunEnd, RunSettings, Sink};
+use crate::list::List;
+use crate::verdict::{Code, Outcome};
+
+/// `-o`.
+pub static FAILED_LIST: Kind = Kind {
+    what: "failed list",
+    content: "failed lines",
+    flag: "-o",
+    open,
+};
+
+/// A failed list being written.
+struct FailedList {
+    lines: Spool<u64>,
+    /// Lines were taken that the log does not name: they need not be on disk before it is printed.
+    only_interrupted: bool,
+}
+
+fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, OutputError> {
+    // `-o /dev/null`: the list is not wanted.
+    if fs::metadata(name).is_ok_and(|found| found.file_type().is_char_device()) {
+        return Ok(None);
+    }
+    let output = Output::create(&FAILED_LIST, name, input, settings)?;
+    Ok(Some(Box::new(FailedList {
+        lines: Spool::new(output),
+        only_interrupted: true,
+    })))
+}
+
+impl Sink for FailedList {
+    fn take(&mut self, entry: &Entry<'_>) {
+        match &entry.finding.outcome {
+            Outcome::Passed => return,
+            Outcome::Failed(_) => self.only_interrupted = false,
+            Outcome::NotValidated(reason) => {
+                self.only_interrupted &= reason.code == Code::Interrupted;
+            }
+        }
+        self.lines.add(entry.line.number, &entry.line.bytes);
+    }
+
+    /// Every failure is on disk before its log line is printed.
+    fn flush(&mut self) -> Result<(), OutputError> {
+        if std::mem::replace(&mut self.only_interrupted, true) {
+            self.lines.write().map(|_| ())
+        } else {
+            self.lines.sync()
+        }
+    }
+
+    fn finish(mut self: Box<Self>, end: &RunEnd<'_>) -> Result<Vec<String>, OutputError> {
+        let lines = &mut self.lines;
+        lines.sync()?;
+        match (end.list, lines.is_empty()) {
+            (ListEnd::Cut, true) => Ok(vec!["the list was not read to its end".to_owned()]),
+            (ListEnd::Cut, false) => Ok(vec![format!(
+                "the list was not read to its end; found so far: {}",
+                lines.output().partial_name()
+            )]),
+            (ListEnd::Typed, true) => {
+                lines.output().discard()?;
+                Ok(Vec::new())
+            }
+            (ListEnd::Whole, true) => {
+                let previous = lines.output().keep_previous()?;
+                let had_one = lines.output().remove()?;
+                Ok(match previous {
+                    Some(name) => vec![format!("the image list was kept as {name}")],
+                    None if had_one => {
+                        vec!["removed the failed list of an earlier run".to_owned()]
+                    }
+                    None => Vec::new(),
+                })
+            }
+            (ListEnd::Whole | ListEnd::Typed, false) => {
+                let previous = lines.output().keep_previous()?;
+                if lines.is_in_order() {
+                    lines.output().commit()?;
+                } else {
+                    lines.commit("\n", b"", |_| String::new())?;
+                }
+                let mut notes = vec![format!("failed list: {}", show(lines.output().name()))];
+                notes.extend(previous.map(|name| format!("the image list was kept as {name}")));
+                Ok(notes)
+            }
+        }
+    }
+
+    fn is_vital(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,84 @@
+//! The form of a log line: `HH:MM:SS [INFO] [M_ID:7] text`, local time.
+
+use std::fmt::Write as _;
+
+use crate::escape::escape;
+use crate::log::Level;
+
+impl Level {
+    fn tag(self) -> &'static str {
+        match self {
+            Self::Debug => "DEBU",
+            Self::Info => "INFO",
+            Self::Warn => "WARN",
+            Self::Error => "ERRO",
+        }
+    }
+
+    /// The SGR parameter of its colour.
+    fn color(self) -> &'static str {
+        match self {
+            Self::Debug => "2",
+            Self::Info => "32",
+            Self::Warn => "33",
+            Self::Error => "31",
+        }
+    }
+}
+
+/// Appends one entry to `out`. Only line feeds that the program itself put into a text are kept.
+pub fn append(out: &mut String, color: bool, level: Level, image: Option<u64>, text: &str) {
+    let time = chrono::Local::now().format("%H:%M:%S");
+    // Writing to a String cannot fail.
+    let _ = if color {
+        write!(
+            out,
+            "{time} \x1b[{}m[{}]\x1b[0m",
+            level.color(),
+            level.tag()
+        )
+    } else {
+        write!(out, "{time} [{}]", level.tag())
+    };
+    if let Some(image) = image {
+        let _ = write!(out, " [M_ID:{image}]");
+    }
+    let _ = writeln!(out, " {text}");
+}
+
+/// A text of one line, safe to print.
+pub fn one_line(text: &str) -> String {
+    escape(text).into_owned()
+}
+
+/// A text of several lines that the program made itself, safe to print.
+pub fn block(text: &str) -> String {
+    text.split('\n').map(escape).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_form_is_an_interface() {
+        let mut out = String::new();
+        append(&mut out, false, Level::Error, Some(7), "text");
+        let (time, rest) = out.split_at(8);
+        assert!(
+            time.bytes().enumerate().all(|(i, b)| if i % 3 == 2 {
+                b == b':'
+            } else {
+                b.is_ascii_digit()
+            }),
+            "{time}"
+        );
+        assert_eq!(rest, " [ERRO] [M_ID:7] text\n");
+    }
+
+    #[test]
+    fn a_text_from_outside_cannot_begin_a_line() {
+        assert_eq!(one_line("a\nb"), "a\\nb");
+        assert_eq!(block("a\n\x1bb"), "a\n\\u{1b}b");
+    }
+}

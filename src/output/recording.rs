@@ -1,0 +1,98 @@
+//! The recording being written: sources in the order of their names, so that two recordings of the
+//! same state differ in their time only. A recording that is there already is extended.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::error::show;
+use super::file::Output;
+use super::spool::Spool;
+use super::{Entry, Kind, Opened, OutputError, RunEnd, RunSettings, Sink};
+use crate::list::List;
+use crate::task::record::{Recording, footer, header};
+use crate::verdict::{Code, Outcome};
+
+/// `--record`.
+pub static RECORDING: Kind = Kind {
+    what: "recording",
+    content: "sources",
+    flag: "--record",
+    open,
+};
+
+/// A recording being written.
+struct RecordingFile {
+    sources: Spool<String>,
+    known: BTreeSet<String>,
+    missing: BTreeSet<String>,
+}
+
+fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, OutputError> {
+    // First the lock: another run may be about to put its recording there.
+    let mut file = RecordingFile {
+        sources: Spool::new(Output::create(&RECORDING, name, input, settings)?),
+        known: BTreeSet::new(),
+        missing: BTreeSet::new(),
+    };
+    if name.metadata().is_ok_and(|found| found.len() > 0) {
+        let (sources, missing) = Recording::load(name)?.into_parts();
+        for source in sources {
+            file.add(source.source.clone(), &source.to_line());
+        }
+        file.missing.extend(missing);
+    }
+    Ok(Some(Box::new(file)))
+}
+
+impl RecordingFile {
+    /// Takes a source in place of what was known of it.
+    fn add(&mut self, name: String, json: &[u8]) {
+        self.missing.remove(&name);
+        self.known.insert(name.clone());
+        self.sources.add(name, json);
+    }
+}
+
+impl Sink for RecordingFile {
+    fn take(&mut self, entry: &Entry<'_>) {
+        let Some(image) = entry.image else { return };
+        match &entry.finding.outcome {
+            // Without a source of its own it is the same image as an earlier line.
+            Outcome::Passed => {
+                if let Some(recorded) = &entry.finding.recorded {
+                    self.add(recorded.name.clone(), &recorded.json);
+                }
+            }
+            Outcome::NotValidated(reason) if reason.code == Code::Interrupted => {
+                // It was not read: what an earlier run knew of it stands.
+                let name = image.image.source_name();
+                if !self.known.contains(&name) {
+                    self.missing.insert(name);
+                }
+            }
+            // What an earlier run knew of it is kept, and not used.
+            Outcome::Failed(_) | Outcome::NotValidated(_) => {
+                self.missing.insert(image.image.source_name());
+            }
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), OutputError> {
+        self.sources.write().map(|_| ())
+    }
+
+    fn finish(mut self: Box<Self>, _: &RunEnd<'_>) -> Result<Vec<String>, OutputError> {
+        let before = header(&self.missing);
+        self.sources.commit(",\n", before.as_bytes(), footer)?;
+        let name = show(self.sources.output().name());
+        let count = self.known.len();
+        let s = if count == 1 { "" } else { "s" };
+        let missing = match self.missing.len() {
+            0 => String::new(),
+            missing => format!(", {missing} missing"),
+        };
+        Ok(vec![format!(
+            "recording: {name} ({count} source{s}{missing})"
+        )])
+    }
+}

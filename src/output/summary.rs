@@ -1,0 +1,205 @@
+//! The totals of a run, and the line that ends it.
+
+use std::time::Duration;
+
+use indicatif::HumanBytes;
+
+use crate::exit::Exit;
+use crate::task::Words;
+use crate::verdict::Outcome;
+
+/// How many images came to which end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Images that passed, or were recorded.
+    pub passed: u64,
+    /// Images that failed.
+    pub failed: u64,
+    /// Images and lines that could not be validated, or not be recorded.
+    pub not_validated: u64,
+}
+
+impl Counts {
+    /// Counts one line.
+    pub fn add(&mut self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Passed => self.passed += 1,
+            Outcome::Failed(_) => self.failed += 1,
+            Outcome::NotValidated(_) => self.not_validated += 1,
+        }
+    }
+}
+
+/// How many lines came to which end, and how the run ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// How many.
+    pub counts: Counts,
+    /// Requests that were sent for them.
+    pub requests: u64,
+    /// Bytes of blobs that were read.
+    pub bytes: u64,
+    /// The signal that ended the run.
+    pub signal: Option<i32>,
+    /// Whether the list could not be read, or an output not be written.
+    pub broke: bool,
+}
+
+impl Totals {
+    /// All that have come to an end.
+    pub fn images(&self) -> u64 {
+        self.counts.passed + self.counts.failed + self.counts.not_validated
+    }
+
+    /// The counts in words, for the bar.
+    pub fn describe(&self, words: &Words) -> String {
+        let failed = if words.compares {
+            format!(", failed {}", self.counts.failed)
+        } else {
+            String::new()
+        };
+        format!(
+            "{} {}{failed}, {} {}",
+            words.passed, self.counts.passed, words.not_passed, self.counts.not_validated
+        )
+    }
+
+    /// The exit code that they make.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self {
+                signal: Some(signal),
+                ..
+            } => Exit::Interrupted(u8::try_from(*signal).unwrap_or(2)),
+            Self { broke: true, .. } => Exit::Usage,
+            Self {
+                counts: Counts { failed: 1.., .. },
+                ..
+            } => Exit::Failed,
+            Self {
+                counts: Counts {
+                    not_validated: 1.., ..
+                },
+                ..
+            } => Exit::NotValidated,
+            _ => Exit::Passed,
+        }
+    }
+
+    /// The last line of a run; `notes`: of the outputs.
+    pub fn summary(&self, words: &Words, elapsed: Duration, notes: &[String]) -> String {
+        let images = self.images();
+        let mut text = match self.signal {
+            Some(signal) => format!("interrupted by {}: ", signal_name(signal)),
+            None => String::new(),
+        };
+        text += &format!("{images} image{}: ", if images == 1 { "" } else { "s" });
+        text += &format!("{} {}, ", self.counts.passed, words.passed);
+        if words.compares {
+            text += &format!("{} failed, ", self.counts.failed);
+        }
+        text += &format!("{} {}", self.counts.not_validated, words.not_passed);
+        if self.bytes > 0 {
+            text += &format!(", {} of blobs read", HumanBytes(self.bytes));
+        }
+        text += &format!(" in {}", duration(elapsed));
+        for note in notes {
+            text += &format!("; {note}");
+        }
+        text
+    }
+}
+
+fn signal_name(signal: i32) -> String {
+    match signal {
+        1 => "SIGHUP".to_owned(),
+        2 => "SIGINT".to_owned(),
+        15 => "SIGTERM".to_owned(),
+        other => format!("signal {other}"),
+    }
+}
+
+/// A time for people: `0.3s`, `12m05s`, `2h00m`.
+pub fn duration(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..60 => format!("{:.1}s", time.as_secs_f64()),
+        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        _ => format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WORDS: Words = Words {
+        task: "validate",
+        passed: "passed",
+        not_passed: "not validated",
+        compares: true,
+        pass_line: |_, _| String::new(),
+    };
+
+    #[test]
+    fn the_exit_code_tells_failed_from_not_validated() {
+        let totals = |passed, failed, not_validated| Totals {
+            counts: Counts {
+                passed,
+                failed,
+                not_validated,
+            },
+            ..Totals::default()
+        };
+        assert_eq!(totals(0, 0, 0).exit(), Exit::Passed);
+        assert_eq!(totals(3, 0, 0).exit(), Exit::Passed);
+        assert_eq!(totals(3, 1, 1).exit(), Exit::Failed);
+        assert_eq!(totals(3, 0, 1).exit(), Exit::NotValidated);
+        assert_eq!(
+            Totals {
+                broke: true,
+                ..totals(0, 1, 0)
+            }
+            .exit(),
+            Exit::Usage
+        );
+        assert_eq!(
+            Totals {
+                signal: Some(15),
+                ..totals(0, 1, 0)
+            }
+            .exit(),
+            Exit::Interrupted(15)
+        );
+    }
+
+    #[test]
+    fn the_summary_names_what_counts() {
+        let counts = |passed, failed| Counts {
+            passed,
+            failed,
+            not_validated: 0,
+        };
+        let totals = Totals {
+            counts: counts(1, 0),
+            ..Totals::default()
+        };
+        assert_eq!(
+            totals.summary(&WORDS, Duration::from_millis(320), &[]),
+            "1 image: 1 passed, 0 failed, 0 not validated in 0.3s"
+        );
+        let totals = Totals {
+            counts: counts(0, 2),
+            signal: Some(2),
+            ..Totals::default()
+        };
+        assert_eq!(
+            totals.summary(
+                &WORDS,
+                Duration::from_secs(125),
+                &["failed list: x.txt".to_owned()]
+            ),
+            "interrupted by SIGINT: 2 images: 0 passed, 2 failed, 0 not validated in 2m05s; failed list: x.txt"
+        );
+    }
+}

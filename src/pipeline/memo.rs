@@ -1,0 +1,186 @@
+//! The outcome of each image of the run, so that one that the list names twice costs once.
+//!
+//! Bounded for lists of millions: an image is a hash of 128 bits, a pass is a mark, a failure its
+//! code and message; at most [`MOST_IMAGES`] and [`MOST_FAILURES`] are kept, and images beyond that
+//! are validated each time. What could not be validated is not kept: another attempt may succeed.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::list::Image;
+use crate::sync::Fingerprints;
+use crate::verdict::{Outcome, Reason};
+
+/// Images whose outcome is kept; about 50 bytes each.
+const MOST_IMAGES: usize = 200_000;
+
+/// Failures that are kept.
+const MOST_FAILURES: usize = 10_000;
+
+/// The longest message of a failure that is kept, in bytes.
+const LONGEST: usize = 4096;
+
+/// How a line gets the finding of its image.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// By validating it, and telling with [`Memo::end`].
+    Validate,
+    /// From the line that is validating it now.
+    Wait,
+    /// It is known.
+    Known {
+        /// The line that validated it.
+        line: u64,
+        /// Why it failed; `None`: it passed.
+        failed: Option<Arc<Reason>>,
+    },
+}
+
+#[derive(Debug)]
+struct State {
+    /// The line for which the image is, or was, validated.
+    line: u64,
+    result: Ending,
+}
+
+#[derive(Debug)]
+enum Ending {
+    /// Not there yet; these lines wait for it.
+    Awaited(Vec<u64>),
+    Passed,
+    Failed(Arc<Reason>),
+}
+
+/// Shared by the reader of the list and the threads of the pool.
+#[derive(Debug, Default)]
+pub struct Memo {
+    fingerprints: Fingerprints,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    images: HashMap<u128, State>,
+    failures: usize,
+}
+
+impl Memo {
+    /// How this line gets the finding of its image.
+    pub fn begin(&self, image: &Image, line: u64) -> Turn {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        match inner.images.entry(self.fingerprints.of(image)) {
+            Entry::Vacant(entry) => {
+                entry.insert(State {
+                    line,
+                    result: Ending::Awaited(Vec::new()),
+                });
+                Turn::Validate
+            }
+            Entry::Occupied(mut entry) => {
+                let State {
+                    line: first,
+                    result,
+                } = entry.get_mut();
+                let failed = match result {
+                    Ending::Awaited(lines) => {
+                        lines.push(line);
+                        return Turn::Wait;
+                    }
+                    Ending::Passed => None,
+                    Ending::Failed(reason) => Some(reason.clone()),
+                };
+                Turn::Known {
+                    line: *first,
+                    failed,
+                }
+            }
+        }
+    }
+
+    /// Keeps the outcome, and returns the lines that waited for it.
+    pub fn end(&self, image: &Image, line: u64, outcome: &Outcome) -> Vec<u64> {
+        let key = self.fingerprints.of(image);
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_room = inner.images.len() <= MOST_IMAGES;
+        let kept = match outcome {
+            Outcome::Passed if has_room => Some(Ending::Passed),
+            Outcome::Failed(reason)
+                if has_room
+                    && inner.failures < MOST_FAILURES
+                    && reason.message.len() <= LONGEST =>
+            {
+                inner.failures += 1;
+                Some(Ending::Failed(Arc::new(in_short(reason))))
+            }
+            _ => None,
+        };
+        let before = match kept {
+            Some(result) => inner.images.insert(key, State { line, result }),
+            None => inner.images.remove(&key),
+        };
+        match before {
+            Some(State {
+                result: Ending::Awaited(lines),
+                ..
+            }) => lines,
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// A reason for a further line with the same image: the details stand with the first.
+pub fn in_short(reason: &Reason) -> Reason {
+    Reason::new(reason.code, reason.message.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference;
+    use crate::verdict::Code;
+
+    fn image(name: &str) -> Image {
+        Image {
+            source: reference::source(name, None).expect("a name"),
+            destination: reference::destination(name, None, "library").expect("a name"),
+            reference: "1".parse().expect("a tag"),
+        }
+    }
+
+    #[test]
+    fn the_second_waits_for_the_first_and_the_third_knows() {
+        let memo = Memo::default();
+        let (a, b) = (image("a"), image("b"));
+        assert_eq!(memo.begin(&a, 1), Turn::Validate);
+        assert_eq!(memo.begin(&b, 2), Turn::Validate);
+        assert_eq!(memo.begin(&a, 3), Turn::Wait);
+        let reason = Reason {
+            details: vec!["x".to_owned()],
+            ..Reason::new(Code::ImageMissing, "missing")
+        };
+        let failed = Outcome::Failed(reason.clone());
+        assert_eq!(memo.end(&a, 1, &failed), [3]);
+        let known = Turn::Known {
+            line: 1,
+            failed: Some(Arc::new(in_short(&reason))),
+        };
+        assert_eq!(memo.begin(&a, 4), known);
+        assert!(memo.end(&b, 2, &Outcome::Passed).is_empty());
+        let known = Turn::Known {
+            line: 2,
+            failed: None,
+        };
+        assert_eq!(memo.begin(&b, 5), known);
+    }
+
+    #[test]
+    fn an_image_that_could_not_be_validated_is_validated_again() {
+        let memo = Memo::default();
+        let a = image("a");
+        assert_eq!(memo.begin(&a, 1), Turn::Validate);
+        let outcome = Outcome::from(Reason::new(Code::Unreachable, "x"));
+        memo.end(&a, 1, &outcome);
+        assert_eq!(memo.begin(&a, 2), Turn::Validate);
+    }
+}

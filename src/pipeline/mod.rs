@@ -1,0 +1,134 @@
+//! The pipeline: lines of the list → reader → workers → writer.
+//!
+//! A reader thread takes lines from the list and gives each that is an image to the pool, as long
+//! as there are free [`places`]; the threads of the pool send what they find to the writer, which
+//! runs on the thread that called. Memory is bounded, whatever the list's length: by the places and
+//! bytes of lines in progress, by the images that [`memo`] keeps, and by 24 bytes per line that an
+//! output has taken.
+
+mod event;
+mod grace;
+mod memo;
+mod places;
+mod reader;
+mod signals;
+mod workers;
+mod writer;
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+
+use crossbeam_channel::bounded;
+
+use crate::list::{List, Rules, Shard};
+use crate::log::Log;
+use crate::output::{Progress, Sink};
+use crate::sync::Interrupt;
+use crate::task::Task;
+use event::Event;
+use places::Places;
+use reader::Reader;
+use signals::Signals;
+use workers::Workers;
+use writer::Writer;
+
+pub use writer::{Ended, Input, LogForm};
+
+/// The name of the reader's thread.
+const READER: &str = "list";
+
+/// Images that may be in progress for each thread, besides a fixed number: so many that no thread
+/// waits while the writer is busy with the disk.
+const PLACES_PER_JOB: usize = 4;
+const PLACES: usize = 64;
+
+/// Events on their way to the writer.
+const EVENTS: usize = 1024;
+
+/// Everything that a run needs.
+pub struct Run {
+    /// The list.
+    pub list: List,
+    /// How its images reach the program.
+    pub input: Input,
+    /// Images of the list, if that is known.
+    pub total: Option<u64>,
+    /// How names are resolved.
+    pub rules: Rules,
+    /// The part of the list that is taken; `None`: all of it.
+    pub shard: Option<Shard>,
+    /// The work that is done with each image.
+    pub task: Arc<dyn Task>,
+    /// Set when the run is to end.
+    pub interrupt: Arc<Interrupt>,
+    /// Threads, 1 to 20.
+    pub jobs: usize,
+    /// Where the findings go.
+    pub sinks: Vec<Box<dyn Sink>>,
+    /// Whether debug records are wanted.
+    pub debug: bool,
+    /// The look of the log.
+    pub form: LogForm,
+    /// Whether the bar is shown.
+    pub shows_progress: bool,
+    /// Warnings that are printed before the first image.
+    pub warnings: Vec<String>,
+}
+
+impl Run {
+    /// Runs to the end of the list, or until a signal.
+    ///
+    /// # Errors
+    /// Where the system refuses threads or signal handlers; nothing has been validated then.
+    pub fn run(self) -> io::Result<Ended> {
+        let (events, received) = bounded(EVENTS);
+        let port = events.clone();
+        let log = Log::new(self.debug, move |record| {
+            // The writer is gone only when the program ends; there is nobody left to tell then.
+            let _ = port.send(Event::Log(record));
+        });
+        let task = self.task;
+        let words = task.words();
+        let signals = Signals::listen(self.interrupt.clone(), {
+            let task = task.clone();
+            move || task.shutdown()
+        })?;
+        let places = Arc::new(Places::new(match self.input {
+            Input::List { .. } => PLACES + PLACES_PER_JOB * self.jobs,
+            Input::Lines | Input::Terminal => 1,
+        }));
+        let progress = Progress::new(self.shows_progress, self.total, words, log.bytes());
+        let writer = Writer::new(
+            words,
+            self.sinks,
+            progress,
+            self.form,
+            self.input,
+            places.clone(),
+        );
+        let memo = matches!(self.input, Input::List { .. }).then(Arc::default);
+        let workers = Workers::new(self.jobs, task, memo, log.clone(), events.clone())
+            .map_err(io::Error::other)?;
+        let reader = Reader {
+            list: self.list,
+            rules: self.rules,
+            shard: self.shard,
+            at_terminal: self.input == Input::Terminal,
+            places,
+            interrupt: self.interrupt,
+            events,
+        };
+        let warnings = self.warnings;
+        thread::Builder::new()
+            .name(READER.to_owned())
+            .spawn(move || {
+                for warning in warnings {
+                    log.warn(warning);
+                }
+                drop(log);
+                reader.run(&workers);
+            })?;
+        Ok(writer.run(&received, &signals))
+    }
+}

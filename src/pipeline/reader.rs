@@ -1,0 +1,150 @@
+//! The reader: takes lines from the list and gives each that is an image to the workers.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crossbeam_channel::Sender;
+
+use super::event::Event;
+use super::memo::Turn;
+use super::places::{Load, Places};
+use super::workers::{Workers, describe_panic};
+use crate::list::{self, Image, Line, List, Numbered, Rules, Shard};
+use crate::sync::Interrupt;
+use crate::verdict::{Code, Reason};
+
+/// Reads the list and keeps the workers busy.
+pub struct Reader {
+    /// The list.
+    pub list: List,
+    /// How names are resolved.
+    pub rules: Rules,
+    /// The part of the list that this run takes; `None`: all of it.
+    pub shard: Option<Shard>,
+    /// A person types the images at a terminal.
+    pub at_terminal: bool,
+    /// The places that bound what is in progress.
+    pub places: Arc<Places>,
+    /// Set when the run is to end.
+    pub interrupt: Arc<Interrupt>,
+    /// The writer.
+    pub events: Sender<Event>,
+}
+
+impl Reader {
+    /// Reads to the end; whatever happens, the writer is told how the list ended.
+    pub fn run(mut self, workers: &Workers) {
+        let read = catch_unwind(AssertUnwindSafe(|| self.read(workers)));
+        let end = read.unwrap_or_else(|panic| Err(describe_panic(panic.as_ref())));
+        self.send(Event::ListEnded(end));
+    }
+
+    /// # Errors
+    /// Why the list was not read to its end, in words.
+    fn read(&mut self, workers: &Workers) -> Result<(), String> {
+        let mut images = 0;
+        if self.at_terminal {
+            self.send(Event::Prompt(
+                "Type one image a line: SOURCE DESTINATION TAG, for example: hello-world library/hello-world latest\nCtrl-D ends.\n",
+            ));
+        }
+        while let Some(line) = self.next()? {
+            if list::is_comment(&line.bytes) {
+                continue;
+            }
+            let image = self.rules.image(self.list.name(), &line);
+            images += u64::from(image.is_ok());
+            if !self.is_ours(&line, image.as_ref().ok()) {
+                continue;
+            }
+            if self.at_terminal && self.interrupt.is_set() {
+                // What is typed after Ctrl-C is not for this program.
+                break;
+            }
+            let number = images;
+            match image {
+                Ok(image) => self.image(workers, line, Numbered { number, image }),
+                Err(message) => self.not_an_image(line, message),
+            }
+        }
+        if self.at_terminal {
+            self.send(Event::Prompt("\n"));
+        }
+        if self.list.has_changed() {
+            return Err(format!(
+                "the list changed while it was being read: {}; run again when it is complete",
+                self.list.name()
+            ));
+        }
+        Ok(())
+    }
+
+    fn next(&mut self) -> Result<Option<Line>, String> {
+        let line = if self.at_terminal {
+            self.wait_for_verdict();
+            self.send(Event::Prompt(">>> "));
+            // A person sees a new prompt also after an empty line.
+            self.list.next_of_any_kind()
+        } else {
+            self.list.next_line()
+        };
+        line.map_err(|error| error.to_string())
+    }
+
+    /// The next prompt comes after the verdict on the line before.
+    fn wait_for_verdict(&self) {
+        let one = Load::image(0);
+        if self.places.take(one, &self.interrupt) {
+            self.places.give_back(one);
+        }
+    }
+
+    /// Whether a line is in this run's part of the list.
+    fn is_ours(&self, line: &Line, image: Option<&Image>) -> bool {
+        let Some(shard) = self.shard else {
+            return true;
+        };
+        match image {
+            Some(image) => shard.has(image.source_name().as_bytes()),
+            None => shard.has(&line.bytes),
+        }
+    }
+
+    fn image(&self, workers: &Workers, line: Line, image: Numbered) {
+        let turn = workers.turn(&image.image, line.number);
+        let load = match turn {
+            Turn::Validate => Load::image(line.bytes.len()),
+            Turn::Wait | Turn::Known { .. } => Load::line(line.bytes.len()),
+        };
+        if self.places.take(load, &self.interrupt) {
+            workers.begin(turn, line, image, load);
+        } else {
+            self.send(Event::NotBegun {
+                line,
+                image: Some(image),
+                reason: Reason::interrupted(),
+                load: Load::default(),
+            });
+        }
+    }
+
+    fn not_an_image(&self, line: Line, message: String) {
+        let load = Load::line(line.bytes.len());
+        let (reason, load) = if self.places.take(load, &self.interrupt) {
+            (Reason::new(Code::InvalidLine, message), load)
+        } else {
+            (Reason::interrupted(), Load::default())
+        };
+        self.send(Event::NotBegun {
+            line,
+            image: None,
+            reason,
+            load,
+        });
+    }
+
+    fn send(&self, event: Event) {
+        // The writer is gone only when the program ends.
+        let _ = self.events.send(event);
+    }
+}

@@ -1,0 +1,366 @@
+//! The writer: takes events in batches, prints the log, and hands every finding to the sinks.
+//!
+//! The order within a batch is the promise that users rely on: first every failure is put on
+//! disk, then its log line is printed.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, select};
+
+use super::event::Event;
+use super::grace::Grace;
+use super::places::{Load, Places};
+use super::signals::Signals;
+use crate::list::{Line, Numbered};
+use crate::log::{Level, Record};
+use crate::output::{Entry, ListEnd, OutputError, Progress, RunEnd, Sink, Totals, line};
+use crate::task::Words;
+use crate::verdict::{Code, Finding, Outcome, Reason};
+
+/// The most events that share one write to the disk and one to standard output.
+const BATCH: usize = 1024;
+
+/// How often the bar is drawn while nothing happens.
+const TICK: Duration = Duration::from_millis(500);
+
+/// How long the end of the input of a terminal waits for the signal that may have come with it.
+const LATE_SIGNAL: Duration = Duration::from_millis(50);
+
+/// The look of the log.
+#[derive(Clone, Copy, Debug)]
+pub struct LogForm {
+    /// The least level that is printed.
+    pub level: Level,
+    /// Whether levels are coloured.
+    pub color: bool,
+}
+
+/// How images reach the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// As a list; reading a regular file never waits for its writer.
+    List {
+        /// Whether it is a regular file.
+        is_file: bool,
+    },
+    /// Line by line, from another program.
+    Lines,
+    /// Line by line, from a person at a terminal.
+    Terminal,
+}
+
+/// The writer's state.
+pub struct Writer {
+    words: &'static Words,
+    sinks: Vec<Box<dyn Sink>>,
+    progress: Progress,
+    form: LogForm,
+    input: Input,
+    places: Arc<Places>,
+    begun: Instant,
+    totals: Totals,
+    /// Lines in progress, by number.
+    in_flight: HashMap<u64, (Line, Numbered, Load)>,
+    /// The current batch's log.
+    out: String,
+    /// Standard output is closed or broken: nothing is printed any more.
+    closed: bool,
+    /// Places that the current batch gives back.
+    freed: Load,
+    /// How the reader ended; `None`: it has not.
+    list_end: Option<ListEnd>,
+    /// The last line on the terminal is a prompt.
+    at_prompt: bool,
+}
+
+/// The end of a run.
+pub struct Ended {
+    /// The totals, which make the exit code.
+    pub totals: Totals,
+    /// Why standard output could not be written; a closed pipe is no error.
+    pub stdout_error: Option<io::Error>,
+}
+
+impl Writer {
+    /// A writer that has taken nothing yet.
+    pub fn new(
+        words: &'static Words,
+        sinks: Vec<Box<dyn Sink>>,
+        progress: Progress,
+        form: LogForm,
+        input: Input,
+        places: Arc<Places>,
+    ) -> Self {
+        Self {
+            words,
+            sinks,
+            progress,
+            form,
+            input,
+            places,
+            begun: Instant::now(),
+            totals: Totals::default(),
+            in_flight: HashMap::new(),
+            out: String::new(),
+            closed: false,
+            freed: Load::default(),
+            list_end: None,
+            at_prompt: false,
+        }
+    }
+
+    /// Works until all senders are gone, or until the grace after a signal is used up.
+    pub fn run(mut self, events: &Receiver<Event>, signals: &Signals) -> Ended {
+        let mut stdout_error = None;
+        let mut grace: Option<Grace> = None;
+        loop {
+            let wait = grace.as_ref().map_or(TICK, Grace::left);
+            let waiting = Instant::now();
+            let mut made_progress = false;
+            select! {
+                recv(events) -> event => {
+                    let waited = waiting.elapsed();
+                    let Ok(event) = event else { break };
+                    made_progress |= self.handle(event);
+                    for event in events.try_iter().take(BATCH) {
+                        made_progress |= self.handle(event);
+                    }
+                    if let Some(grace) = &mut grace {
+                        grace.waited(waited, made_progress);
+                    }
+                    let may_go_on = self.flush();
+                    stdout_error = stdout_error.or(self.print());
+                    if !may_go_on {
+                        break;
+                    }
+                }
+                recv(signals.receiver) -> signal => if let Ok(signal) = signal {
+                    self.totals.signal = Some(signal);
+                    grace = Some(Grace::new(matches!(self.input, Input::List { is_file: true })));
+                    if self.input == Input::Terminal && self.in_flight.is_empty() {
+                        break;
+                    }
+                },
+                default(wait) => if let Some(grace) = &mut grace {
+                    grace.waited(waiting.elapsed(), false);
+                },
+            }
+            if grace.as_ref().is_some_and(Grace::is_over) {
+                break;
+            }
+            self.progress.update(&self.totals);
+        }
+        self.note_late_signal(signals);
+        self.end(stdout_error)
+    }
+
+    /// A signal may arrive together with the end of the input.
+    fn note_late_signal(&mut self, signals: &Signals) {
+        if self.totals.signal.is_none() {
+            let late = match self.input {
+                Input::Terminal => signals.receiver.recv_timeout(LATE_SIGNAL).ok(),
+                Input::List { .. } | Input::Lines => None,
+            };
+            self.totals.signal = late.or_else(|| signals.arrived());
+        }
+    }
+
+    /// True if the reader came further in the list.
+    fn handle(&mut self, event: Event) -> bool {
+        match event {
+            Event::Log(Record { level, image, text }) => {
+                self.log(level, image, &line::one_line(&text));
+            }
+            Event::Begun { line, image, load } => {
+                self.in_flight.insert(line.number, (line, image, load));
+            }
+            Event::Ended { line, finding } => {
+                if let Some((line, image, load)) = self.in_flight.remove(&line) {
+                    self.freed += load;
+                    self.ended(&line, Some(&image), &finding);
+                }
+            }
+            Event::NotBegun {
+                line,
+                image,
+                reason,
+                load,
+            } => {
+                self.freed += load;
+                self.ended(&line, image.as_ref(), &Finding::from(reason));
+                return true;
+            }
+            Event::ListEnded(Ok(())) => {
+                self.list_end = Some(match self.input {
+                    Input::List { .. } => ListEnd::Whole,
+                    Input::Lines | Input::Terminal => ListEnd::Typed,
+                });
+            }
+            Event::ListEnded(Err(message)) => {
+                self.list_end = Some(ListEnd::Cut);
+                self.totals.broke = true;
+                self.log(Level::Error, None, &line::one_line(&message));
+            }
+            Event::Prompt(text) => {
+                self.at_prompt = !text.ends_with('\n');
+                self.out.push_str(text);
+            }
+        }
+        false
+    }
+
+    fn ended(&mut self, line: &Line, image: Option<&Numbered>, finding: &Finding) {
+        self.totals.requests += finding.requests;
+        self.totals.counts.add(&finding.outcome);
+        let entry = Entry {
+            line,
+            image,
+            finding,
+        };
+        for sink in &mut self.sinks {
+            sink.take(&entry);
+        }
+        let number = image.map(|image| image.number);
+        let heading = |words: &str| {
+            let source = image.map(|image| image.image.source_name());
+            line::one_line(&format!("{words} [{}]", source.unwrap_or_default()))
+        };
+        match &finding.outcome {
+            Outcome::Passed => {
+                if let Some(image) = image {
+                    let text = (self.words.pass_line)(&image.image, finding);
+                    self.log(Level::Info, number, &line::one_line(&text));
+                }
+            }
+            Outcome::NotValidated(reason) if reason.code == Code::Interrupted => {}
+            Outcome::Failed(reason) => {
+                self.details(number, reason);
+                self.log(Level::Error, number, &heading("FAILED"));
+                self.log(Level::Error, number, &line::one_line(&reason.message));
+            }
+            Outcome::NotValidated(reason) => {
+                if image.is_some() {
+                    let words = self.words.not_passed.to_uppercase();
+                    self.log(Level::Error, number, &heading(&words));
+                }
+                self.log(Level::Error, number, &line::one_line(&reason.message));
+            }
+        }
+    }
+
+    fn details(&mut self, number: Option<u64>, reason: &Reason) {
+        for side in &reason.sides {
+            self.log(Level::Error, number, &line::block(side));
+        }
+        for detail in &reason.details {
+            self.log(Level::Error, number, &line::one_line(detail));
+        }
+    }
+
+    fn log(&mut self, level: Level, image: Option<u64>, text: &str) {
+        if level >= self.form.level {
+            line::append(&mut self.out, self.form.color, level, image, text);
+        }
+    }
+
+    /// Ends a batch. False: a vital sink cannot be written, and nothing may go on.
+    fn flush(&mut self) -> bool {
+        let mut may_go_on = true;
+        let mut errors = Vec::new();
+        self.sinks.retain_mut(|sink| match sink.flush() {
+            Ok(()) => true,
+            Err(error) => {
+                may_go_on &= !sink.is_vital();
+                errors.push(error);
+                false
+            }
+        });
+        if !may_go_on {
+            // What was to be printed is not on disk: it is not printed either.
+            self.out.clear();
+        }
+        for error in errors {
+            self.broke(&error);
+        }
+        self.places.give_back(std::mem::take(&mut self.freed));
+        may_go_on
+    }
+
+    fn broke(&mut self, error: &OutputError) {
+        self.totals.broke = true;
+        self.log(Level::Error, None, &line::one_line(&error.to_string()));
+    }
+
+    /// Prints the batch's log; the error that keeps it from being printed.
+    fn print(&mut self) -> Option<io::Error> {
+        let out = std::mem::take(&mut self.out);
+        if out.is_empty() || self.closed {
+            return None;
+        }
+        let mut result = Ok(());
+        self.progress.suspend(|| {
+            let mut stdout = io::stdout().lock();
+            result = stdout
+                .write_all(out.as_bytes())
+                .and_then(|()| stdout.flush());
+        });
+        let error = result.err()?;
+        self.closed = true;
+        // `| head` closes standard output early: no error.
+        let error = Some(error).filter(|error| error.kind() != io::ErrorKind::BrokenPipe);
+        self.totals.broke |= error.is_some();
+        error
+    }
+
+    fn end(mut self, stdout_error: Option<io::Error>) -> Ended {
+        // After a signal: what is still in flight is not validated.
+        for (_, (line, image, _)) in std::mem::take(&mut self.in_flight) {
+            self.ended(&line, Some(&image), &Reason::interrupted().into());
+        }
+        self.progress.clear();
+        if self.at_prompt && self.totals.signal.is_some() {
+            // The terminal shows `^C` behind the prompt.
+            self.out.push('\n');
+        }
+        if self.totals.images() == 0 && self.totals.signal.is_none() && !self.totals.broke {
+            self.log(Level::Warn, None, "there is no image in the list");
+        }
+        self.totals.bytes = self.progress.bytes();
+        let elapsed = self.begun.elapsed();
+        let notes = self.finish_sinks(elapsed);
+        let summary = self.totals.summary(self.words, elapsed, &notes);
+        let summary = line::one_line(&summary);
+        line::append(&mut self.out, self.form.color, Level::Info, None, &summary);
+        let late_error = self.print();
+        Ended {
+            totals: self.totals,
+            stdout_error: stdout_error.or(late_error),
+        }
+    }
+
+    /// Puts all files in their places; the notes for the summary.
+    fn finish_sinks(&mut self, elapsed: Duration) -> Vec<String> {
+        let list = match (self.list_end, self.input) {
+            // The typed images end when the person says so.
+            (None, Input::Terminal) => ListEnd::Typed,
+            (None, Input::List { .. } | Input::Lines) => ListEnd::Cut,
+            (Some(end), _) => end,
+        };
+        let mut notes = Vec::new();
+        for sink in std::mem::take(&mut self.sinks) {
+            let end = RunEnd {
+                totals: &self.totals,
+                elapsed,
+                list,
+            };
+            match sink.finish(&end) {
+                Ok(found) => notes.extend(found),
+                Err(error) => self.broke(&error),
+            }
+        }
+        notes
+    }
+}

@@ -1,0 +1,91 @@
+//! The work that is done with each image of a list: it is validated, or its source is recorded.
+//!
+//! A task reads registries and makes a [`Finding`]. It knows nothing of the outputs that take it.
+
+mod attached;
+pub mod record;
+mod specs;
+mod validate;
+
+pub use record::Recorder;
+pub use validate::{Deep, Depth, Validator};
+
+use crate::list::Image;
+use crate::log::Log;
+use crate::manifest::Manifest;
+use crate::registry::{Client, Error, Side};
+use crate::sync::Interrupt;
+use crate::verdict::{Code, Finding, Outcome, Reason};
+
+/// The words of a task, for the log, the bar and the summary.
+#[derive(Debug)]
+pub struct Words {
+    /// The task itself: `validate`.
+    pub task: &'static str,
+    /// An image with which it succeeded: `passed`.
+    pub passed: &'static str,
+    /// An image with which it could not be done: `not validated`.
+    pub not_passed: &'static str,
+    /// Whether images are compared: only then can one fail, and only then is there a destination.
+    pub compares: bool,
+    /// The log line of an image with which it succeeded.
+    pub pass_line: fn(&Image, &Finding) -> String,
+}
+
+/// One kind of work; shared by all threads.
+pub trait Task: Send + Sync {
+    /// Its words.
+    fn words(&self) -> &'static Words;
+
+    /// Does it for one image.
+    fn run(&self, image: &Image, log: &Log) -> Finding;
+
+    /// Ends all requests; images in progress end as interrupted.
+    fn shutdown(&self);
+}
+
+impl From<Error> for Reason {
+    fn from(error: Error) -> Self {
+        let code = match error {
+            Error::Missing(_) => Code::SourceMissing,
+            Error::Denied(_) => Code::Denied,
+            Error::Unreachable(_) => Code::Unreachable,
+            Error::Invalid(_) => Code::InvalidAnswer,
+            Error::Interrupted => Code::Interrupted,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+/// A failure that was found stands; what a signal cut off is no verdict on the image.
+fn outcome(result: Result<(), Reason>, interrupt: &Interrupt) -> Outcome {
+    match result {
+        Ok(()) => Outcome::Passed,
+        Err(reason) if !reason.code.is_failure() && interrupt.is_set() => {
+            Reason::interrupted().into()
+        }
+        Err(reason) => reason.into(),
+    }
+}
+
+fn read(client: &Client, side: Side, image: &Image, log: &Log) -> Result<Manifest, Error> {
+    let repository = match side {
+        Side::Source => &image.source,
+        Side::Destination => &image.destination,
+    };
+    client.manifest(side, repository, &image.reference, log)
+}
+
+/// Reads the source's manifest at the source.
+fn read_source(client: &Client, image: &Image, log: &Log) -> Result<Manifest, Reason> {
+    match read(client, Side::Source, image, log) {
+        Err(Error::Missing(trouble)) => Err(Reason::new(
+            Code::SourceMissing,
+            format!(
+                "[{}]: source manifest does not exist: {trouble}",
+                image.source_name()
+            ),
+        )),
+        other => Ok(other?),
+    }
+}

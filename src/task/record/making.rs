@@ -1,0 +1,107 @@
+//! Recording a source: everything that a later comparison needs of it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::format::Source;
+use crate::list::Image;
+use crate::log::Log;
+use crate::manifest::{Body, Spec};
+use crate::registry::{Client, Side};
+use crate::sync::Interrupt;
+use crate::task::attached::{attached, distinct};
+use crate::task::specs::Reader;
+use crate::task::{Task, Words, outcome, read_source};
+use crate::verdict::{Finding, Reason, RecordedSource};
+
+/// The words of this task.
+const WORDS: Words = Words {
+    task: "record",
+    passed: "recorded",
+    not_passed: "not recorded",
+    compares: false,
+    pass_line: |image, finding| match &finding.recorded {
+        Some(recorded) => format!("RECORDED [{}]: {}", image.source_name(), recorded.digest),
+        None => format!("RECORDED [{}]", image.source_name()),
+    },
+};
+
+/// Reads sources as a whole; shared by all threads.
+pub struct Recorder {
+    /// Reads the registries.
+    pub client: Arc<Client>,
+    /// Whether the referrers of the sources are recorded too.
+    pub referrers: bool,
+    /// Set when the run is to end.
+    pub interrupt: Arc<Interrupt>,
+}
+
+impl Task for Recorder {
+    fn words(&self) -> &'static Words {
+        &WORDS
+    }
+
+    fn run(&self, image: &Image, log: &Log) -> Finding {
+        let begun = Instant::now();
+        let source = self.record(image, log);
+        let (recorded, images, result) = match source {
+            Ok(source) => {
+                let recorded = RecordedSource {
+                    name: source.source.clone(),
+                    digest: source.digest.clone(),
+                    json: source.to_line(),
+                };
+                (Some(Box::new(recorded)), source.images, Ok(()))
+            }
+            Err(reason) => (None, None, Err(reason)),
+        };
+        Finding {
+            recorded,
+            source: images,
+            requests: log.requests(),
+            time: begun.elapsed(),
+            ..Finding::from(outcome(result, &self.interrupt))
+        }
+    }
+
+    fn shutdown(&self) {
+        self.client.shutdown();
+    }
+}
+
+impl Recorder {
+    fn record(&self, image: &Image, log: &Log) -> Result<Source, Reason> {
+        let manifest = read_source(&self.client, image, log)?;
+        let reader = Reader::new(&self.client, Side::Source, &image.source, None, log);
+        let reader = Arc::new(reader);
+        let digest = manifest.digest.clone();
+        let images = match &manifest.body {
+            Body::Index(entries) => Some(reader.images(entries)?),
+            Body::Image { config } => {
+                let platform = reader.platform(&digest, config)?;
+                Some(vec![Spec { digest, platform }])
+            }
+            Body::Schema1(platform) => {
+                let platform = platform.clone();
+                Some(vec![Spec { digest, platform }])
+            }
+            Body::Artifact => None,
+        };
+        let referrers = if self.referrers {
+            let images = images.iter().flatten().map(|spec| spec.digest.clone());
+            let subjects = distinct(std::iter::once(manifest.digest.clone()).chain(images));
+            let attestations = reader.attestations();
+            Some(attached(&self.client, image, &subjects, attestations, log)?)
+        } else {
+            None
+        };
+        Ok(Source {
+            source: image.source_name(),
+            media_type: manifest.media_type,
+            digest: manifest.digest,
+            size: manifest.size,
+            images,
+            referrers,
+        })
+    }
+}

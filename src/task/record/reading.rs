@@ -1,0 +1,295 @@
+//! Reading a recording: it is believed as a whole or not at all.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::error::Category;
+
+use super::format::{FORMAT, Source, VERSION, checksum};
+use crate::escape::escape;
+use crate::manifest::Digest;
+
+/// A recording as it is read.
+#[derive(Debug, Default)]
+pub struct Recording {
+    /// The name by which messages call it.
+    name: String,
+    sources: HashMap<String, Source>,
+    missing: HashSet<String>,
+    /// Where the sources are.
+    registries: BTreeSet<String>,
+}
+
+/// The registry of a resolved name.
+fn registry(name: &str) -> &str {
+    name.split('/').next().unwrap_or_default()
+}
+
+/// Why a recording cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordingError {
+    /// The system refuses.
+    #[error("cannot read the recording {0}: {1}")]
+    Io(String, std::io::Error),
+    /// It is something else.
+    #[error("the file {0} is not a recording: {1}; make one with --record")]
+    Other(String, String),
+    /// It was made by a newer version of this program.
+    #[error(
+        "the recording {0} has format version {1}, and this program reads version {VERSION}; use the version of image-tools that made it, or record again"
+    )]
+    Newer(String, u64),
+    /// It is cut off or was changed.
+    #[error("the recording {0} is damaged: {1}; record again, or copy it again")]
+    Damaged(String, String),
+}
+
+#[derive(Deserialize)]
+struct Header {
+    format: String,
+    version: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    #[serde(rename = "format")]
+    _format: String,
+    #[serde(rename = "version")]
+    _version: u64,
+    #[serde(rename = "recorded")]
+    _recorded: String,
+    #[serde(rename = "tool")]
+    _tool: String,
+    missing: HashSet<String>,
+    sources: Vec<Source>,
+    /// Of the sources, as they are written: [`checksum`].
+    checksum: Digest,
+}
+
+/// Why JSON cannot be read, for somebody who does not know the parser.
+fn in_words(error: &serde_json::Error) -> String {
+    let (line, column) = (error.line(), error.column());
+    match error.classify() {
+        Category::Eof if line <= 1 && column == 0 => "it is empty".to_owned(),
+        Category::Eof => format!("it ends in the middle, in line {line}"),
+        Category::Syntax | Category::Io => format!("not JSON (line {line}, column {column})"),
+        Category::Data => escape(&error.to_string()).into_owned(),
+    }
+}
+
+impl Recording {
+    /// Reads a recording.
+    ///
+    /// # Errors
+    /// [`RecordingError`] where it is not one that can be trusted as a whole.
+    pub fn load(path: &Path) -> Result<Self, RecordingError> {
+        let name = escape(&path.display().to_string()).into_owned();
+        let bytes = fs::read(path).map_err(|error| RecordingError::Io(name.clone(), error))?;
+        Self::parse(name, &bytes)
+    }
+
+    fn parse(name: String, bytes: &[u8]) -> Result<Self, RecordingError> {
+        let shown = |text: &str| escape(text).into_owned();
+        // What is no JSON may be a recording that is cut off.
+        let looks_right = bytes
+            .windows(FORMAT.len())
+            .take(200)
+            .any(|part| part == FORMAT.as_bytes());
+        let header: Header = match serde_json::from_slice(bytes) {
+            Ok(header) => header,
+            Err(error) if looks_right => {
+                return Err(RecordingError::Damaged(name, in_words(&error)));
+            }
+            Err(error) => return Err(RecordingError::Other(name, in_words(&error))),
+        };
+        if header.format != FORMAT {
+            let why = format!("its format is {:?}", header.format);
+            return Err(RecordingError::Other(name, shown(&why)));
+        }
+        if header.version != VERSION {
+            return Err(RecordingError::Newer(name, header.version));
+        }
+        let document: Document = match serde_json::from_slice(bytes) {
+            Ok(document) => document,
+            Err(error) => return Err(RecordingError::Damaged(name, in_words(&error))),
+        };
+        if checksum(&document.sources) != document.checksum {
+            let why = "its sources are not those that were recorded (by their checksum)";
+            return Err(RecordingError::Damaged(name, why.to_owned()));
+        }
+        let mut sources = HashMap::with_capacity(document.sources.len());
+        for source in document.sources {
+            if let Some(twice) = sources.insert(source.source.clone(), source) {
+                let why = format!("{} is in it twice", twice.source);
+                return Err(RecordingError::Damaged(name, shown(&why)));
+            }
+        }
+        let registries = sources.keys().map(|name| registry(name).to_owned());
+        Ok(Self {
+            name,
+            registries: registries.collect(),
+            sources,
+            missing: document.missing,
+        })
+    }
+
+    /// The source of this resolved name.
+    ///
+    /// # Errors
+    /// Why it is not there, in words.
+    pub fn find(&self, source: &str) -> Result<&Source, String> {
+        let name = &self.name;
+        match self.sources.get(source) {
+            // What is known of it is older than the recording says.
+            Some(_) if self.missing.contains(source) => Err(format!(
+                "[{source}]: the recording {name} has it from an earlier time only: it could not be read when that was made; record it again"
+            )),
+            Some(found) => Ok(found),
+            None if self.missing.contains(source) => Err(format!(
+                "[{source}]: not in the recording {name}: it could not be read when that was made; record it again"
+            )),
+            None => Err(format!(
+                "[{source}]: not in the recording {name}; {}",
+                self.advice(source)
+            )),
+        }
+    }
+
+    /// What to do where a source is not there.
+    fn advice(&self, source: &str) -> String {
+        let registries = &self.registries;
+        if registries.is_empty() || registries.contains(registry(source)) {
+            return "record it where the source can be read".to_owned();
+        }
+        let some: Vec<&str> = registries.iter().map(String::as_str).take(3).collect();
+        let more = if registries.len() > 3 { ", …" } else { "" };
+        format!(
+            "its sources are of {}{more}: give the -s with which it was made, or record it",
+            some.join(", ")
+        )
+    }
+
+    /// The name by which messages call it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its parts, for a recording that extends it.
+    pub fn into_parts(self) -> (impl Iterator<Item = Source>, HashSet<String>) {
+        (self.sources.into_values(), self.missing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::{MediaType, Platform, Spec};
+    use proptest::prelude::*;
+
+    fn source(name: &str) -> Source {
+        Source {
+            source: name.to_owned(),
+            media_type: MediaType::OciIndex,
+            digest: Digest::of(b"x"),
+            size: 7,
+            images: Some(vec![Spec {
+                digest: Digest::of(b"y"),
+                platform: Platform {
+                    architecture: "arm64".to_owned(),
+                    os: "linux".to_owned(),
+                    ..Platform::default()
+                },
+            }]),
+            referrers: None,
+        }
+    }
+
+    fn document(version: u64, sources: &[Source]) -> String {
+        let lines: Vec<_> = sources.iter().map(Source::to_line).collect();
+        let lines: Vec<_> = lines
+            .iter()
+            .map(|line| String::from_utf8_lossy(line))
+            .collect();
+        format!(
+            r#"{{"format": "{FORMAT}", "version": {version}, "recorded": "", "tool": "", "missing": ["reg.io/x:2"], "sources": [{}], "checksum": "{}"}}"#,
+            lines.join(",\n"),
+            checksum(sources)
+        )
+    }
+
+    fn parse(text: &str) -> Result<Recording, RecordingError> {
+        Recording::parse("r.json".to_owned(), text.as_bytes())
+    }
+
+    #[test]
+    fn a_source_is_found_and_a_missing_one_explained() {
+        let recording = parse(&document(1, &[source("reg.io/x:1")])).expect("a recording");
+        let found = recording.find("reg.io/x:1").expect("a source");
+        assert_eq!(found.images.as_ref().map(Vec::len), Some(1));
+        let unread = recording.find("reg.io/x:2").expect_err("not recorded");
+        assert!(unread.contains("could not be read"), "{unread}");
+        let unknown = recording.find("reg.io/y:1").expect_err("not recorded");
+        assert!(
+            unknown.ends_with("record it where the source can be read"),
+            "{unknown}"
+        );
+        let elsewhere = recording.find("docker.io/x:1").expect_err("not recorded");
+        assert!(
+            elsewhere.contains("its sources are of reg.io: give the -s"),
+            "{elsewhere}"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_trusted_is_refused_with_the_reason() {
+        let good = document(1, &[source("reg.io/x:1")]);
+        for (text, reason) in [
+            (String::new(), "not a recording"),
+            ("[]".to_owned(), "not a recording"),
+            (
+                r#"{"format": "x", "version": 1}"#.to_owned(),
+                "its format is",
+            ),
+            (document(2, &[]), "format version 2"),
+            (good[..good.len() - 9].to_owned(), "damaged"),
+            (good.replace("sha256:", "sha256:0"), "damaged"),
+            (good.replace("image.index", "image"), "damaged"),
+            (good.replace("\"size\":7", "\"size\":-7"), "damaged"),
+            (good.replace("\"images\"", "\"imagez\""), "damaged"),
+            (
+                good.replace("\"architecture\"", "\"architecturE\""),
+                "damaged",
+            ),
+            (good.replace("arm64", "arm65"), "by their checksum"),
+            (
+                good.replace("reg.io/x:1", "reg.io/x:3"),
+                "by their checksum",
+            ),
+            (good.replace("\"missing\"", "\"mizzing\""), "damaged"),
+            (
+                document(1, &[source("reg.io/x:1"), source("reg.io/x:1")]),
+                "reg.io/x:1 is in it twice",
+            ),
+        ] {
+            let error = parse(&text).expect_err(&text).to_string();
+            assert!(error.contains(reason), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_damage_makes_it_panic_or_lie(at in 0_usize..600, byte in any::<u8>()) {
+            let mut bytes = document(1, &[source("reg.io/x:1")]).into_bytes();
+            let at = at % bytes.len();
+            let is_same = bytes[at] == byte;
+            bytes[at] = byte;
+            // Where it was made, and by what, is nobody's to check.
+            if let Ok(recording) = Recording::parse("r.json".to_owned(), &bytes) {
+                prop_assert!(is_same || recording.sources["reg.io/x:1"] == source("reg.io/x:1"));
+            }
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The verdict on an image: its outcome, the reason for it, and the facts that were gathered.
+//!
+//! Tasks make findings; the pipeline and the outputs take them. This module imports neither.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::manifest::{Digest, Spec};
+
+/// A reason code: one stable word for programs. The words are an interface, listed in the report's
+/// JSON Schema: new ones may come, none changes its meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Code {
+    /// Failed: the destination registry answers that it has no such manifest.
+    DestinationMissing,
+    /// Failed: the destination is an index without entries.
+    DestinationEmpty,
+    /// Failed: the destination is not an index.
+    DestinationNotAnIndex,
+    /// Failed: the source is an image, and the destination's index has not exactly one.
+    DestinationNotSingle,
+    /// Failed: the source has no image for `-a` and `--os`.
+    NoPlatform,
+    /// Failed: the digest of the source's image, or artifact, is not that of the destination's.
+    DigestDiffers,
+    /// Failed: the platform of the source's image is not that of the destination's.
+    PlatformDiffers,
+    /// Failed: the images of the two indexes differ.
+    IndexDiffers,
+    /// Failed: the destination does not have images that its index lists.
+    ImageMissing,
+    /// Failed: the destination does not have blobs of its images.
+    BlobMissing,
+    /// Failed: blobs of the destination's images have another size or another digest.
+    BlobDamaged,
+    /// Failed: signatures or other referrers of the source are not at the destination.
+    ReferrerMissing,
+    /// Not validated: the line is not an image.
+    InvalidLine,
+    /// Not validated: the source registry answers that it has no such manifest.
+    SourceMissing,
+    /// Not validated: the source, or its referrers, are not in the recording.
+    NotRecorded,
+    /// Not validated: a registry or its token server denied access.
+    Denied,
+    /// Not validated: no response, or one that says to come back later.
+    Unreachable,
+    /// Not validated: an unexpected response.
+    InvalidAnswer,
+    /// Not validated: the run was interrupted before.
+    Interrupted,
+    /// Not validated: an internal error of this program.
+    InternalError,
+}
+
+impl Code {
+    /// Whether the image was compared and differs, as opposed to: it could not be compared.
+    pub fn is_failure(self) -> bool {
+        match self {
+            Self::DestinationMissing
+            | Self::DestinationEmpty
+            | Self::DestinationNotAnIndex
+            | Self::DestinationNotSingle
+            | Self::NoPlatform
+            | Self::DigestDiffers
+            | Self::PlatformDiffers
+            | Self::IndexDiffers
+            | Self::ImageMissing
+            | Self::BlobMissing
+            | Self::BlobDamaged
+            | Self::ReferrerMissing => true,
+            Self::InvalidLine
+            | Self::SourceMissing
+            | Self::NotRecorded
+            | Self::Denied
+            | Self::Unreachable
+            | Self::InvalidAnswer
+            | Self::Interrupted
+            | Self::InternalError => false,
+        }
+    }
+}
+
+/// Why an image did not pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// The reason in one word.
+    pub code: Code,
+    /// The reason in one line.
+    pub message: String,
+    /// The single differences, a line each.
+    pub details: Vec<String>,
+    /// Both sides whole, as JSON of several lines each.
+    pub sides: Vec<String>,
+}
+
+impl Reason {
+    /// A reason without details.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            details: Vec::new(),
+            sides: Vec::new(),
+        }
+    }
+
+    /// The run ended before the image was validated.
+    pub fn interrupted() -> Self {
+        Self::new(Code::Interrupted, "the run was interrupted")
+    }
+}
+
+/// The outcome of one image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The task succeeded: the destination is what the source is, or the source was recorded.
+    Passed,
+    /// The destination is not what the source is.
+    Failed(Reason),
+    /// The image could not be checked.
+    NotValidated(Reason),
+}
+
+impl From<Reason> for Outcome {
+    fn from(reason: Reason) -> Self {
+        if reason.code.is_failure() {
+            Self::Failed(reason)
+        } else {
+            Self::NotValidated(reason)
+        }
+    }
+}
+
+impl Outcome {
+    /// Why the image did not pass.
+    pub fn reason(&self) -> Option<&Reason> {
+        match self {
+            Self::Passed => None,
+            Self::Failed(reason) | Self::NotValidated(reason) => Some(reason),
+        }
+    }
+}
+
+/// A source as a recording keeps it, already in the recording's format.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedSource {
+    /// The source's resolved name with tag or digest.
+    pub name: String,
+    /// Digest of its manifest.
+    pub digest: Digest,
+    /// One line of JSON, without its line feed.
+    pub json: Vec<u8>,
+}
+
+/// An outcome, and the facts that were gathered on the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// The compared images of the source; `None` where it did not come to a comparison.
+    pub source: Option<Vec<Spec>>,
+    /// The compared images of the destination.
+    pub destination: Option<Vec<Spec>>,
+    /// Of the task `record`: the source that was read.
+    pub recorded: Option<Box<RecordedSource>>,
+    /// Requests that were sent for the image.
+    pub requests: u64,
+    /// How long the task took.
+    pub time: Duration,
+    /// The number of the earlier line with the same image, whose finding this is.
+    pub same_as: Option<u64>,
+}
+
+impl From<Outcome> for Finding {
+    /// A finding without facts.
+    fn from(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            source: None,
+            destination: None,
+            recorded: None,
+            requests: 0,
+            time: Duration::ZERO,
+            same_as: None,
+        }
+    }
+}
+
+impl From<Reason> for Finding {
+    fn from(reason: Reason) -> Self {
+        Outcome::from(reason).into()
+    }
+}
