@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::UsageError;
 use super::flags::Id;
 use super::parse::{Typed, flag};
-use crate::list::{Rules, Shard};
+use crate::list::{Override, Rules, Shard, names};
 use crate::manifest::Filter;
-use crate::reference::{self, Override};
+
 use crate::task::Depth;
 
 /// The most threads, as in the original.
@@ -232,7 +232,7 @@ fn default_project(typed: &Typed) -> Result<String, UsageError> {
     let project = typed
         .text(Id::DefaultProject)?
         .unwrap_or_else(|| "library".to_owned());
-    if reference::is_project(&project) {
+    if names::is_project(&project) {
         Ok(project)
     } else {
         Err(invalid(

@@ -8,13 +8,12 @@ use super::options::{Input, Options, When};
 use super::print_error;
 use crate::escape::escape;
 use crate::exit::Exit;
-use crate::list::{List, ListError};
+use crate::list::{List, ListError, Override};
 use crate::log::Level;
 use crate::output::{
     self, FAILED_LIST, METRICS, OutputError, RECORDING, REPORT, Request, RunSettings,
 };
 use crate::pipeline::{self, LogForm, Run};
-use crate::reference;
 use crate::registry::{CertsD, Client, Credentials, Proxies, Settings, Side, TrustError};
 use crate::sync::Interrupt;
 use crate::task::record::{Recording, RecordingError};
@@ -161,8 +160,7 @@ fn task(options: &Options, interrupt: &Arc<Interrupt>) -> Result<Arc<dyn Task>, 
 
 fn client_settings(options: &Options) -> Settings {
     let environment = |name: &str| std::env::var(name).ok();
-    let registry =
-        |replaced: &Option<reference::Override>| replaced.as_ref().map(|r| r.registry.clone());
+    let registry = |replaced: &Option<Override>| replaced.as_ref().map(|r| r.registry.clone());
     let (source, destination) = (
         registry(&options.rules.source),
         registry(&options.rules.destination),

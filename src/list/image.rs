@@ -1,7 +1,8 @@
 //! An image of the list: where it comes from and where it was mirrored to, names resolved.
 
 use super::lines::{self as list, Line};
-use crate::reference::{self, NameError, Override, Reference, Repository};
+use super::names::{self, Override};
+use crate::reference::{NameError, Reference, Repository};
 
 /// An image: its two repositories, and the tag or digest that is meant in both.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -64,7 +65,7 @@ impl Rules {
             .map_err(|error| format!("{at}: {error}; {}", list::WANTED))?;
         let name =
             |what: &str, error: NameError| format!("{at}: {what}: {error}; {}", list::WANTED);
-        let source = reference::source(fields.source, self.source.as_ref())
+        let source = names::source(fields.source, self.source.as_ref())
             .map_err(|error| name(&format!("source {:?}", fields.source), error))?;
         let destination = if self.sources_only {
             source.clone()
@@ -73,7 +74,7 @@ impl Rules {
                 "{at}: a line of one field needs the destination registry: give it with -d"
             ));
         } else {
-            reference::destination(
+            names::destination(
                 fields.destination,
                 self.destination.as_ref(),
                 &self.default_project,

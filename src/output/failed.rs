@@ -24,6 +24,8 @@ pub static FAILED_LIST: Kind = Kind {
 /// A failed list being written.
 struct FailedList {
     lines: Spool<u64>,
+    /// A shard may have no lines.
+    is_shard: bool,
     /// Lines were taken that the log does not name: they need not be on disk before it is printed.
     only_interrupted: bool,
 }
@@ -36,6 +38,7 @@ fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, Out
     let output = Output::create(&FAILED_LIST, name, input, settings)?;
     Ok(Some(Box::new(FailedList {
         lines: Spool::new(output),
+        is_shard: settings.shard.is_some(),
         only_interrupted: true,
     })))
 }
@@ -70,6 +73,11 @@ impl Sink for FailedList {
                 "the list was not read to its end; found so far: {}",
                 lines.output().partial_name()
             )]),
+            // A run that validated nothing removes nothing.
+            (ListEnd::Whole, true) if end.totals.images() == 0 && !self.is_shard => {
+                lines.output().discard()?;
+                Ok(Vec::new())
+            }
             (ListEnd::Typed, true) => {
                 lines.output().discard()?;
                 Ok(Vec::new())

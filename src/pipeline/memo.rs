@@ -137,13 +137,13 @@ pub fn in_short(reason: &Reason) -> Reason {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reference;
+    use crate::list::names;
     use crate::verdict::Code;
 
     fn image(name: &str) -> Image {
         Image {
-            source: reference::source(name, None).expect("a name"),
-            destination: reference::destination(name, None, "library").expect("a name"),
+            source: names::source(name, None).expect("a name"),
+            destination: names::destination(name, None, "library").expect("a name"),
             reference: "1".parse().expect("a tag"),
         }
     }
