@@ -2,28 +2,41 @@
 
 use super::lines::{self as list, Line};
 use super::names::{self, Override};
+use crate::manifest::{Digest, Filter};
 use crate::reference::{NameError, Reference, Repository};
 
-/// An image: its two repositories, and the tag or digest that is meant in both.
+/// An image: a repository with tag or digest on each side.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Image {
     /// The source's repository.
     pub source: Repository,
+    /// The source's tag or digest.
+    pub source_reference: Reference,
     /// The destination's repository.
     pub destination: Repository,
-    /// Tag or digest, the same on both sides.
-    pub reference: Reference,
+    /// The destination's tag or digest.
+    pub destination_reference: Reference,
+    /// The platforms that this line wants, in place of `-a` and `--os`.
+    pub platforms: Option<Filter>,
 }
 
 impl Image {
     /// The source with tag or digest: `S:T`.
     pub fn source_name(&self) -> String {
-        self.reference.of(&self.source)
+        self.source_reference.of(&self.source)
     }
 
     /// The destination with tag or digest: `D:T`.
     pub fn destination_name(&self) -> String {
-        self.reference.of(&self.destination)
+        self.destination_reference.of(&self.destination)
+    }
+
+    /// The digest that the destination's tag has to lead to, where the list pins the source to one.
+    pub fn pinned(&self) -> Option<&Digest> {
+        match (&self.source_reference, &self.destination_reference) {
+            (Reference::Digest(digest), Reference::Tag(_)) => Some(digest),
+            _ => None,
+        }
     }
 
     /// What is compared, for the log: `[S:T] == [D:T]`.
@@ -81,13 +94,16 @@ impl Rules {
             )
             .map_err(|error| name(&format!("destination {:?}", fields.destination), error))?
         };
+        let reference: Reference = fields
+            .tag
+            .parse()
+            .map_err(|error| name(&format!("tag {:?}", fields.tag), error))?;
         Ok(Image {
             source,
+            source_reference: reference.clone(),
             destination,
-            reference: fields
-                .tag
-                .parse()
-                .map_err(|error| name(&format!("tag {:?}", fields.tag), error))?,
+            destination_reference: reference,
+            platforms: None,
         })
     }
 }

@@ -113,7 +113,7 @@ pub struct Normalized {
 }
 
 /// Which platforms are validated: `-a` and `--os`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Filter {
     architectures: Vec<String>,
     systems: Option<Vec<String>>,

@@ -82,7 +82,7 @@ impl Sink for Report {
             destination: image
                 .filter(|_| self.words.compares)
                 .map(|image| image.image.destination.to_string()),
-            tag: image.map(|image| image.image.reference.as_str()),
+            tag: image.map(|image| image.image.source_reference.as_str()),
             outcome: match finding.outcome {
                 Outcome::Passed => self.words.passed,
                 Outcome::Failed(_) => "failed",

@@ -144,7 +144,9 @@ mod tests {
         Image {
             source: names::source(name, None).expect("a name"),
             destination: names::destination(name, None, "library").expect("a name"),
-            reference: "1".parse().expect("a tag"),
+            source_reference: "1".parse().expect("a tag"),
+            destination_reference: "1".parse().expect("a tag"),
+            platforms: None,
         }
     }
 

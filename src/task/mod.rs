@@ -69,11 +69,11 @@ fn outcome(result: Result<(), Reason>, interrupt: &Interrupt) -> Outcome {
 }
 
 fn read(client: &Client, side: Side, image: &Image, log: &Log) -> Result<Manifest, Error> {
-    let repository = match side {
-        Side::Source => &image.source,
-        Side::Destination => &image.destination,
+    let (repository, reference) = match side {
+        Side::Source => (&image.source, &image.source_reference),
+        Side::Destination => (&image.destination, &image.destination_reference),
     };
-    client.manifest(side, repository, &image.reference, log)
+    client.manifest(side, repository, reference, log)
 }
 
 /// Reads the source's manifest at the source.

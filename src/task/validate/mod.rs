@@ -90,7 +90,7 @@ impl Validator {
             source: &source,
             destination: &destination,
             full_destination: &image.destination_name(),
-            tag: image.reference.as_str(),
+            tag: image.source_reference.as_str(),
         };
         let mut found = self.find_source(image, log)?;
         let destination = self.destination(image, found.destination.take(), names, log)?;

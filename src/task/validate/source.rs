@@ -126,7 +126,7 @@ impl Validator {
     fn source_digest(&self, image: &Image, log: &Log) -> Result<Option<Digest>, Reason> {
         match self
             .client
-            .head(Side::Source, &image.source, &image.reference, log)
+            .head(Side::Source, &image.source, &image.source_reference, log)
         {
             Ok(named) => Ok(named),
             Err(Error::Missing(_) | Error::Denied(_) | Error::Invalid(_)) => Ok(None),
