@@ -1,6 +1,6 @@
 //! Tests of the real binary, one file a topic; `support` is the harness.
 
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used)]
 
 mod auth;
 mod between;

@@ -10,7 +10,7 @@ pub mod server;
 pub mod tls;
 
 pub use content::{Content, INDEX, LIST, OCI, V2, descriptor, digest, entry};
-pub use dir::{Dir, Run, wait_until};
+pub use dir::{Dir, Run, skip, wait_until};
 pub use internet::Internet;
 pub use registry::Registry;
 pub use server::{How, Reply, Request, Server, answer};
