@@ -20,6 +20,7 @@ mod referrers;
 mod report;
 mod resilience;
 mod scale;
+mod slow_disk;
 mod support;
 mod terminal;
 mod tls;

@@ -214,21 +214,29 @@ impl Running {
     pub fn wait_for(&mut self, text: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            match self.lines.recv_timeout(left(deadline)) {
-                Ok(line) => {
-                    self.seen += &line;
-                    if line.contains(text) {
-                        return line;
-                    }
-                }
-                Err(RecvTimeoutError::Disconnected) => {
-                    self.give_up(&format!("{text:?}, not the end"))
-                }
-                Err(RecvTimeoutError::Timeout) => {
-                    self.give_up(&format!("{text:?} within {PATIENCE:?}"))
-                }
+            match self.line_before(deadline) {
+                Ok(line) if line.contains(text) => return line,
+                Ok(_) => {}
+                Err(problem) => self.give_up(&format!("{text:?}, not {problem}")),
             }
         }
+    }
+
+    /// The next line of standard output; `None` at its end.
+    #[track_caller]
+    pub fn next_line(&mut self) -> Option<String> {
+        match self.line_before(Instant::now() + PATIENCE) {
+            Err(problem @ RecvTimeoutError::Timeout) => {
+                self.give_up(&format!("a line, not {problem}"))
+            }
+            line => line.ok(),
+        }
+    }
+
+    fn line_before(&mut self, deadline: Instant) -> Result<String, RecvTimeoutError> {
+        let line = self.lines.recv_timeout(left(deadline))?;
+        self.seen += &line;
+        Ok(line)
     }
 
     /// Sends a signal by its name.
@@ -258,21 +266,12 @@ impl Running {
         self.wait()
     }
 
-    /// Waits for the end, with standard input open.
-    #[track_caller]
-    pub fn end_with_open_input(mut self) -> Run {
-        let input = self.child.stdin.take();
-        let run = self.wait();
-        drop(input);
-        run
-    }
-
     #[track_caller]
     fn wait(&mut self) -> Run {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            match self.lines.recv_timeout(left(deadline)) {
-                Ok(line) => self.seen += &line,
+            match self.line_before(deadline) {
+                Ok(_) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {
                     self.give_up(&format!("its end within {PATIENCE:?}"))

@@ -7,6 +7,7 @@ pub mod play;
 pub mod process;
 pub mod registry;
 pub mod server;
+pub mod shim;
 pub mod tls;
 
 pub use content::{Content, INDEX, LIST, OCI, V2, descriptor, digest, entry};
@@ -14,3 +15,4 @@ pub use dir::{Dir, Run, skip, wait_until};
 pub use internet::Internet;
 pub use registry::Registry;
 pub use server::{How, Reply, Request, Server, answer};
+pub use shim::Shim;
