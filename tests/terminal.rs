@@ -14,7 +14,7 @@ fn content(count: usize) -> Content {
 }
 
 /// A command line on a terminal of so many columns.
-fn on_terminal(dir: &Dir, columns: u32, command: &str) -> TestCommand {
+pub fn on_terminal(dir: &Dir, columns: u32, command: &str) -> TestCommand {
     let program = env!("CARGO_BIN_EXE_image-tools");
     let shell = format!(
         "trap : INT; stty cols {columns} rows 24 -echo; {program} mirror-validate {command}; echo \"exit $?\"; stty -a | grep -o ' -\\?icanon'"

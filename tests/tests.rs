@@ -11,6 +11,7 @@ mod durability;
 mod faults;
 mod hosted;
 mod hostile;
+mod kept;
 mod list;
 mod output;
 mod portable;

@@ -2,6 +2,7 @@
 
 pub mod content;
 pub mod dir;
+pub mod gate;
 pub mod internet;
 pub mod play;
 pub mod process;
@@ -12,6 +13,7 @@ pub mod tls;
 
 pub use content::{Content, INDEX, LIST, OCI, V2, descriptor, digest, entry};
 pub use dir::{Dir, Run, skip, wait_until};
+pub use gate::Gate;
 pub use internet::Internet;
 pub use registry::Registry;
 pub use server::{How, Reply, Request, Server, answer};
