@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Content, Dir, Server, answer};
+use crate::support::{Content, Dir, Server, answer, skip};
 
 /// A source that answers slowly for `team/x`, and a destination that has nothing.
 fn slow() -> (Server, Server) {
@@ -60,7 +60,7 @@ fn every_failure_that_was_printed_is_on_disk_whenever_the_run_is_killed() {
     }
 }
 
-/// Whether file systems can be mounted here; says so if not.
+/// Whether file systems can be mounted here.
 fn can_mount() -> bool {
     let dir = Dir::new();
     let tried = dir
@@ -69,10 +69,10 @@ fn can_mount() -> bool {
         .arg("mount -t tmpfs none /mnt")
         .run();
     if !tried.status.success() {
-        eprintln!(
-            "skipped: this needs root, to mount a file system: {}",
+        skip(&format!(
+            "this needs root, to mount a file system: {}",
             tried.stderr
-        );
+        ));
     }
     tried.status.success()
 }

@@ -6,21 +6,21 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{Content, Dir, Run, Server};
+use crate::support::{Content, Dir, Run, Server, skip};
 
-/// The static binaries, from `$IMAGE_TOOLS_STATIC`; empty, and said so, where there are none.
+/// The static binaries, from `$IMAGE_TOOLS_STATIC`; empty where there are none, or no root.
 fn binaries() -> Vec<PathBuf> {
     let given = std::env::var("IMAGE_TOOLS_STATIC").unwrap_or_default();
     let found: Vec<PathBuf> = given.split_whitespace().map(PathBuf::from).collect();
     if found.is_empty() {
-        eprintln!("skipped: no static binary in $IMAGE_TOOLS_STATIC; `make test` builds one");
+        skip("no static binary in $IMAGE_TOOLS_STATIC; `make test` builds one");
     }
     let is_root = Command::new("id")
         .arg("-u")
         .output()
         .is_ok_and(|output| output.stdout == b"0\n");
     if !is_root {
-        eprintln!("skipped: a chroot needs root");
+        skip("a chroot needs root");
         return Vec::new();
     }
     found
@@ -110,10 +110,10 @@ fn it_works_where_name_lookup_has_modules() {
     let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/nss/usr/lib/x86_64-linux-gnu");
     for binary in binaries() {
         if !modules.is_dir() {
-            eprintln!(
-                "skipped: no modules in {}; `make test` gets them",
+            skip(&format!(
+                "no modules in {}; `make test` gets them",
                 modules.display()
-            );
+            ));
             return;
         }
         let dir = Dir::new();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Content, Dir, INDEX, LIST, OCI, Registry, Reply, Run, Server, V2, answer, digest, entry,
+    Content, Dir, INDEX, LIST, OCI, Registry, Reply, Run, Server, V2, answer, digest, entry, skip,
 };
 
 fn schema() -> PathBuf {
@@ -35,7 +35,7 @@ jsonschema.Draft202012Validator(schema).validate(document)";
     serde_json::from_str(&dir.read(name)).unwrap()
 }
 
-/// `promtool check metrics` finds nothing wrong; skipped, and said so, where there is none.
+/// `promtool check metrics` finds nothing wrong.
 fn check_metrics(dir: &Dir, name: &str) -> BTreeMap<String, String> {
     let text = dir.read(name);
     let promtool = std::env::var("IMAGE_TOOLS_PROMTOOL").unwrap_or_else(|_| "promtool".to_owned());
@@ -51,7 +51,7 @@ fn check_metrics(dir: &Dir, name: &str) -> BTreeMap<String, String> {
         run.code(0).error("");
         assert_eq!(run.stdout, "");
     } else {
-        eprintln!("skipped: no promtool; `make test` gets one");
+        skip("no promtool; `make test` gets one");
     }
     let value = |line: &str| {
         let (name, value) = line.rsplit_once(' ').unwrap();
@@ -520,6 +520,18 @@ fn what_cannot_be_written_is_known_before_the_first_request() {
     assert!(!dir.has("mirror-validate-failed.txt"));
 }
 
+/// The text behind a definition, wherever in this directory it stands.
+fn defining(directory: &Path, definition: &str) -> Option<String> {
+    fs::read_dir(directory).unwrap().find_map(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            return defining(&path, definition);
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        Some(text.split_once(definition)?.1.to_owned())
+    })
+}
+
 #[test]
 fn every_code_is_in_the_schema_and_in_the_readme() {
     let read =
@@ -534,11 +546,11 @@ fn every_code_is_in_the_schema_and_in_the_readme() {
         }
         text
     };
-    let verdict = read("src/verdict.rs");
-    let (_, codes) = verdict.split_once("pub enum Code {").unwrap();
-    let (codes, _) = codes.split_once("\n}").unwrap();
-    let codes: BTreeSet<String> = codes
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let codes: BTreeSet<String> = defining(&source, "pub enum Code {")
+        .expect("the codes")
         .lines()
+        .take_while(|line| *line != "}")
         .filter_map(|line| line.strip_prefix("    ")?.strip_suffix(','))
         .filter(|name| name.chars().all(char::is_alphabetic))
         .map(kebab)

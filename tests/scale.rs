@@ -1,6 +1,6 @@
-//! A thousand images on real registries: every verdict right, on one thread and on twenty.
+//! A thousand images: every verdict right, on one thread and on twenty.
 
-use crate::support::{Content, Dir, Registry, Server};
+use crate::support::{Content, Dir, Server};
 
 #[test]
 fn a_thousand_images_give_the_same_verdicts_on_one_thread_and_on_twenty() {
@@ -8,7 +8,6 @@ fn a_thousand_images_give_the_same_verdicts_on_one_thread_and_on_twenty() {
     let mut list = String::new();
     let mut expected = String::new();
     for number in 0..1000 {
-        // Many tags in few repositories: a registry takes blobs and manifests one by one.
         let (repository, tag) = (format!("team/x{}", number % 10), format!("v{number}"));
         let line = format!("{repository} {repository} {tag}\n");
         list += &line;
@@ -27,11 +26,12 @@ fn a_thousand_images_give_the_same_verdicts_on_one_thread_and_on_twenty() {
     }
     for content in [&mut source, &mut destination] {
         let mut seen = std::collections::HashSet::new();
+        // The same images stand under many tags.
         content.manifests.retain(|(repository, reference, _)| {
             seen.insert((repository.clone(), reference.clone()))
         });
     }
-    let (source, destination) = (Registry::of(&source), Registry::of(&destination));
+    let (source, destination) = (Server::of(source), Server::of(destination));
     let dir = Dir::new();
     dir.write("list.txt", &list);
     let mut logs = Vec::new();

@@ -14,7 +14,7 @@ fn content(count: usize) -> Content {
 }
 
 /// A command line on a terminal of so many columns.
-fn on_terminal(dir: &Dir, columns: u32, command: &str) -> TestCommand {
+pub fn on_terminal(dir: &Dir, columns: u32, command: &str) -> TestCommand {
     let program = env!("CARGO_BIN_EXE_image-tools");
     let shell = format!(
         "trap : INT; stty cols {columns} rows 24 -echo; {program} mirror-validate {command}; echo \"exit $?\"; stty -a | grep -o ' -\\?icanon'"
@@ -104,6 +104,7 @@ fn control_c_leaves_the_terminal_sane() {
     .start();
     wait_until("the stall", || server.count("GET", "team/x") == 1);
     running.type_in("\u{3}");
+    running.wait_for("interrupted by SIGINT");
     let shown = running.end().stdout;
     assert!(
         shown.contains("interrupted by SIGINT: 3 images: 0 passed, 0 failed, 3 not validated"),
@@ -144,6 +145,8 @@ fn control_c_at_the_prompt_ends_with_the_summary_on_its_own_line() {
     running.type_in("team/x0 team/x0 1\n");
     running.wait_for("[M_ID:1] PASS");
     running.type_in("\u{3}");
+    // The end of standard input would be another reason to end.
+    running.wait_for("interrupted by SIGINT");
     let shown = running.end().stdout;
     let summary = shown
         .lines()

@@ -1,6 +1,6 @@
 //! Tests of the real binary, one file a topic; `support` is the harness.
 
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used)]
 
 mod auth;
 mod between;
@@ -11,6 +11,7 @@ mod durability;
 mod faults;
 mod hosted;
 mod hostile;
+mod kept;
 mod list;
 mod output;
 mod portable;
@@ -20,6 +21,7 @@ mod referrers;
 mod report;
 mod resilience;
 mod scale;
+mod slow_disk;
 mod support;
 mod terminal;
 mod tls;

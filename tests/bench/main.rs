@@ -3,7 +3,7 @@
 //! Starts its own registries on loopback, runs the release binary, prints one table. Figures in
 //! the README are copied from here.
 
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used)]
 
 #[allow(dead_code, reason = "the harness has more than the benchmark needs")]
 #[path = "../support/content.rs"]

@@ -1,18 +1,10 @@
 //! `make demo`: the real binary on a list, against two registries that are made from
 //! `fixtures/demo/` and served on loopback by this program. Leaves nothing running.
 
-#[allow(
-    dead_code,
-    missing_docs,
-    reason = "the harness has more than the demo needs"
-)]
+#[allow(dead_code, reason = "the harness has more than the demo needs")]
 #[path = "../support/content.rs"]
 mod content;
-#[allow(
-    dead_code,
-    missing_docs,
-    reason = "the harness has more than the demo needs"
-)]
+#[allow(dead_code, reason = "the harness has more than the demo needs")]
 #[path = "../support/server.rs"]
 mod server;
 

@@ -1,25 +1,30 @@
 //! A fresh directory for each test, and the real binary run in it.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// Nothing that a test waits for takes longer.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// Nothing that a test waits for takes longer: neither a condition, nor a line, nor a whole run.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A directory that is removed with its value.
+/// A directory that is removed with its value; after a failed test it stays.
 pub struct Dir(PathBuf);
 
 impl Dir {
-    /// A new, empty directory.
+    /// A new, empty directory with the test's name.
     pub fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path =
-            std::env::temp_dir().join(format!("image-tools-{}-{number}", std::process::id()));
+        let thread = std::thread::current();
+        let test = thread.name().unwrap_or("thread").replace("::", ".");
+        let name = format!("image-tools-{}-{number}-{test}", std::process::id());
+        let path = std::env::temp_dir().join(name);
         fs::create_dir_all(&path).expect("a directory for the test");
         Self(path)
     }
@@ -45,6 +50,17 @@ impl Dir {
     /// Whether a file is there.
     pub fn has(&self, name: &str) -> bool {
         self.0.join(name).exists()
+    }
+
+    /// The names of all files, sorted.
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(&self.0)
+            .expect("the directory")
+            .map(|entry| entry.expect("an entry").file_name())
+            .map(|name| name.to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
     }
 
     /// `image-tools` in this directory.
@@ -114,29 +130,14 @@ impl TestCommand {
 
     /// Runs it to its end.
     pub fn run(mut self) -> Run {
-        self.command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let shown = format!("{:?}", self.command);
-        let mut child = self
-            .command
-            .spawn()
-            .unwrap_or_else(|error| panic!("{shown}: {error}"));
-        let mut stdin = child.stdin.take().expect("standard input");
         let text = std::mem::take(&mut self.stdin);
-        let feeder = std::thread::spawn(move || {
+        let mut running = self.start();
+        let mut stdin = running.child.stdin.take().expect("standard input");
+        std::thread::spawn(move || {
             // The program may end without reading all of it.
             let _ = stdin.write_all(&text);
         });
-        let output = child.wait_with_output().expect("its output");
-        feeder.join().expect("standard input");
-        Run {
-            shown,
-            status: output.status,
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        running.end()
     }
 
     /// Starts it, to be watched and signalled.
@@ -144,48 +145,98 @@ impl TestCommand {
         self.command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+            .stderr(Stdio::piped())
+            // Its own group, so that nothing that it started outlives it.
+            .process_group(0);
         let shown = format!("{:?}", self.command);
         let mut child = self
             .command
             .spawn()
             .unwrap_or_else(|error| panic!("{shown}: {error}"));
-        let out = BufReader::new(child.stdout.take().expect("standard output"));
+        let lines = read_lines(child.stdout.take().expect("standard output"));
+        let stderr = Arc::new(Mutex::new(Vec::new()));
+        let errors = read_into(child.stderr.take().expect("standard error"), stderr.clone());
         Running {
             shown,
             child,
-            out,
+            lines,
             seen: String::new(),
+            stderr,
+            errors,
         }
     }
 }
 
-/// A program that runs.
+/// The lines of a pipe, each with its line feed, as they come.
+fn read_lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
+    let (out, lines) = channel();
+    std::thread::spawn(move || {
+        let mut pipe = BufReader::new(pipe);
+        let mut line = Vec::new();
+        while pipe.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+            // The test may have ended before the program.
+            let _ = out.send(String::from_utf8_lossy(&line).into_owned());
+            line.clear();
+        }
+    });
+    lines
+}
+
+/// Reads all of a pipe; the channel closes at its end.
+fn read_into(mut pipe: impl Read + Send + 'static, all: Arc<Mutex<Vec<u8>>>) -> Receiver<()> {
+    let (out, end) = channel();
+    std::thread::spawn(move || {
+        let _out = out;
+        let mut buffer = [0; 4096];
+        while let Ok(read @ 1..) = pipe.read(&mut buffer) {
+            all.lock()
+                .expect("a buffer")
+                .extend_from_slice(&buffer[..read]);
+        }
+    });
+    end
+}
+
+/// A program that runs; it is killed with its value.
 pub struct Running {
     shown: String,
     /// The process.
     pub child: Child,
-    out: BufReader<std::process::ChildStdout>,
+    lines: Receiver<String>,
     seen: String,
+    stderr: Arc<Mutex<Vec<u8>>>,
+    errors: Receiver<()>,
 }
 
 impl Running {
     /// Reads standard output up to a line that has this text.
+    #[track_caller]
     pub fn wait_for(&mut self, text: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
         loop {
-            let mut line = String::new();
-            let read = self.out.read_line(&mut line).expect("standard output");
-            assert!(
-                read > 0,
-                "{} ended without {text:?}; it printed:\n{}",
-                self.shown,
-                self.seen
-            );
-            self.seen += &line;
-            if line.contains(text) {
-                return line;
+            match self.line_before(deadline) {
+                Ok(line) if line.contains(text) => return line,
+                Ok(_) => {}
+                Err(problem) => self.give_up(&format!("{text:?}, not {problem}")),
             }
         }
+    }
+
+    /// The next line of standard output; `None` at its end.
+    #[track_caller]
+    pub fn next_line(&mut self) -> Option<String> {
+        match self.line_before(Instant::now() + PATIENCE) {
+            Err(problem @ RecvTimeoutError::Timeout) => {
+                self.give_up(&format!("a line, not {problem}"))
+            }
+            line => line.ok(),
+        }
+    }
+
+    fn line_before(&mut self, deadline: Instant) -> Result<String, RecvTimeoutError> {
+        let line = self.lines.recv_timeout(left(deadline))?;
+        self.seen += &line;
+        Ok(line)
     }
 
     /// Sends a signal by its name.
@@ -209,18 +260,93 @@ impl Running {
     }
 
     /// Closes standard input and waits for the end.
+    #[track_caller]
     pub fn end(mut self) -> Run {
         drop(self.child.stdin.take());
-        let mut rest = String::new();
-        std::io::Read::read_to_string(&mut self.out, &mut rest).expect("standard output");
-        let output = self.child.wait_with_output().expect("its end");
+        self.wait()
+    }
+
+    #[track_caller]
+    fn wait(&mut self) -> Run {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.line_before(deadline) {
+                Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.give_up(&format!("its end within {PATIENCE:?}"))
+                }
+            }
+        }
+        if self.errors.recv_timeout(left(deadline)) == Err(RecvTimeoutError::Timeout) {
+            self.give_up(&format!("the end of standard error within {PATIENCE:?}"));
+        }
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("its state") {
+                break status;
+            }
+            if left(deadline).is_zero() {
+                self.give_up(&format!("its end within {PATIENCE:?}"));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        };
         Run {
-            shown: self.shown,
-            status: output.status,
-            stdout: self.seen + &rest,
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            shown: self.shown.clone(),
+            status,
+            stdout: std::mem::take(&mut self.seen),
+            stderr: self.errors_so_far(),
         }
     }
+
+    fn errors_so_far(&self) -> String {
+        String::from_utf8_lossy(&self.stderr.lock().expect("a buffer")).into_owned()
+    }
+
+    /// Kills it, and fails with everything that it printed.
+    #[track_caller]
+    fn give_up(&mut self, expected: &str) -> ! {
+        self.kill_group();
+        let status = self.child.wait().expect("its end");
+        self.seen.extend(self.lines.try_iter());
+        Run {
+            shown: self.shown.clone(),
+            status,
+            stdout: std::mem::take(&mut self.seen),
+            stderr: self.errors_so_far(),
+        }
+        .fail(expected)
+    }
+
+    fn kill_group(&self) {
+        let _ = Command::new("kill")
+            .args(["-s", "KILL", "--", &format!("-{}", self.child.id())])
+            .stderr(Stdio::null())
+            .status();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !matches!(self.child.try_wait(), Ok(Some(_))) {
+            self.kill_group();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
+}
+
+/// Says that a check cannot be made here; where everything has to be checked (`CI=true`), that is a
+/// failure.
+#[track_caller]
+pub fn skip(reason: &str) {
+    assert!(
+        std::env::var("CI").as_deref() != Ok("true"),
+        "skipped, and CI=true: {reason}"
+    );
+    eprintln!("skipped: {reason}");
 }
 
 /// What a program did.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use ureq::Agent;
 
-use super::content::Content;
+use super::content::{Content, digest};
 use super::dir::{Dir, wait_until};
 
 /// A running registry; it ends with its value.
@@ -32,16 +32,11 @@ pub struct Setup {
 }
 
 impl Registry {
-    /// An open registry over plain HTTP.
-    pub fn start() -> Self {
-        Self::with(Dir::new(), &Setup::default())
-    }
-
-    /// A registry with this content.
+    /// A registry whose storage holds this content.
     pub fn of(content: &Content) -> Self {
-        let registry = Self::start();
-        registry.fill(content);
-        registry
+        let dir = Dir::new();
+        store(&dir, content);
+        Self::with(dir, &Setup::default())
     }
 
     /// A registry with an own setup; the directory may hold files that the setup names.
@@ -141,12 +136,8 @@ impl Registry {
 
     /// Where its storage has a blob, or a manifest.
     pub fn file(&self, digest: &str) -> PathBuf {
-        let hash = digest.trim_start_matches("sha256:");
         let storage = self.dir.as_ref().expect("its storage").path();
-        storage.join(format!(
-            "data/docker/registry/v2/blobs/sha256/{}/{hash}/data",
-            &hash[..2]
-        ))
+        storage.join(blob_file(digest))
     }
 
     /// Deletes a manifest by its digest.
@@ -185,6 +176,47 @@ impl Drop for Registry {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+/// Where distribution's file system storage has a blob or a manifest.
+fn blob_file(digest: &str) -> String {
+    let hash = digest.trim_start_matches("sha256:");
+    format!("{STORAGE}/blobs/sha256/{}/{hash}/data", &hash[..2])
+}
+
+const STORAGE: &str = "data/docker/registry/v2";
+
+/// Writes this content as distribution's file system storage has it after pushes, which take many
+/// times as long: each blob and manifest once, and links to it from each repository and tag.
+fn store(dir: &Dir, content: &Content) {
+    let link = |place: &str, digest: &str| {
+        dir.write(&format!("{STORAGE}/repositories/{place}/link"), digest);
+    };
+    let data = |digest: &str, bytes: &[u8]| {
+        let file = blob_file(digest);
+        if !dir.has(&file) {
+            dir.write(&file, bytes);
+        }
+    };
+    for ((repository, digest), bytes) in &content.blobs {
+        data(digest, bytes);
+        let path = digest.replace(':', "/");
+        link(&format!("{repository}/_layers/{path}"), digest);
+    }
+    for (repository, reference, stored) in &content.manifests {
+        let digest = digest(&stored.bytes);
+        data(&digest, &stored.bytes);
+        let path = digest.replace(':', "/");
+        let manifests = format!("{repository}/_manifests");
+        link(&format!("{manifests}/revisions/{path}"), &digest);
+        if !reference.contains(':') {
+            link(&format!("{manifests}/tags/{reference}/current"), &digest);
+            link(
+                &format!("{manifests}/tags/{reference}/index/{path}"),
+                &digest,
+            );
+        }
     }
 }
 
