@@ -22,10 +22,9 @@ mod setup;
 mod shard;
 mod validate;
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _, stderr};
 use std::process::ExitCode;
 
-use cli::Command;
 use exit::Exit;
 
 /// musl's own allocator makes threads wait for each other.
@@ -36,24 +35,18 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     #[cfg(all(target_env = "gnu", target_feature = "crt-static"))]
     nss::pin();
-    match answer() {
-        Ok(exit) => exit.into(),
+    let exit = match cli::run(std::env::args_os()) {
+        Ok(exit) => exit,
+        // `| head` closes standard output early: no error.
+        Err(cli::Error::StandardOutput(error)) if error.kind() == ErrorKind::BrokenPipe => {
+            Exit::Passed
+        }
         Err(error) => {
-            let text = escape::escape(&format!("{error:#}")).into_owned();
+            let text = escape::escape(&error.to_string()).into_owned();
             // If standard error is closed there is nobody to tell; the exit code remains.
-            let _ = writeln!(std::io::stderr(), "{}: {text}", cli::PROGRAM);
-            Exit::Usage.into()
+            let _ = writeln!(stderr(), "{}: {text}", cli::PROGRAM);
+            Exit::Usage
         }
-    }
-}
-
-fn answer() -> anyhow::Result<Exit> {
-    match cli::command(std::env::args_os())? {
-        Command::Print(text) => {
-            // `| head` closes standard output early: no error.
-            let _ = std::io::stdout().write_all(text.as_bytes());
-            Ok(Exit::Passed)
-        }
-        Command::Validate(options) => Ok(run::run(*options)?),
-    }
+    };
+    exit.into()
 }

@@ -87,13 +87,15 @@ pub fn refuse_shared_files(options: &Options) -> Result<(), OutputError> {
         .flatten()
         .map(|(kind, name)| (*kind, name.as_path()))
         .collect();
-    let inputs: Vec<(&str, &Path)> = [
-        ("recording", &options.recorded),
-        ("certificate file", &options.ca_file),
-    ]
-    .into_iter()
-    .filter_map(|(what, name)| Some((what, name.as_deref()?)))
-    .collect();
+    let recorded = options.recorded.iter().map(|name| ("recording", name));
+    let ca_files = options
+        .ca_files
+        .iter()
+        .map(|name| ("certificate file", name));
+    let inputs: Vec<(&str, &Path)> = recorded
+        .chain(ca_files)
+        .map(|(what, name)| (what, name.as_path()))
+        .collect();
     refuse_shared(&outputs, &inputs)
 }
 
@@ -159,7 +161,7 @@ fn settings(options: &Options) -> Settings {
     );
     Settings {
         tls_verify: options.tls_verify,
-        ca_file: options.ca_file.clone(),
+        ca_files: options.ca_files.clone(),
         timeout: options.timeout,
         retries: options.retries,
         jobs: options.jobs,
