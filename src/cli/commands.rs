@@ -123,7 +123,7 @@ impl Command {
     }
 }
 
-/// The command that does the work, and that a link to the program can name.
+/// The command that a link to the program can name: the first row.
 pub fn validate() -> &'static Command {
     &COMMANDS[0]
 }

@@ -8,15 +8,19 @@ use super::help::{ENVIRONMENT, EXIT_CODES};
 /// The page, in the `man` macros of roff(7).
 pub fn page() -> String {
     let synopsis: Vec<String> = COMMANDS.iter().map(synopsis).collect();
-    let flags: String = COMMANDS
-        .iter()
-        .filter(|command| command.has_own_flags())
-        .flat_map(|command| command.groups)
-        .map(|group| {
-            let rows: String = group.flags.iter().map(row).collect();
-            format!(".SS {}\n{rows}", escape(group.title))
-        })
-        .collect();
+    let with_flags = || COMMANDS.iter().filter(|command| command.has_own_flags());
+    let is_one = with_flags().count() == 1;
+    let mut flags = String::new();
+    for command in with_flags() {
+        for group in command.groups {
+            let title = match is_one {
+                true => escape(group.title),
+                false => escape(&format!("{}: {}", command.name, group.title)),
+            };
+            flags += &format!(".SS {title}\n");
+            flags.extend(group.flags.iter().map(row));
+        }
+    }
     let rows = |rows: &[(&str, &str)]| -> String {
         rows.iter()
             .map(|(name, text)| format!(".TP\n\\fB{}\\fR\n{}\n", escape(name), escape(text)))

@@ -5,15 +5,15 @@
 //! flags; [`Options`] is what the program needs: complete, with the environment, and checked. The
 //! rest of the code never sees a raw flag.
 
-mod commands;
+pub mod commands;
 mod completion;
 mod error;
-mod flags;
+pub mod flags;
 mod given;
 mod help;
 mod man;
 mod options;
-mod parse;
+pub mod parse;
 
 use std::ffi::OsString;
 use std::path::Path;

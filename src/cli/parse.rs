@@ -64,11 +64,13 @@ pub fn parse(
         set(flag, &mut flags, &value)?;
         given.add(flag, &value);
         if flags.help || flags.version {
-            // Go's `flag` package stops here too: what follows need not make sense.
+            // As Go's `flag` package: the rest of the line need not make sense.
             break;
         }
     }
-    given.refuse_conflicts()?;
+    if !flags.help && !flags.version {
+        given.refuse_conflicts()?;
+    }
     for flag in flags::all(command.groups) {
         if !flag.default.is_empty() && !given.has(flag.name()) {
             set(flag, &mut flags, flag.default.as_ref())?;
@@ -256,6 +258,17 @@ mod tests {
         ] {
             let deep = parsed(args).expect("flags").flags.compare.deep;
             assert_eq!(deep, expected, "{args:?}");
+        }
+    }
+
+    #[test]
+    fn help_is_given_whatever_else_is_wrong_with_the_values() {
+        for args in [
+            &["--record=x", "-a=arm", "-h"][..],
+            &["-h", "-j", "abc"],
+            &["--help", "--record=x", "--recorded=x"],
+        ] {
+            assert!(parsed(args).expect("flags").flags.help, "{args:?}");
         }
     }
 
