@@ -17,10 +17,9 @@ mod sync;
 mod task;
 mod verdict;
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _, stderr};
 use std::process::ExitCode;
 
-use cli::Command;
 use exit::Exit;
 
 /// musl's own allocator makes threads wait for each other.
@@ -31,22 +30,18 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     #[cfg(all(target_env = "gnu", target_feature = "crt-static"))]
     nss::pin();
-    match answer() {
-        Ok(exit) => exit.into(),
+    let exit = match cli::run(std::env::args_os()) {
+        Ok(exit) => exit,
+        // `| head` closes standard output early: no error.
+        Err(cli::Error::StandardOutput(error)) if error.kind() == ErrorKind::BrokenPipe => {
+            Exit::Passed
+        }
         Err(error) => {
-            cli::print_error(&format!("{error:#}"));
-            Exit::Usage.into()
+            let text = escape::escape(&error.to_string()).into_owned();
+            // If standard error is closed there is nobody to tell; the exit code remains.
+            let _ = writeln!(stderr(), "{}: {text}", cli::PROGRAM);
+            Exit::Usage
         }
-    }
-}
-
-fn answer() -> anyhow::Result<Exit> {
-    match cli::command(std::env::args_os())? {
-        Command::Print(text) => {
-            // `| head` closes standard output early: no error.
-            let _ = std::io::stdout().write_all(text.as_bytes());
-            Ok(Exit::Passed)
-        }
-        Command::Validate(options) => Ok(cli::run(*options)?),
-    }
+    };
+    exit.into()
 }

@@ -1,6 +1,7 @@
 //! The command line: Go's forms, help, hints, clamped jobs, the environment.
 
 use std::os::unix::fs::symlink;
+use std::process::Command;
 
 use crate::support::{Content, Dir, Server};
 
@@ -70,6 +71,26 @@ fn what_is_mistyped_is_one_line_with_a_hint() {
             "unknown flag \"-fj\"; -h lists the flags",
         ),
         (
+            "mirror-validate -j10",
+            "unknown flag \"-j10\"; did you mean \"-j 10\"?",
+        ),
+        (
+            "mirror-validate -a=",
+            "the value of -a is empty; give a value, or leave the flag out",
+        ),
+        (
+            "mirror-validate -debug --os=",
+            "the value of --os is empty; give a value, or leave the flag out",
+        ),
+        (
+            "man mirror-validate",
+            "unexpected argument \"mirror-validate\"; -h shows the usage",
+        ),
+        (
+            "completion bash zsh",
+            "unexpected argument \"zsh\"; -h shows the usage",
+        ),
+        (
             "mirror-validate -j abc",
             "invalid value \"abc\" for -j (wanted: a number from 1 to 20)",
         ),
@@ -89,6 +110,15 @@ fn what_is_mistyped_is_one_line_with_a_hint() {
             .code(2)
             .has_not(" ")
             .error(&format!("image-tools: {message}\n"));
+    }
+    for flag in ["-o", "-f", "--report", "--failed", "-s"] {
+        let name = flag.replace("--failed", "-o");
+        dir.validate()
+            .arg(flag)
+            .arg("")
+            .run()
+            .code(2)
+            .one_error(&format!("image-tools: the value of {name} is empty; "));
     }
     let error = dir.program().args("mirror-validate -s http://reg.io").run();
     error
@@ -194,6 +224,73 @@ fn jobs_are_clamped_with_a_warning() {
         .stdin("team/x team/x 1\n")
         .run();
     run.code(0).has_not("WARN");
+}
+
+#[test]
+fn lists_of_repeated_flags_add_up_and_of_others_the_last_counts() {
+    let mut content = Content::default();
+    let names = ["linux/amd64", "linux/arm64", "windows/amd64"];
+    content.multi("team/x", "1", &names, "a");
+    let source = Server::of(content.clone());
+    // Another arm64 and another Windows than at the source.
+    let mut copy = Content::default();
+    copy.multi("team/x", "1", &names, "b");
+    let destination = Server::of(copy);
+    let dir = Dir::new();
+    dir.write("list.txt", "team/x team/x 1\n");
+    let flags = format!(
+        "-f list.txt -s {} -d {} -o unused.txt -o failed.txt --jobs 2 -j 2",
+        source.name(),
+        destination.name()
+    );
+    let run = dir
+        .validate()
+        .args(&flags)
+        .args("-a arm64 --arch amd64 --os linux --os windows")
+        .run();
+    run.code(1);
+    for platform in ["linux/arm64", "linux/amd64", "windows/amd64"] {
+        run.has(&format!("{platform}: other digest: "));
+    }
+    assert_eq!(
+        run.log()
+            .iter()
+            .filter(|line| line.contains("[WARN]"))
+            .collect::<Vec<_>>(),
+        [
+            "[WARN] -o is given more than once: the last value, \"failed.txt\", is used instead of \"unused.txt\""
+        ]
+    );
+    assert!(dir.has("failed.txt") && !dir.has("unused.txt"));
+}
+
+#[test]
+fn only_a_reader_that_has_gone_away_is_no_error_of_standard_output() {
+    let dir = Dir::new();
+    let program = env!("CARGO_BIN_EXE_image-tools");
+    for args in [
+        "man",
+        "help",
+        "completion bash",
+        "version",
+        "-h",
+        "mirror-validate -h",
+        "mirror-validate --version",
+    ] {
+        let script = format!("'{program}' {args} >/dev/full");
+        dir.command("sh").arg("-c").arg(script).run().code(2).error(
+            "image-tools: cannot write to standard output: No space left on device (os error 28)\n",
+        );
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let closed = Command::new(program)
+            .args(args.split(' '))
+            .stdout(writer)
+            .output()
+            .unwrap();
+        assert_eq!(closed.status.code(), Some(0), "{args}");
+        assert_eq!(String::from_utf8_lossy(&closed.stderr), "", "{args}");
+    }
 }
 
 #[test]

@@ -189,7 +189,7 @@ fn two_recordings_of_the_same_state_differ_in_their_time_only() {
     for (list, file, jobs) in [("list.txt", "one.json", 1), ("other.txt", "two.json", 20)] {
         dir.validate()
             .args(&format!(
-                "-f {list} --record {file} -j {jobs} -s {} -a s390x --os plan9",
+                "-f {list} --record {file} -j {jobs} -s {}",
                 source.name()
             ))
             .run()
@@ -309,7 +309,7 @@ fn what_cannot_be_trusted_is_refused_before_the_first_request() {
     let dir = Dir::new();
     let list = "team/x team/x passes\n";
     dir.write("list.txt", list);
-    let flags = format!("-f list.txt -s {0} -d {0}", server.name());
+    let flags = format!("-f list.txt -s {}", server.name());
     dir.validate()
         .args(&flags)
         .args("--record s.json")
@@ -387,6 +387,26 @@ fn what_cannot_be_trusted_is_refused_before_the_first_request() {
         (
             "--record t.json --deep",
             "--record and --deep cannot be given together: only the sources are read for a recording",
+        ),
+        (
+            "-a arm64 --record t.json",
+            "--record and -a cannot be given together: only the sources are read for a recording",
+        ),
+        (
+            "--record t.json --os linux",
+            "--record and --os cannot be given together: only the sources are read for a recording",
+        ),
+        (
+            "--record t.json --destination reg.io",
+            "--record and -d cannot be given together: only the sources are read for a recording",
+        ),
+        (
+            "--record t.json --allow-single",
+            "--record and --allow-single cannot be given together: only the sources are read for a recording",
+        ),
+        (
+            "--record t.json --default-project x",
+            "--record and -default-project cannot be given together: only the sources are read for a recording",
         ),
         (
             "--record list.txt",
@@ -487,12 +507,13 @@ fn an_image_that_was_not_recorded_is_not_validated() {
     let server = Server::of(content);
     let dir = Dir::new();
     dir.write("list.txt", "team/x team/x 1\n");
-    let flags = format!("-f list.txt -s {0} -d {0}", server.name());
+    // A destination in the environment is no mistake, and nothing to a recording.
     dir.validate()
-        .args(&flags)
-        .args("--record s.json")
+        .env("DEST_REGISTRY", "127.0.0.1:1")
+        .args(&format!("-f list.txt -s {} --record s.json", server.name()))
         .run()
         .code(0);
+    let flags = format!("-f list.txt -s {0} -d {0}", server.name());
     dir.write("list.txt", "team/x team/x 1\nteam/x team/x 2\n");
     dir.validate()
         .args(&flags)

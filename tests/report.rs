@@ -285,10 +285,10 @@ fn a_report_is_written_whatever_the_run_does() {
         let run = dir
             .validate()
             .args(&format!(
-                "-f list.txt --report r.json --metrics m.prom -s {} -d {} {flags}",
-                source.name(),
-                destination.name()
+                "-f list.txt --report r.json --metrics m.prom -s {} {flags}",
+                source.name()
             ))
+            .env("DEST_REGISTRY", destination.name())
             .run();
         let report = report(&dir, "r.json");
         let metrics = check_metrics(&dir, "m.prom");

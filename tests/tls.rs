@@ -179,6 +179,37 @@ fn client_certificates() {
 }
 
 #[test]
+fn every_ca_file_that_is_given_is_trusted() {
+    let dir = Dir::new();
+    let authorities = [Authority::new(), Authority::new()];
+    let servers = authorities
+        .each_ref()
+        .map(|authority| server(authority.issue(&["127.0.0.1"]).server()));
+    for (authority, name) in authorities.iter().zip(["one.pem", "two.pem"]) {
+        dir.write(name, &authority.pem);
+    }
+    let validate = |files: &str| {
+        dir.validate()
+            .args(&format!(
+                "--retries 0 -s {} -d {} {files}",
+                servers[0].name(),
+                servers[1].name()
+            ))
+            .stdin("team/x team/x 1\n")
+            .run()
+    };
+    validate("--ca-file one.pem --ca-file=two.pem")
+        .code(0)
+        .has("PASS")
+        .has_not("WARN");
+    validate("--ca-file one.pem").code(3).has("NOT VALIDATED");
+    validate("--ca-file two.pem").code(3).has("NOT VALIDATED");
+    validate("--ca-file one.pem --ca-file two.pem -o two.pem")
+        .code(2)
+        .one_error("cannot write the failed list two.pem: it would replace the certificate file");
+}
+
+#[test]
 fn a_ca_file_that_is_none_is_a_usage_error() {
     let dir = Dir::new();
     dir.write("text.pem", "hello");

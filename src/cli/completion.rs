@@ -1,115 +1,167 @@
-//! Shell completions, made from the table of flags.
+//! Shell completions, made from the tables of commands and flags.
 
 use std::fmt::Write as _;
 
-use super::flags::{FLAGS, Flag, Takes};
-use super::{COMMANDS, PROGRAM, SHELLS, VALIDATE};
+use super::PROGRAM;
+use super::commands::{self, COMMANDS, Command};
+use super::error::UsageError;
+use super::flags::{self, Flag, Takes};
+
+/// The shells for which there are completions.
+pub const SHELLS: &[&str] = &["bash", "zsh", "fish"];
 
 /// The completion script for a shell of [`SHELLS`].
-pub fn script(shell: &str) -> Option<String> {
+///
+/// # Errors
+/// [`UsageError::Value`] for any other word.
+pub fn script(shell: &str) -> Result<String, UsageError> {
     match shell {
-        "bash" => Some(bash()),
-        "zsh" => Some(zsh()),
-        "fish" => Some(fish()),
-        _ => None,
+        "bash" => Ok(bash()),
+        "zsh" => Ok(zsh()),
+        "fish" => Ok(fish()),
+        _ => Err(UsageError::Value {
+            what: "completion".to_owned(),
+            value: shell.to_owned(),
+            wanted: SHELLS.join(", "),
+        }),
     }
+}
+
+fn command_names() -> String {
+    let names: Vec<&str> = COMMANDS.iter().map(|command| command.name).collect();
+    names.join(" ")
 }
 
 /// All spellings of a flag that are offered.
 fn spellings(flag: &Flag) -> Vec<String> {
-    let mut names = vec![flag.shown()];
-    names.extend(flag.also());
-    if let Takes::Grade(words) = flag.takes {
-        names.extend(words.iter().map(|word| format!("{}={word}", flag.shown())));
+    let mut names: Vec<String> = flag.names.iter().map(|name| (*name).to_owned()).collect();
+    if let Takes::Grade(words, _) = flag.takes {
+        names.extend(words.iter().map(|word| format!("{}={word}", flag.name())));
     }
     names
 }
 
 fn bash() -> String {
-    let all: Vec<String> = FLAGS.iter().flat_map(spellings).collect();
-    let mut cases = String::new();
-    for flag in FLAGS {
-        let names = spellings(flag).join("|");
-        // Writing to a String cannot fail.
-        let _ = match flag.takes {
-            Takes::Switch | Takes::Grade(_) => Ok(()),
-            Takes::Path(_) => writeln!(
-                cases,
-                "    {names}) COMPREPLY=($(compgen -f -- \"$word\")); return ;;"
-            ),
-            Takes::Choice(words) => {
-                writeln!(
-                    cases,
-                    "    {names}) COMPREPLY=($(compgen -W '{}' -- \"$word\")); return ;;",
+    let mut values = String::new();
+    let mut words = String::new();
+    for command in COMMANDS {
+        let name = command.name;
+        for flag in flags::all(command.groups) {
+            let before: Vec<String> = spellings(flag)
+                .iter()
+                .map(|flag| format!("'{name} {flag}'"))
+                .collect();
+            let offer = match flag.takes {
+                Takes::Switch(_) | Takes::Grade(..) => continue,
+                Takes::Path(..) => "compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- \"$word\"); return".to_owned(),
+                Takes::Choice(words, _) => format!(
+                    "mapfile -t COMPREPLY < <(compgen -W '{}' -- \"$word\"); return",
                     words.join(" ")
-                )
-            }
-            Takes::Value(_) => writeln!(cases, "    {names}) return ;;"),
-        };
+                ),
+                Takes::Text(..) => "return".to_owned(),
+            };
+            // Writing to a String cannot fail.
+            let _ = writeln!(values, "    {}) {offer} ;;", before.join("|"));
+        }
+        let _ = writeln!(
+            words,
+            "    {name}) mapfile -t COMPREPLY < <(compgen -W '{}' -- \"$word\") ;;",
+            offered(command).join(" ")
+        );
     }
     format!(
         "# bash completion for {PROGRAM}: source <({PROGRAM} completion bash)
 _image_tools() {{
-  local word=\"${{COMP_WORDS[COMP_CWORD]}}\" before=\"${{COMP_WORDS[COMP_CWORD-1]}}\"
-  if [[ \"${{COMP_WORDS[0]##*/}}\" != {VALIDATE} && $COMP_CWORD == 1 ]]; then
-    COMPREPLY=($(compgen -W '{commands}' -- \"$word\"))
+  local word=\"${{COMP_WORDS[COMP_CWORD]}}\" before=\"${{COMP_WORDS[COMP_CWORD-1]}}\" name=\"${{COMP_WORDS[1]}}\"
+  COMPREPLY=()
+  if [[ \"${{COMP_WORDS[0]##*/}}\" == {link} ]]; then
+    name={link}
+  elif [[ $COMP_CWORD == 1 ]]; then
+    mapfile -t COMPREPLY < <(compgen -W '{commands}' -- \"$word\")
     return
   fi
-  case \"$before\" in
-    completion) COMPREPLY=($(compgen -W '{shells}' -- \"$word\")); return ;;
-{cases}  esac
-  COMPREPLY=($(compgen -W '{flags}' -- \"$word\"))
+  case \"$name $before\" in
+{values}  esac
+  case \"$name\" in
+{words}  esac
 }}
-complete -F _image_tools {PROGRAM} {VALIDATE}
+complete -F _image_tools {PROGRAM} {link}
 ",
-        commands = COMMANDS.join(" "),
-        shells = SHELLS.join(" "),
-        flags = all.join(" "),
+        link = commands::default_command().name,
+        commands = command_names(),
     )
 }
 
+/// What can stand behind a command: its arguments, or else its flags.
+fn offered(command: &Command) -> Vec<String> {
+    if command.words.is_empty() {
+        flags::all(command.groups).flat_map(spellings).collect()
+    } else {
+        command
+            .words
+            .iter()
+            .map(|word| (*word).to_owned())
+            .collect()
+    }
+}
+
 fn zsh() -> String {
-    let mut arguments = String::new();
-    for flag in FLAGS {
-        let help = flag
-            .help
-            .replace('\'', "'\\''")
-            .replace('[', "\\[")
-            .replace(']', "\\]")
-            .replace(':', "\\:");
-        let value = match flag.takes {
-            Takes::Switch | Takes::Grade(_) => String::new(),
-            Takes::Path(_) => ":file:_files".to_owned(),
-            Takes::Choice(words) => format!(":when:({})", words.join(" ")),
-            Takes::Value(word) => format!(":{word}: "),
-        };
-        for name in spellings(flag) {
-            // Writing to a String cannot fail.
-            let _ = writeln!(arguments, "    '{name}[{help}]{value}' \\");
+    let mut cases = String::new();
+    for command in COMMANDS {
+        let mut arguments = String::new();
+        for flag in flags::all(command.groups) {
+            let help = flag
+                .help
+                .replace('\'', "'\\''")
+                .replace('[', "\\[")
+                .replace(']', "\\]")
+                .replace(':', "\\:");
+            let value = match flag.takes {
+                Takes::Switch(_) | Takes::Grade(..) => String::new(),
+                Takes::Path(..) => ":file:_files".to_owned(),
+                Takes::Choice(words, _) => format!(":when:({})", words.join(" ")),
+                Takes::Text(word, _) => format!(":{word}: "),
+            };
+            // `*`: the flag is offered again after it was given.
+            let repeat = if flag.accumulates { "*" } else { "" };
+            for name in spellings(flag) {
+                // Writing to a String cannot fail.
+                let _ = write!(arguments, " \\\n        '{repeat}{name}[{help}]{value}'");
+            }
         }
+        if !command.words.is_empty() {
+            let _ = write!(
+                arguments,
+                " \\\n        '1:{}:({})'",
+                command.arguments,
+                command.words.join(" ")
+            );
+        }
+        let _ = writeln!(
+            cases,
+            "    {})\n      _arguments{arguments}\n      ;;",
+            command.name
+        );
     }
     format!(
-        "#compdef {PROGRAM} {VALIDATE}
+        "#compdef {PROGRAM} {link}
 # zsh completion for {PROGRAM}: {PROGRAM} completion zsh >\"${{fpath[1]}}/_{PROGRAM}\"
 _image_tools() {{
-  if [[ ${{words[1]:t}} != {VALIDATE} ]]; then
+  if [[ ${{words[1]:t}} != {link} ]]; then
     if (( CURRENT == 2 )); then
       compadd -- {commands}
-      return
-    elif [[ ${{words[2]}} == completion ]]; then
-      compadd -- {shells}
       return
     fi
     shift words
     (( CURRENT-- ))
   fi
-  _arguments \\
-{arguments}    && return
+  case ${{words[1]:t}} in
+{cases}  esac
 }}
 _image_tools \"$@\"
 ",
-        commands = COMMANDS.join(" "),
-        shells = SHELLS.join(" "),
+        link = commands::default_command().name,
+        commands = command_names(),
     )
 }
 
@@ -117,32 +169,61 @@ fn fish() -> String {
     let mut text = format!(
         "# fish completion for {PROGRAM}: {PROGRAM} completion fish >~/.config/fish/completions/{PROGRAM}.fish
 complete -c {PROGRAM} -f -n __fish_use_subcommand -a '{}'
-complete -c {PROGRAM} -f -n '__fish_seen_subcommand_from completion' -a '{}'
 ",
-        COMMANDS.join(" "),
-        SHELLS.join(" "),
+        command_names(),
     );
-    for flag in FLAGS {
-        let help = flag.help.replace('\'', "\\'");
-        let value = match flag.takes {
-            Takes::Switch | Takes::Grade(_) => " -f".to_owned(),
-            Takes::Path(_) => " -rF".to_owned(),
-            Takes::Choice(words) => format!(" -xa '{}'", words.join(" ")),
-            Takes::Value(_) => " -x".to_owned(),
-        };
-        for name in spellings(flag) {
-            let option = match name.strip_prefix("--") {
-                Some(long) => format!("-l {long}"),
-                None if name.len() == 2 => format!("-s {}", &name[1..]),
-                None => format!("-o {}", &name[1..]),
-            };
+    let link = commands::default_command().name;
+    for command in COMMANDS {
+        let name = command.name;
+        if !command.words.is_empty() {
             // Writing to a String cannot fail.
             let _ = writeln!(
                 text,
-                "complete -c {PROGRAM} -n '__fish_seen_subcommand_from {VALIDATE}' {option}{value} -d '{help}'"
+                "complete -c {PROGRAM} -f -n '__fish_seen_subcommand_from {name}' -a '{}'",
+                command.words.join(" ")
             );
-            let _ = writeln!(text, "complete -c {VALIDATE} {option}{value} -d '{help}'");
+        }
+        for flag in flags::all(command.groups) {
+            let help = flag.help.replace('\'', "\\'");
+            let value = match flag.takes {
+                Takes::Switch(_) | Takes::Grade(..) => " -f".to_owned(),
+                Takes::Path(..) => " -rF".to_owned(),
+                Takes::Choice(words, _) => format!(" -xa '{}'", words.join(" ")),
+                Takes::Text(..) => " -x".to_owned(),
+            };
+            for spelling in spellings(flag) {
+                let option = match spelling.strip_prefix("--") {
+                    Some(long) => format!("-l {long}"),
+                    None if spelling.len() == 2 => format!("-s {}", &spelling[1..]),
+                    None => format!("-o {}", &spelling[1..]),
+                };
+                let _ = writeln!(
+                    text,
+                    "complete -c {PROGRAM} -n '__fish_seen_subcommand_from {name}' {option}{value} -d '{help}'"
+                );
+                if name == link {
+                    let _ = writeln!(text, "complete -c {link} {option}{value} -d '{help}'");
+                }
+            }
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shell_has_a_script_and_no_other_word_has() {
+        for shell in SHELLS {
+            let script = script(shell).expect("a script");
+            assert!(script.contains(&format!("completion {shell}")), "{shell}");
+            assert!(script.contains("mirror-validate"), "{shell}");
+        }
+        assert_eq!(
+            script("tcsh").expect_err("a mistake").to_string(),
+            "invalid value \"tcsh\" for completion (wanted: bash, zsh, fish)"
+        );
+    }
 }

@@ -1,9 +1,10 @@
-//! The help texts, made from the table of flags, in the layout of Go's `flag` package.
+//! The help texts, made from the tables of commands and flags, in the layout of Go's `flag` package.
 
 use std::fmt::Write as _;
 
-use super::flags::{FLAGS, Takes};
-use super::{PROGRAM, VALIDATE};
+use super::PROGRAM;
+use super::commands::{COMMANDS, Command};
+use super::flags::{self, Flag, Group, Takes};
 
 /// The exit codes, and when each is given.
 pub const EXIT_CODES: &[(&str, &str)] = &[
@@ -45,6 +46,10 @@ pub const ENVIRONMENT: &[(&str, &str)] = &[
 
 /// Help on the program.
 pub fn program() -> String {
+    let commands: String = COMMANDS
+        .iter()
+        .map(|command| format!("  {:<16}  {}\n", command.usage(), command.summary))
+        .collect();
     format!(
         "Tells whether each image of a list was mirrored correctly from its source registry to its destination registry.
 
@@ -52,14 +57,9 @@ Usage:
   {PROGRAM} COMMAND [flags]
 
 Commands:
-  {VALIDATE}   validate mirrored images
-  completion SHELL  print the completion script for bash, zsh or fish
-  man               print the man page
-  help              print this help; 'help {VALIDATE}' lists its flags
-  version           print the version
-
+{commands}
 Example:
-  {PROGRAM} {VALIDATE} -f ./image-list.txt -j 10
+  {PROGRAM} mirror-validate -f ./image-list.txt -j 10
 "
     )
 }
@@ -69,26 +69,20 @@ pub fn version() -> String {
     format!("{PROGRAM} {}\n", env!("CARGO_PKG_VERSION"))
 }
 
-/// Help on the command and its flags.
-pub fn validate() -> String {
-    let mut text = format!("Usage of {VALIDATE}:\n");
-    for flag in FLAGS {
-        let kind = match flag.takes {
-            Takes::Switch | Takes::Grade(_) => "",
-            Takes::Value(word) | Takes::Path(word) => word,
-            Takes::Choice(_) => "string",
-        };
-        let default = match flag.default {
-            "" => String::new(),
-            default => format!(" (default {default})"),
-        };
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{}", format!("  {} {kind}", flag.shown()).trim_end());
-        let _ = writeln!(text, "        {}{default}", flag.help);
-        if flag.names.len() > 1 {
-            let _ = writeln!(text, "        also: {}", flag.also().join(", "));
-        }
-    }
+/// Help on a command that needs no more words than its row has.
+pub fn command(command: &Command) -> String {
+    format!(
+        "Usage of {}: {PROGRAM} {}\n  {}\n\n{}",
+        command.name,
+        command.usage(),
+        command.summary,
+        rows(command.groups)
+    )
+}
+
+/// Help on `mirror-validate`.
+pub fn validate(command: &Command) -> String {
+    let mut text = format!("Usage of {}:\n{}", command.name, rows(command.groups));
     text.push_str(
         "
 One image a line in the list: SOURCE DESTINATION TAG, for example:
@@ -99,7 +93,32 @@ Exit codes:
 ",
     );
     for (code, when) in EXIT_CODES {
+        // Writing to a String cannot fail.
         let _ = writeln!(text, "  {code:<14} {when}");
+    }
+    text
+}
+
+/// The flags, those of the original first and in Go's order.
+fn rows(groups: &[Group]) -> String {
+    let (mut flags, others): (Vec<&Flag>, Vec<&Flag>) =
+        flags::all(groups).partition(|flag| flag.is_original);
+    flags.sort_by_key(|flag| flag.name());
+    flags.extend(others);
+    flags.into_iter().map(row).collect()
+}
+
+fn row(flag: &Flag) -> String {
+    let kind = match flag.takes {
+        Takes::Switch(_) | Takes::Grade(..) => "",
+        Takes::Text(word, _) | Takes::Path(word, _) => word,
+        Takes::Choice(..) => "string",
+    };
+    let mut text = format!("  {} {kind}", flag.name()).trim_end().to_owned();
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "\n        {}{}", flag.help, flag.shown_default());
+    if flag.names.len() > 1 {
+        let _ = writeln!(text, "        also: {}", flag.names[1..].join(", "));
     }
     text
 }

@@ -1,38 +1,25 @@
-//! The man page, made from the table of flags.
+//! The man page, made from the tables of commands and flags.
 
-use std::fmt::Write as _;
-
-use super::flags::{FLAGS, Takes};
+use super::PROGRAM;
+use super::commands::{COMMANDS, Command};
+use super::flags::{Flag, Takes};
 use super::help::{ENVIRONMENT, EXIT_CODES};
-use super::{PROGRAM, VALIDATE};
 
 /// The page, in the `man` macros of roff(7).
 pub fn page() -> String {
+    let synopsis: Vec<String> = COMMANDS.iter().map(synopsis).collect();
+    let with_flags = || COMMANDS.iter().filter(|command| command.has_own_flags());
+    let is_one = with_flags().count() == 1;
     let mut flags = String::new();
-    for flag in FLAGS {
-        let mut names = vec![flag.shown()];
-        names.extend(flag.also());
-        let names: Vec<String> = names
-            .iter()
-            .map(|name| format!("\\fB{}\\fR", escape(name)))
-            .collect();
-        let value = match flag.takes {
-            Takes::Switch => String::new(),
-            Takes::Grade(words) => format!("[=\\fI{}\\fR]", words.join("|")),
-            Takes::Value(word) | Takes::Path(word) => format!(" \\fI{word}\\fR"),
-            Takes::Choice(words) => format!(" \\fI{}\\fR", words.join("|")),
-        };
-        let default = match flag.default {
-            "" => String::new(),
-            default => format!(" (default {})", escape(default)),
-        };
-        // Writing to a String cannot fail.
-        let _ = writeln!(
-            flags,
-            ".TP\n{}{value}\n{}{default}",
-            names.join(", "),
-            escape(flag.help)
-        );
+    for command in with_flags() {
+        for group in command.groups {
+            let title = match is_one {
+                true => escape(group.title),
+                false => escape(&format!("{}: {}", command.name, group.title)),
+            };
+            flags += &format!(".SS {title}\n");
+            flags.extend(group.flags.iter().map(row));
+        }
     }
     let rows = |rows: &[(&str, &str)]| -> String {
         rows.iter()
@@ -44,11 +31,7 @@ pub fn page() -> String {
 .SH NAME
 {PROGRAM} \\- tells whether each image of a list was mirrored correctly
 .SH SYNOPSIS
-\\fB{PROGRAM} {VALIDATE}\\fR [\\fIflags\\fR]
-.br
-\\fB{PROGRAM} completion\\fR bash|zsh|fish
-.br
-\\fB{PROGRAM} man\\fR
+{synopsis}
 .SH DESCRIPTION
 Compares each image of a list at its source registry with its copy at the destination registry, and
 writes the lines that failed or could not be validated to a file that can be given to \\fB\\-f\\fR again.
@@ -63,10 +46,44 @@ with # or // are skipped. Flags take one dash or two.
 \\fI<output>.partial\\fR
 What a run that is going on, or was killed, has found so far.
 ",
+        synopsis = synopsis.join("\n.br\n"),
         title = escape(&PROGRAM.to_uppercase()),
         version = env!("CARGO_PKG_VERSION"),
         exit = rows(EXIT_CODES),
         environment = rows(ENVIRONMENT),
+    )
+}
+
+/// How a command is called.
+fn synopsis(command: &Command) -> String {
+    let mut line = format!("\\fB{PROGRAM} {}\\fR", escape(command.name));
+    if command.has_own_flags() {
+        line.push_str(" [\\fIflags\\fR]");
+    }
+    match command.words {
+        [] if command.takes_arguments() => line += &format!(" {}", escape(command.arguments)),
+        words => line += &format!(" {}", words.join("|")),
+    }
+    line.trim_end().to_owned()
+}
+
+fn row(flag: &Flag) -> String {
+    let names: Vec<String> = flag
+        .names
+        .iter()
+        .map(|name| format!("\\fB{}\\fR", escape(name)))
+        .collect();
+    let value = match flag.takes {
+        Takes::Switch(_) => String::new(),
+        Takes::Grade(words, _) => format!("[=\\fI{}\\fR]", words.join("|")),
+        Takes::Text(word, _) | Takes::Path(word, _) => format!(" \\fI{word}\\fR"),
+        Takes::Choice(words, _) => format!(" \\fI{}\\fR", words.join("|")),
+    };
+    format!(
+        ".TP\n{}{value}\n{}{}\n",
+        names.join(", "),
+        escape(flag.help),
+        escape(&flag.shown_default())
     )
 }
 

@@ -1,163 +1,121 @@
-//! The command line: what was typed ([`parse`]), and what the program needs ([`Options`]).
+//! The command line: a table of [`commands`], each with its flags, its help and its run function,
+//! and a table of [`flags`], each with its setter.
 //!
-//! The rest of the code never sees a raw flag: everything here is resolved, checked and has its
-//! default.
+//! Arguments come in two stages. What was typed becomes [`commands::Flags`], typed values of single
+//! flags; [`Options`] is what the program needs: complete, with the environment, and checked. The
+//! rest of the code never sees a raw flag.
 
+pub mod commands;
 mod completion;
-mod flags;
+mod error;
+pub mod flags;
+mod given;
 mod help;
 mod man;
 mod options;
-mod parse;
-mod run;
+pub mod parse;
+mod validate;
 
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::path::Path;
 
-use crate::escape::escape;
+use commands::Command;
+use error::UsageError;
 
+use crate::exit::Exit;
+
+pub use error::Error;
 pub use options::Options;
-pub use run::run;
 
-/// The name of the program.
 pub const PROGRAM: &str = "image-tools";
 
-/// The one command that does the work.
-pub const VALIDATE: &str = "mirror-validate";
-
-/// The words that can stand in the place of a command.
-const COMMANDS: &[&str] = &[VALIDATE, "completion", "man", "help", "version"];
-
-/// The shells for which there are completions.
-const SHELLS: &[&str] = &["bash", "zsh", "fish"];
-
-/// What the command line asks for.
-#[derive(Debug)]
-pub enum Command {
-    /// Print this text and end.
-    Print(String),
-    /// Validate images.
-    Validate(Box<Options>),
+/// Does what the command line asks for.
+///
+/// # Errors
+/// [`Error`] where it cannot be done.
+pub fn run(args: impl Iterator<Item = OsString>) -> Result<Exit, Error> {
+    let (command, args) = choose(args)?;
+    let parsed = parse::parse(args, command)?;
+    if parsed.flags.help {
+        commands::print(&(command.help)(command))
+    } else if parsed.flags.version {
+        commands::print(&help::version())
+    } else {
+        (command.run)(parsed)
+    }
 }
 
-/// A command line that cannot be followed, in words for the person who typed it.
-#[derive(Debug, thiserror::Error)]
-pub enum UsageError {
-    /// A word that is no command.
-    #[error("unknown command \"{}\"; {}", escape(.0), meant(.1.as_deref(), "-h lists the commands"))]
-    UnknownCommand(String, Option<String>),
-    /// A flag that is not in the table.
-    #[error("unknown flag \"{}\"; {}", escape(.0), meant(.1.as_deref(), "-h lists the flags"))]
-    UnknownFlag(String, Option<String>),
-    /// A word that is neither a flag nor a flag's value.
-    #[error("unexpected argument \"{}\"; an image list is given with -f", escape(.0))]
-    Argument(String),
-    /// A word behind a flag that takes its value with `=` only.
-    #[error("unexpected argument \"{}\"; a value of {flag} is written {flag}={}", escape(.value), escape(.value))]
-    Equals {
-        /// The word.
-        value: String,
-        /// The flag, with dashes.
-        flag: String,
-    },
-    /// A flag without its value.
-    #[error("flag needs a value: {0}")]
-    NoValue(String),
-    /// A value that the flag does not take.
-    #[error("invalid value \"{}\" for {flag} (wanted: {wanted})", escape(.value))]
-    Value {
-        /// The flag, with dashes, or the environment variable.
-        flag: String,
-        /// What was given.
-        value: String,
-        /// What is wanted.
-        wanted: String,
-    },
-    /// Two flags that contradict each other, and why.
-    #[error("{0} and {1} cannot be given together: {2}")]
-    Pair(String, String, &'static str),
-    /// Anything else that lexopt refuses.
-    #[error("{}", escape(.0))]
-    Lexopt(String),
+/// The command, by the program's name or the first argument, and the arguments behind it.
+fn choose<A: Iterator<Item = OsString>>(mut args: A) -> Result<(&'static Command, A), UsageError> {
+    let program = args.next().unwrap_or_default();
+    let is_link =
+        Path::new(&program).file_name() == Some(commands::default_command().name.as_ref());
+    if is_link {
+        return Ok((commands::default_command(), args));
+    }
+    let first = args.next();
+    let word = first
+        .as_deref()
+        .unwrap_or("help".as_ref())
+        .to_string_lossy();
+    let name = match word.as_ref() {
+        "-h" | "--h" | "-help" | "--help" => "help",
+        "-v" | "--v" | "-version" | "--version" => "version",
+        word => word,
+    };
+    match commands::find(name) {
+        Some(command) => Ok((command, args)),
+        None if name.starts_with('-') => Err(flag_without_command(name)),
+        None => Err(commands::unknown(name)),
+    }
 }
 
-/// Prints an error on standard error, in one line.
-pub fn print_error(text: &str) {
-    // If standard error is closed there is nobody to tell; the exit code remains.
-    let _ = writeln!(std::io::stderr(), "{PROGRAM}: {}", escape(text));
-}
-
-fn meant(near: Option<&str>, otherwise: &str) -> String {
-    near.map_or_else(
-        || otherwise.to_owned(),
-        |near| format!("did you mean \"{near}\"?"),
+/// The hint is the command that has the flag.
+fn flag_without_command(name: &str) -> UsageError {
+    let command = commands::COMMANDS
+        .iter()
+        .find(|command| flags::find(command.groups, name).is_some());
+    UsageError::UnknownFlag(
+        name.to_owned(),
+        command.map(|command| format!("{PROGRAM} {} {name}", command.name)),
     )
 }
 
-/// Reads the command line and the environment.
-///
-/// # Errors
-/// [`UsageError`] where it cannot be followed; nothing has been done then.
-pub fn command(mut args: impl Iterator<Item = OsString>) -> Result<Command, UsageError> {
-    let program = args.next().unwrap_or_default();
-    if Path::new(&program)
-        .file_name()
-        .is_some_and(|name| name == VALIDATE)
-    {
-        return validate(args);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(line: &str) -> Result<(&'static str, usize), String> {
+        choose(line.split(' ').map(OsString::from))
+            .map(|(command, rest)| (command.name, rest.count()))
+            .map_err(|error| error.to_string())
     }
-    let Some(first) = args.next() else {
-        return Ok(Command::Print(help::program()));
-    };
-    match first.to_string_lossy().as_ref() {
-        VALIDATE => validate(args),
-        "-h" | "--h" | "-help" | "--help" => Ok(Command::Print(help::program())),
-        "help" => match args.next() {
-            Some(topic) if topic == VALIDATE => Ok(Command::Print(help::validate())),
-            Some(topic) => Err(unknown(&topic.to_string_lossy())),
-            None => Ok(Command::Print(help::program())),
-        },
-        "completion" => {
-            let shell = args
-                .next()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            let script = completion::script(&shell).ok_or_else(|| UsageError::Value {
-                flag: "completion".to_owned(),
-                value: shell,
-                wanted: SHELLS.join(", "),
-            })?;
-            Ok(Command::Print(script))
+
+    #[test]
+    fn a_command_is_chosen_by_link_word_or_flag() {
+        for (line, expected) in [
+            ("image-tools", ("help", 0)),
+            ("image-tools -h", ("help", 0)),
+            ("image-tools --help mirror-validate", ("help", 1)),
+            ("image-tools -version", ("version", 0)),
+            ("image-tools mirror-validate -f x", ("mirror-validate", 2)),
+            ("/usr/bin/mirror-validate -f x", ("mirror-validate", 2)),
+            ("/usr/bin/man man", ("man", 0)),
+        ] {
+            assert_eq!(chosen(line), Ok(expected), "{line}");
         }
-        "man" => Ok(Command::Print(man::page())),
-        "-v" | "--v" | "-version" | "--version" | "version" => Ok(Command::Print(help::version())),
-        flag if flag.starts_with('-') => Err(UsageError::UnknownFlag(
-            flag.to_owned(),
-            flags::find(flag.trim_start_matches('-'))
-                .map(|_| format!("{PROGRAM} {VALIDATE} {flag}")),
-        )),
-        other => Err(unknown(other)),
+        for (line, message) in [
+            (
+                "image-tools mirror-validat",
+                "unknown command \"mirror-validat\"; did you mean \"mirror-validate\"?",
+            ),
+            (
+                "image-tools -f x",
+                "unknown flag \"-f\"; did you mean \"image-tools mirror-validate -f\"?",
+            ),
+            ("image-tools -x", "unknown flag \"-x\"; -h lists the flags"),
+        ] {
+            assert_eq!(chosen(line), Err(message.to_owned()), "{line}");
+        }
     }
-}
-
-fn validate(args: impl Iterator<Item = OsString>) -> Result<Command, UsageError> {
-    let typed = parse::parse(args)?;
-    if typed.switch(flags::Id::Help, false) {
-        return Ok(Command::Print(help::validate()));
-    }
-    if typed.switch(flags::Id::Version, false) {
-        return Ok(Command::Print(help::version()));
-    }
-    let environment = |name: &str| std::env::var(name).ok();
-    Ok(Command::Validate(Box::new(Options::resolve(
-        &typed,
-        &environment,
-    )?)))
-}
-
-fn unknown(word: &str) -> UsageError {
-    let near = flags::nearest(word, COMMANDS.iter().copied());
-    UsageError::UnknownCommand(word.to_owned(), near.map(ToOwned::to_owned))
 }

@@ -1,15 +1,14 @@
-//! What the program needs to know of the command line: resolved, checked, with defaults.
+//! What a run of `mirror-validate` needs to know: flags and environment, resolved and checked
+//! against each other.
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
 
-use super::UsageError;
-use super::flags::Id;
-use super::parse::{Typed, flag};
-use crate::list::{Override, Rules, Shard, names};
+use super::commands::Flags;
+use super::error::UsageError;
+use super::flags::compare;
+use super::parse::Parsed;
+use crate::list::{Override, Rules};
 use crate::manifest::Filter;
-
-use crate::task::Depth;
 
 /// The most threads, as in the original.
 const MAX_JOBS: usize = 20;
@@ -17,7 +16,6 @@ const MAX_JOBS: usize = 20;
 /// Where the image lines come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// A file.
     File(PathBuf),
     /// Standard input, read as a file.
     Stream,
@@ -25,315 +23,132 @@ pub enum Input {
     Typed,
 }
 
-/// When something is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum When {
-    /// On a terminal.
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
-}
-
 /// Everything that flags and environment settle.
 #[derive(Debug)]
 pub struct Options {
-    /// Where the image lines come from.
     pub input: Input,
-    /// How names are resolved.
     pub rules: Rules,
-    /// Which platforms are validated.
     pub filter: Filter,
     /// Number of threads, 1 to 20.
     pub jobs: usize,
-    /// The failed list.
-    pub output: PathBuf,
-    /// Whether every request is logged.
-    pub debug: bool,
-    /// How the blobs of the destination are looked at; none: not at all.
-    pub deep: Option<Depth>,
-    /// Whether what is attached to the source has to be at the destination.
-    pub referrers: bool,
-    /// The recording to write: only the sources are read.
-    pub record: Option<PathBuf>,
-    /// The recording to read: the sources are not asked.
-    pub recorded: Option<PathBuf>,
-    /// The report for programs.
-    pub report: Option<PathBuf>,
-    /// The metrics.
-    pub metrics: Option<PathBuf>,
-    /// Which part of the list is validated; none: all of it.
-    pub shard: Option<Shard>,
-    /// Whether only warnings, errors and the summary are printed.
-    pub quiet: bool,
-    /// Whether a bare image at the destination counts as a list of one.
-    pub allow_single: bool,
-    /// Whether certificates are verified.
-    pub tls_verify: bool,
-    /// More trusted CAs.
-    pub ca_file: Option<PathBuf>,
-    /// For one request without progress.
-    pub timeout: Duration,
-    /// How often a request is repeated.
-    pub retries: u32,
-    /// When the progress bar is shown.
-    pub progress: When,
-    /// When the log is coloured.
-    pub color: When,
-    /// What the user has to be told before the run, one warning a line.
+    /// The values of flags that need no other value to be understood.
+    pub flags: Flags,
+    /// To be logged before the first image.
     pub warnings: Vec<String>,
 }
 
 impl Options {
-    /// From what was typed, and the environment where nothing was.
+    /// `environment` gives the value of a variable.
     ///
     /// # Errors
-    /// [`UsageError`] names the flag or variable, its value and what is wanted.
+    /// [`UsageError`] names the variable, its value and what is wanted.
     pub fn resolve(
-        typed: &Typed,
+        parsed: Parsed,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, UsageError> {
-        let input = match typed.path(Id::File) {
+        let mut flags = parsed.flags;
+        let mut warnings = parsed.warnings;
+        let compare = &mut flags.compare;
+        let input = match compare.file.take() {
             None => Input::Typed,
-            Some(path) if path == "-" => Input::Stream,
-            Some(path) => Input::File(path.into()),
+            Some(path) if path == Path::new("-") => Input::Stream,
+            Some(path) => Input::File(path),
         };
-        let mut warnings = Vec::new();
-        let path = |id| typed.path(id).map(PathBuf::from);
-        refuse_pairs(typed)?;
+        let systems = Some(&compare.systems).filter(|systems| !systems.is_empty());
         Ok(Self {
-            jobs: jobs(typed, &input, &mut warnings)?,
-            input,
+            filter: Filter::new(&compare.architectures, systems.map(Vec::as_slice)),
             rules: Rules {
-                source: registry(typed, Id::Source, "SOURCE_REGISTRY", environment)?,
-                destination: registry(typed, Id::Destination, "DEST_REGISTRY", environment)?,
-                default_project: default_project(typed)?,
-                sources_only: typed.path(Id::Record).is_some(),
+                source: registry(compare.source.take(), "SOURCE_REGISTRY", environment)?,
+                destination: registry(compare.destination.take(), "DEST_REGISTRY", environment)?,
+                default_project: compare.default_project.clone(),
+                sources_only: flags.airgap.records,
             },
-            filter: filter(typed)?,
-            output: typed
-                .path(Id::Output)
-                .unwrap_or("mirror-validate-failed.txt".as_ref())
-                .into(),
-            debug: typed.switch(Id::Debug, false),
-            deep: typed.grade(Id::Deep).map(|grade| match grade {
-                "full" => Depth::Full,
-                _ => Depth::Blobs,
-            }),
-            referrers: typed.switch(Id::Referrers, false),
-            record: path(Id::Record),
-            recorded: path(Id::Recorded),
-            report: path(Id::Report),
-            metrics: path(Id::Metrics),
-            shard: shard(typed)?,
-            quiet: typed.switch(Id::Quiet, false),
-            allow_single: typed.switch(Id::AllowSingle, false),
-            tls_verify: typed.switch(Id::TlsVerify, true),
-            ca_file: path(Id::CaFile),
-            timeout: timeout(typed)?,
-            retries: number(typed, Id::Retries)?.unwrap_or(4),
-            progress: when(typed, Id::Progress)?,
-            color: when(typed, Id::Color)?,
+            jobs: jobs(flags.patience.jobs, &input, &mut warnings),
+            input,
+            flags,
             warnings,
         })
     }
 }
 
-/// Flags that contradict each other.
-fn refuse_pairs(typed: &Typed) -> Result<(), UsageError> {
-    let is_set = |id| match id {
-        Id::Deep => typed.grade(id).is_some(),
-        id => typed.path(id).is_some(),
-    };
-    for (one, other, why) in [
-        (
-            Id::Record,
-            Id::Recorded,
-            "the one writes a recording, the other reads one",
-        ),
-        (
-            Id::Record,
-            Id::Deep,
-            "only the sources are read for a recording",
-        ),
-    ] {
-        if is_set(one) && is_set(other) {
-            return Err(UsageError::Pair(
-                flag(one).shown(),
-                flag(other).shown(),
-                why,
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn invalid(id: Id, value: &str, wanted: impl Into<String>) -> UsageError {
-    UsageError::Value {
-        flag: flag(id).shown(),
-        value: value.to_owned(),
-        wanted: wanted.into(),
-    }
-}
-
-fn jobs(typed: &Typed, input: &Input, warnings: &mut Vec<String>) -> Result<usize, UsageError> {
-    let Some(text) = typed.text(Id::Jobs)? else {
-        return Ok(1);
-    };
-    let asked: i64 = text
-        .parse()
-        .map_err(|_| invalid(Id::Jobs, &text, "a number from 1 to 20"))?;
-    if *input == Input::Typed && asked != 1 {
+/// The number of threads for the number that was typed.
+fn jobs(typed: i64, input: &Input, warnings: &mut Vec<String>) -> usize {
+    if *input == Input::Typed && typed != 1 {
         warnings.push(format!(
-            "-j {asked} needs an image list (-f): 1 job is used"
+            "-j {typed} needs an image list (-f): 1 job is used"
         ));
-        return Ok(1);
+        return 1;
     }
-    let jobs = usize::try_from(asked.max(1))
-        .unwrap_or(MAX_JOBS)
-        .min(MAX_JOBS);
-    match asked {
-        ..1 => warnings.push(format!("-j {asked} is below the minimum: 1 job is used")),
+    match typed {
+        ..1 => warnings.push(format!("-j {typed} is below the minimum: 1 job is used")),
         21.. => warnings.push(format!(
-            "-j {asked} is above the maximum: {MAX_JOBS} jobs are used"
+            "-j {typed} is above the maximum: {MAX_JOBS} jobs are used"
         )),
         _ => {}
     }
-    Ok(jobs)
+    usize::try_from(typed.max(1))
+        .unwrap_or(MAX_JOBS)
+        .min(MAX_JOBS)
 }
 
+/// The flag's registry, or that of the variable. An empty variable counts as unset.
 fn registry(
-    typed: &Typed,
-    id: Id,
+    from_flag: Option<Override>,
     variable: &str,
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Option<Override>, UsageError> {
-    let from_flag = typed.text(id)?.map(|text| (flag(id).shown(), text));
-    let from_environment = || {
-        environment(variable)
-            .filter(|text| !text.is_empty())
-            .map(|text| (format!("${variable}"), text))
-    };
-    let Some((flag, text)) = from_flag.or_else(from_environment) else {
+    if from_flag.is_some() {
+        return Ok(from_flag);
+    }
+    let Some(text) = environment(variable).filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
-    match text.parse() {
+    match compare::registry(&text) {
         Ok(registry) => Ok(Some(registry)),
-        Err(error) => Err(UsageError::Value {
-            wanted: format!("a registry, HOST[:PORT][/PATH]; {error}"),
-            flag,
+        Err(wanted) => Err(UsageError::Value {
+            what: format!("${variable}"),
             value: text,
+            wanted,
         }),
     }
-}
-
-fn default_project(typed: &Typed) -> Result<String, UsageError> {
-    let project = typed
-        .text(Id::DefaultProject)?
-        .unwrap_or_else(|| "library".to_owned());
-    if names::is_project(&project) {
-        Ok(project)
-    } else {
-        Err(invalid(
-            Id::DefaultProject,
-            &project,
-            "lower-case letters, digits, and between them '.', '_', '-', '/'",
-        ))
-    }
-}
-
-fn filter(typed: &Typed) -> Result<Filter, UsageError> {
-    let architectures = match typed.text(Id::Arch)? {
-        Some(text) => names(Id::Arch, &text)?,
-        None => vec!["amd64".to_owned(), "arm64".to_owned()],
-    };
-    let systems = typed
-        .text(Id::Os)?
-        .map(|text| names(Id::Os, &text))
-        .transpose()?;
-    Ok(Filter::new(&architectures, systems.as_deref()))
-}
-
-fn names(id: Id, text: &str) -> Result<Vec<String>, UsageError> {
-    let names: Vec<String> = text
-        .split(',')
-        .map(str::trim)
-        .filter(|name| !name.is_empty())
-        .map(ToOwned::to_owned)
-        .collect();
-    let plain = |name: &String| {
-        name.bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-    };
-    if names.is_empty() || !names.iter().all(plain) {
-        return Err(invalid(
-            id,
-            text,
-            "names separated with ',', for example amd64,arm64; a variant is not part of the name",
-        ));
-    }
-    Ok(names)
-}
-
-fn shard(typed: &Typed) -> Result<Option<Shard>, UsageError> {
-    let parse = |text: String| {
-        text.parse().map_err(|()| {
-            invalid(
-                Id::Shard,
-                &text,
-                "I/N with I from 0 to N-1, for example 0/4",
-            )
-        })
-    };
-    typed.text(Id::Shard)?.map(parse).transpose()
-}
-
-fn timeout(typed: &Typed) -> Result<Duration, UsageError> {
-    let Some(text) = typed.text(Id::Timeout)? else {
-        return Ok(Duration::from_secs(30));
-    };
-    match humantime::parse_duration(&text) {
-        Ok(timeout) if !timeout.is_zero() => Ok(timeout),
-        _ => Err(invalid(
-            Id::Timeout,
-            &text,
-            "a time above 0 with its unit, for example 30s, 2m or 1m30s",
-        )),
-    }
-}
-
-fn number(typed: &Typed, id: Id) -> Result<Option<u32>, UsageError> {
-    let parse = |text: String| {
-        text.parse()
-            .map_err(|_| invalid(id, &text, "a number, 0 or more"))
-    };
-    typed.text(id)?.map(parse).transpose()
-}
-
-fn when(typed: &Typed, id: Id) -> Result<When, UsageError> {
-    Ok(match typed.text(id)?.as_deref() {
-        Some("always") => When::Always,
-        Some("never") => When::Never,
-        _ => When::Auto,
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::parse::parse;
+    use crate::cli::flags::When;
+    use crate::cli::{commands, parse};
     use std::ffi::OsString;
+    use std::time::Duration;
 
     fn options(args: &[&str], environment: &[(&str, &str)]) -> Result<Options, UsageError> {
-        let typed = parse(args.iter().map(OsString::from))?;
+        let parsed = parse::parse(args.iter().map(OsString::from), commands::default_command())?;
         let lookup = |name: &str| {
             environment
                 .iter()
                 .find(|(n, _)| *n == name)
                 .map(|(_, v)| (*v).to_owned())
         };
-        Options::resolve(&typed, &lookup)
+        Options::resolve(parsed, &lookup)
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_rows() {
+        let options = options(&[], &[]).expect("options");
+        assert_eq!(options.input, Input::Typed);
+        assert_eq!(options.filter.architectures(), ["amd64", "arm64"]);
+        assert_eq!(options.filter.systems(), None);
+        assert_eq!(options.rules.default_project, "library");
+        let flags = &options.flags;
+        let failed = flags.output.requests();
+        assert_eq!(failed[0].path, Path::new("mirror-validate-failed.txt"));
+        assert_eq!((options.jobs, flags.patience.retries), (1, 4));
+        assert_eq!(flags.patience.timeout, Duration::from_secs(30));
+        assert_eq!(flags.patience.patience, Duration::from_secs(120));
+        assert!(flags.registries.tls_verify && !flags.output.debug);
+        assert!(flags.compare.deep.is_none());
+        let shown = (flags.output.progress, flags.output.color);
+        assert_eq!(shown, (When::Auto, When::Auto));
     }
 
     #[test]
@@ -355,12 +170,6 @@ mod tests {
                 "{args:?}"
             );
         }
-        assert!(
-            options(&["-j", "abc"], &[])
-                .expect_err("a mistake")
-                .to_string()
-                .contains("\"abc\"")
-        );
     }
 
     #[test]
@@ -369,42 +178,28 @@ mod tests {
             ("DEST_REGISTRY", "env.io"),
             ("SOURCE_REGISTRY", "src.io/path"),
         ];
-        let from_environment = options(&[], &environment).expect("options");
+        let destination = |args: &[&str], environment: &[(&str, &str)]| {
+            let rules = options(args, environment).expect("options").rules;
+            rules.destination.map(|registry| registry.registry)
+        };
+        assert_eq!(destination(&[], &environment).as_deref(), Some("env.io"));
         assert_eq!(
-            from_environment
-                .rules
-                .destination
-                .expect("a registry")
-                .registry,
-            "env.io"
+            destination(&["-d", "flag.io"], &environment).as_deref(),
+            Some("flag.io")
         );
-        let from_flag = options(&["-d", "flag.io"], &environment).expect("options");
-        assert_eq!(
-            from_flag.rules.destination.expect("a registry").registry,
-            "flag.io"
-        );
+        assert_eq!(destination(&[], &[("DEST_REGISTRY", "")]), None);
         let error = options(&[], &[("DEST_REGISTRY", "https://x")])
             .expect_err("a mistake")
             .to_string();
-        assert!(error.contains("$DEST_REGISTRY"), "{error}");
+        assert!(
+            error.starts_with("invalid value \"https://x\" for $DEST_REGISTRY (wanted: "),
+            "{error}"
+        );
     }
 
     #[test]
-    fn mistakes_are_named() {
-        for args in [
-            &["-d", "http://x"][..],
-            &["-default-project", "UPPER"],
-            &["-a", " , "],
-            &["-a", "linux/amd64"],
-            &["--timeout", "0s"],
-            &["--timeout", "30"],
-            &["--retries", "-1"],
-            &["--shard", "4/4"],
-            &["--record", "x", "--recorded", "x"],
-            &["--record", "x", "--deep"],
-        ] {
-            let error = options(args, &[]).expect_err("a mistake").to_string();
-            assert!(error.contains(args[0].trim_start_matches('-')), "{error}");
-        }
+    fn a_recording_ignores_the_destination_of_the_environment() {
+        let options = options(&["--record", "x"], &[("DEST_REGISTRY", "env.io")]);
+        assert!(options.expect("options").rules.sources_only);
     }
 }

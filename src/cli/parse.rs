@@ -1,120 +1,139 @@
-//! What was typed: flags and their values, nothing opened or checked yet.
+//! From the arguments behind a command to [`Flags`] by the setters of the command's flags.
 //!
 //! Go's `flag` package takes one dash or two before any name and never bundles; lexopt takes one
-//! dash for bundles of letters. So every argument that is a flag of the table is first rewritten
+//! dash for bundles of letters. So every argument that is a flag of the command is first rewritten
 //! to lexopt's long form.
 
 use std::ffi::{OsStr, OsString};
 
 use lexopt::Arg;
 
-use super::UsageError;
-use super::flags::{self, Flag, Id, Takes};
+use super::commands::{Command, Flags};
+use super::error::UsageError;
+use super::flags::{self, Flag, Group, Takes};
+use super::given::Given;
 
-/// The values that were typed, in the table's types; the last of several counts.
-#[derive(Debug, Default)]
-pub struct Typed {
-    values: Vec<(Id, OsString)>,
+/// What was typed behind a command.
+#[derive(Debug)]
+pub struct Parsed {
+    pub flags: Flags,
+    /// Words that are neither flags nor their values; none where the command takes none.
+    pub arguments: Vec<OsString>,
+    /// For the user, one per repeated flag of which only the last value counts.
+    pub warnings: Vec<String>,
 }
 
-impl Typed {
-    /// The value of a flag as text; an empty one counts as absent, as in the original.
-    pub fn text(&self, id: Id) -> Result<Option<String>, UsageError> {
-        match self.raw(id).filter(|value| !value.is_empty()) {
-            None => Ok(None),
-            Some(value) => match value.to_str() {
-                Some(text) => Ok(Some(text.to_owned())),
-                None => Err(UsageError::Value {
-                    flag: flag(id).shown(),
-                    value: value.to_string_lossy().into_owned(),
-                    wanted: "UTF-8 text".to_owned(),
-                }),
-            },
-        }
-    }
-
-    /// The value of a flag that names a file.
-    pub fn path(&self, id: Id) -> Option<&OsStr> {
-        self.raw(id).filter(|value| !value.is_empty())
-    }
-
-    /// The word of a switch that is set, `true` where it has none; none where it is not set.
-    pub fn grade(&self, id: Id) -> Option<&str> {
-        self.raw(id)?.to_str().filter(|word| *word != "false")
-    }
-
-    /// The value of a switch.
-    pub fn switch(&self, id: Id, default: bool) -> bool {
-        self.raw(id).map_or(default, |value| value == "true")
-    }
-
-    fn raw(&self, id: Id) -> Option<&OsStr> {
-        self.values
-            .iter()
-            .rev()
-            .find(|(known, _)| *known == id)
-            .map(|(_, value)| value.as_os_str())
-    }
-}
-
-/// The row of the table.
-pub fn flag(id: Id) -> &'static Flag {
-    flags::FLAGS
-        .iter()
-        .find(|flag| flag.id == id)
-        .unwrap_or(&flags::FLAGS[0])
-}
-
-/// Parses the arguments behind the command.
+/// Parses the arguments behind a command.
 ///
 /// # Errors
 /// [`UsageError`] names the argument and what is wanted.
-pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Typed, UsageError> {
-    let mut parser = lexopt::Parser::from_args(rewrite(args)?);
-    let mut typed = Typed::default();
+pub fn parse(
+    args: impl Iterator<Item = OsString>,
+    command: &Command,
+) -> Result<Parsed, UsageError> {
+    let mut parser = lexopt::Parser::from_args(rewrite(args, command.groups)?);
+    let mut flags = Flags::default();
+    let mut arguments = Vec::new();
+    let mut given = Given::default();
     let mut before: Option<&Flag> = None;
     while let Some(arg) = parser
         .next()
         .map_err(|error| UsageError::Lexopt(error.to_string()))?
     {
         let flag = match arg {
-            Arg::Long(name) => flags::find(name).ok_or_else(|| unknown(name))?,
-            Arg::Short(letter) => return Err(unknown(&letter.to_string())),
-            Arg::Value(value) => {
-                let value = value.to_string_lossy().into_owned();
-                return Err(match before.filter(|flag| is_switch(flag)) {
-                    Some(flag) => UsageError::Equals {
-                        value,
-                        flag: flag.shown(),
-                    },
-                    None => UsageError::Argument(value),
-                });
+            Arg::Long(name) => {
+                flags::find(command.groups, name).ok_or_else(|| unknown(command.groups, name))?
+            }
+            Arg::Short(letter) => return Err(unknown(command.groups, &letter.to_string())),
+            Arg::Value(word) => {
+                match before.filter(|flag| flag.is_switch()) {
+                    None if command.takes_arguments() => arguments.push(word),
+                    switch => return Err(unexpected(&word, switch, command)),
+                }
+                continue;
             }
         };
         before = Some(flag);
-        let value = match flag.takes {
-            Takes::Switch => switch(flag, parser.optional_value(), &[])?,
-            Takes::Grade(words) => switch(flag, parser.optional_value(), words)?,
-            Takes::Value(_) | Takes::Path(_) | Takes::Choice(_) => parser
+        let value = if flag.is_switch() {
+            parser.optional_value().unwrap_or_else(|| "true".into())
+        } else {
+            parser
                 .value()
-                .map_err(|_| UsageError::NoValue(flag.shown()))?,
+                .map_err(|_| UsageError::NoValue(flag.name()))?
         };
-        if let Takes::Choice(words) = flag.takes
-            && !words.iter().any(|word| value == *word)
-        {
-            return Err(UsageError::Value {
-                flag: flag.shown(),
-                value: value.to_string_lossy().into_owned(),
-                wanted: words.join(", "),
-            });
+        set(flag, &mut flags, &value)?;
+        given.add(flag, &value);
+        if flags.help || flags.version {
+            // As Go's `flag` package: the rest of the line need not make sense.
+            break;
         }
-        typed.values.push((flag.id, value));
     }
-    Ok(typed)
+    if !flags.help && !flags.version {
+        given.refuse_conflicts()?;
+    }
+    for flag in flags::all(command.groups) {
+        if !flag.default.is_empty() && !given.has(flag.name()) {
+            set(flag, &mut flags, flag.default.as_ref())?;
+        }
+    }
+    Ok(Parsed {
+        flags,
+        arguments,
+        warnings: given.warnings(),
+    })
+}
+
+/// Hands a value to the setter of its flag.
+fn set(flag: &Flag, flags: &mut Flags, value: &OsStr) -> Result<(), UsageError> {
+    if value.is_empty() {
+        return Err(UsageError::Empty(flag.name()));
+    }
+    let invalid = |wanted: String| UsageError::Value {
+        what: flag.name().to_owned(),
+        value: value.to_string_lossy().into_owned(),
+        wanted,
+    };
+    if let Takes::Path(_, set) = flag.takes {
+        set(flags, value.into());
+        return Ok(());
+    }
+    let text = value
+        .to_str()
+        .ok_or_else(|| invalid("UTF-8 text".to_owned()))?;
+    match flag.takes {
+        Takes::Path(..) => {}
+        Takes::Text(_, set) => set(flags, text).map_err(|wanted| invalid(wanted.into_owned()))?,
+        Takes::Choice(words, set) if words.contains(&text) => set(flags, text),
+        Takes::Choice(words, _) => return Err(invalid(words.join(", "))),
+        Takes::Switch(set) => {
+            set(
+                flags,
+                boolean(text).ok_or_else(|| invalid("true or false".to_owned()))?,
+            );
+        }
+        Takes::Grade(words, set) => match boolean(text) {
+            Some(on) => set(flags, if on { "true" } else { "false" }),
+            None if words.contains(&text) => set(flags, text),
+            None => return Err(invalid([words, &["true or false"]].concat().join(", "))),
+        },
+    }
+    Ok(())
+}
+
+/// Go's spellings of a boolean.
+pub fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
+    }
 }
 
 /// `-name`, `--name`, `-name=value` and `--name=value` of known flags to lexopt's long form.
-fn rewrite(mut args: impl Iterator<Item = OsString>) -> Result<Vec<OsString>, UsageError> {
+fn rewrite(
+    mut args: impl Iterator<Item = OsString>,
+    groups: &[Group],
+) -> Result<Vec<OsString>, UsageError> {
     let mut out = Vec::new();
     while let Some(arg) = args.next() {
         let bytes = arg.as_encoded_bytes();
@@ -129,12 +148,14 @@ fn rewrite(mut args: impl Iterator<Item = OsString>) -> Result<Vec<OsString>, Us
         let dashes = if bytes[1] == b'-' { 2 } else { 1 };
         let name_end = bytes.iter().position(|b| *b == b'=').unwrap_or(bytes.len());
         let name = String::from_utf8_lossy(&bytes[dashes..name_end]).into_owned();
-        let flag = flags::find(&name).ok_or_else(|| unknown(&name))?;
+        let flag = flags::find(groups, &name)
+            .filter(|_| !name.starts_with('-'))
+            .ok_or_else(|| unknown(groups, &name))?;
         let has_value = name_end < bytes.len();
         let mut long = OsString::from(if dashes == 1 { "-" } else { "" });
         long.push(&arg);
         out.push(long);
-        if !is_switch(flag) && !has_value {
+        if !flag.is_switch() && !has_value {
             // The value may look like a flag: it is not for the next round.
             out.extend(args.next());
         }
@@ -143,61 +164,49 @@ fn rewrite(mut args: impl Iterator<Item = OsString>) -> Result<Vec<OsString>, Us
     Ok(out)
 }
 
-/// Whether a value has to stand behind `=`.
-fn is_switch(flag: &Flag) -> bool {
-    matches!(flag.takes, Takes::Switch | Takes::Grade(_))
-}
-
-/// Go's spellings of a boolean, or one of these words.
-fn switch(flag: &Flag, value: Option<OsString>, words: &[&str]) -> Result<OsString, UsageError> {
-    let Some(value) = value else {
-        return Ok("true".into());
-    };
-    match value.to_str() {
-        Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Ok("true".into()),
-        Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Ok("false".into()),
-        Some(word) if words.contains(&word) => Ok(value),
-        _ => Err(UsageError::Value {
-            flag: flag.shown(),
-            value: value.to_string_lossy().into_owned(),
-            wanted: [words, &["true or false"]].concat().join(", "),
-        }),
+fn unexpected(word: &OsStr, switch: Option<&Flag>, command: &Command) -> UsageError {
+    let value = word.to_string_lossy().into_owned();
+    match switch {
+        Some(switch) => UsageError::Equals {
+            value,
+            flag: switch.name(),
+        },
+        None if flags::find(command.groups, "-f").is_some() => {
+            UsageError::Argument(value, "an image list is given with -f")
+        }
+        None => UsageError::Argument(value, "-h shows the usage"),
     }
 }
 
-fn unknown(name: &str) -> UsageError {
-    let names = flags::FLAGS
-        .iter()
-        .flat_map(|flag| flag.names.iter().copied());
-    let hint = flags::nearest(name, names)
-        .and_then(flags::find)
-        .map(|flag| {
-            // The name that was meant, not the flag's first one.
-            let near = flags::nearest(name, flag.names.iter().copied()).unwrap_or(flag.names[0]);
-            if near == flag.names[0] {
-                flag.shown()
-            } else {
-                format!("--{near}")
-            }
-        });
-    UsageError::UnknownFlag(dashed(name), hint)
+fn unknown(groups: &[Group], name: &str) -> UsageError {
+    let names = flags::all(groups).flat_map(|flag| flag.names.iter().copied());
+    let near = flags::nearest(name, names)
+        .map(ToOwned::to_owned)
+        .or_else(|| glued(groups, name));
+    UsageError::UnknownFlag(format!("-{name}"), near)
 }
 
-fn dashed(name: &str) -> String {
-    format!("-{name}")
+/// `-j10`: a short flag with its value, which is not taken apart because `-debug` is a flag too.
+fn glued(groups: &[Group], name: &str) -> Option<String> {
+    let (letter, value) = name.split_at_checked(1)?;
+    let flag = flags::find(groups, letter).filter(|flag| !flag.is_switch())?;
+    // A number, a file or a registry: letters alone are rather a mistyped name.
+    let is_value = value.parse::<i64>().is_ok() || value.contains(['.', '/', ':', ',']);
+    is_value.then(|| format!("{} {value}", flag.name()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::commands::default_command;
     use proptest::prelude::*;
 
-    fn typed(args: &[&str]) -> Result<Typed, UsageError> {
-        parse(args.iter().map(OsString::from))
+    fn parsed(args: &[&str]) -> Result<Parsed, UsageError> {
+        parse(args.iter().map(OsString::from), default_command())
     }
 
-    fn jobs(args: &[&str]) -> Option<String> {
-        typed(args).expect("flags").text(Id::Jobs).expect("text")
+    fn jobs(args: &[&str]) -> i64 {
+        parsed(args).expect("flags").flags.patience.jobs
     }
 
     #[test]
@@ -211,10 +220,10 @@ mod tests {
             &["--jobs=5"],
             &["-j", "1", "-j", "5"],
         ] {
-            assert_eq!(jobs(args).as_deref(), Some("5"), "{args:?}");
+            assert_eq!(jobs(args), 5, "{args:?}");
         }
-        assert_eq!(jobs(&["-j", "-5"]).as_deref(), Some("-5"));
-        assert_eq!(jobs(&["-o", "-j", "-j", "5"]).as_deref(), Some("5"));
+        assert_eq!(jobs(&["-j", "-5"]), -5);
+        assert_eq!(jobs(&["-o", "-j", "-j", "5"]), 5);
     }
 
     #[test]
@@ -227,30 +236,69 @@ mod tests {
             (&["-debug=1"], true),
             (&["-debug", "-debug=0"], false),
         ] {
-            assert_eq!(
-                typed(args).expect("flags").switch(Id::Debug, false),
-                expected,
-                "{args:?}"
-            );
+            let debug = parsed(args).expect("flags").flags.output.debug;
+            assert_eq!(debug, expected, "{args:?}");
         }
-        assert!(typed(&["-debug=maybe"]).is_err());
+        assert!(parsed(&["-debug=maybe"]).is_err());
         assert!(matches!(
-            typed(&["-debug", "false"]),
+            parsed(&["-debug", "false"]),
             Err(UsageError::Equals { .. })
         ));
     }
 
     #[test]
     fn a_grade_is_a_switch_that_takes_words() {
+        use crate::task::Depth::{Blobs, Full};
         for (args, expected) in [
-            (&["--deep"][..], Some("true")),
-            (&["-deep=full"], Some("full")),
+            (&["--deep"][..], Some(Blobs)),
+            (&["-deep=full"], Some(Full)),
+            (&["--deep=full", "--deep=1"], Some(Blobs)),
             (&["--deep", "--deep=false"], None),
             (&[], None),
         ] {
-            let typed = typed(args).expect("flags");
-            assert_eq!(typed.grade(Id::Deep), expected, "{args:?}");
+            let deep = parsed(args).expect("flags").flags.compare.deep;
+            assert_eq!(deep, expected, "{args:?}");
         }
+    }
+
+    #[test]
+    fn help_is_given_whatever_else_is_wrong_with_the_values() {
+        for args in [
+            &["--record=x", "-a=arm", "-h"][..],
+            &["-h", "-j", "abc"],
+            &["--help", "--record=x", "--recorded=x"],
+        ] {
+            assert!(parsed(args).expect("flags").flags.help, "{args:?}");
+        }
+    }
+
+    #[test]
+    fn lists_add_up_and_replace_their_default() {
+        let compare = |args| parsed(args).expect("flags").flags.compare;
+        assert_eq!(compare(&[]).architectures, ["amd64", "arm64"]);
+        assert_eq!(
+            compare(&["-a", "arm,s390x", "--arch=riscv64"]).architectures,
+            ["arm", "s390x", "riscv64"]
+        );
+        assert_eq!(
+            compare(&["--os", "linux", "--os", "windows"]).systems,
+            ["linux", "windows"]
+        );
+    }
+
+    #[test]
+    fn an_empty_value_is_refused_by_every_flag() {
+        for flag in flags::all(default_command().groups) {
+            for name in flag.names {
+                let error = parsed(&[&format!("{name}=")]).expect_err("a mistake");
+                assert!(matches!(error, UsageError::Empty(_)), "{name}: {error}");
+            }
+        }
+        let error = parsed(&["-a", ""]).expect_err("a mistake").to_string();
+        assert_eq!(
+            error,
+            "the value of -a is empty; give a value, or leave the flag out"
+        );
     }
 
     #[test]
@@ -264,8 +312,15 @@ mod tests {
                 &["--outptu", "x"],
                 "unknown flag \"-outptu\"; did you mean \"--output\"?",
             ),
-            (&["-j5"], "unknown flag \"-j5\"; -h lists the flags"),
+            (&["-j10"], "unknown flag \"-j10\"; did you mean \"-j 10\"?"),
+            (
+                &["-flist.txt"],
+                "unknown flag \"-flist.txt\"; did you mean \"-f list.txt\"?",
+            ),
+            (&["-fj"], "unknown flag \"-fj\"; -h lists the flags"),
+            (&["-q10"], "unknown flag \"-q10\"; -h lists the flags"),
             (&["-xyzzy"], "unknown flag \"-xyzzy\"; -h lists the flags"),
+            (&["---j"], "unknown flag \"--j\"; -h lists the flags"),
             (&["-j"], "flag needs a value: -j"),
             (
                 &["list.txt"],
@@ -287,19 +342,41 @@ mod tests {
                 &["--deep=half"],
                 "invalid value \"half\" for --deep (wanted: full, true or false)",
             ),
+            (
+                &["--timeout", "0s"],
+                "invalid value \"0s\" for --timeout (wanted: a time above 0 with its unit, for example 30s, 2m or 1m30s)",
+            ),
+            (
+                &["--patience", "30"],
+                "invalid value \"30\" for --patience (wanted: a time with its unit, for example 0s, 30s or 2m)",
+            ),
+            (
+                &["--retries", "-1"],
+                "invalid value \"-1\" for --retries (wanted: a number, 0 or more)",
+            ),
+            (
+                &["--shard", "4/4"],
+                "invalid value \"4/4\" for --shard (wanted: I/N with I from 0 to N-1, for example 0/4)",
+            ),
+            (
+                &["-default-project", "UPPER"],
+                "invalid value \"UPPER\" for -default-project (wanted: lower-case letters, digits, and between them '.', '_', '-', '/')",
+            ),
         ] {
-            assert_eq!(
-                typed(args).expect_err("a mistake").to_string(),
-                message,
-                "{args:?}"
-            );
+            let error = parsed(args).expect_err("a mistake").to_string();
+            assert_eq!(error, message, "{args:?}");
         }
     }
 
     proptest! {
         #[test]
-        fn no_arguments_make_it_panic(args in prop::collection::vec("-{0,3}(f|j|debug|x|tls-verify)?(=)?\\PC{0,4}", 0..5)) {
-            let _ = typed(&args.iter().map(String::as_str).collect::<Vec<_>>());
+        fn no_arguments_make_it_panic(
+            args in prop::collection::vec("-{0,3}(f|j|a|debug|deep|x|record|tls-verify)?(=)?\\PC{0,4}", 0..5),
+        ) {
+            let args = args.iter().map(String::as_str).collect::<Vec<_>>();
+            for command in crate::cli::commands::COMMANDS {
+                let _ = parse(args.iter().map(OsString::from), command);
+            }
         }
     }
 }

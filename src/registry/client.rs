@@ -28,8 +28,8 @@ use crate::sync::Interrupt;
 pub struct Settings {
     /// Whether certificates are verified.
     pub tls_verify: bool,
-    /// More trusted CAs.
-    pub ca_file: Option<PathBuf>,
+    /// Trusted besides the system's CAs.
+    pub ca_files: Vec<PathBuf>,
     /// For one request without progress.
     pub timeout: Duration,
     /// How often a request is repeated.
@@ -60,7 +60,7 @@ impl Client {
     /// # Errors
     /// [`TrustError`] where the configured certificates cannot be used.
     pub fn new(settings: Settings, interrupt: Arc<Interrupt>) -> Result<Self, TrustError> {
-        let trust = Trust::load(settings.tls_verify, settings.ca_file.as_deref())?;
+        let trust = Trust::load(settings.tls_verify, &settings.ca_files)?;
         let agents = Agents::new(
             trust,
             settings.certs_d,

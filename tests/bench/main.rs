@@ -269,13 +269,10 @@ fn large_index() {
 /// The sources from a recording.
 fn recorded(server: &FastServer, count: usize) {
     let dir = Dir::new();
-    let flags = format!("-j 4 -s {0} -d {0}", server.name());
-    run(
-        &dir,
-        &list(count),
-        &format!("{flags} --record sources.json"),
-    );
+    let recording = format!("-j 4 -s {} --record sources.json", server.name());
+    run(&dir, &list(count), &recording);
     server.take();
+    let flags = format!("-j 4 -s {0} -d {0}", server.name());
     let cost = run(
         &dir,
         &list(count),

@@ -2,7 +2,7 @@
 //! `--ca-file`, a registry's `certs.d`, and Mozilla's list where the system has none.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, ring};
@@ -57,12 +57,12 @@ impl Trust {
     /// Reads the system's CAs and the user's.
     ///
     /// # Errors
-    /// [`TrustError`] where the user's file cannot be used.
-    pub fn load(verify: bool, ca_file: Option<&Path>) -> Result<Self, TrustError> {
+    /// [`TrustError`] where one of the user's files cannot be used.
+    pub fn load(verify: bool, ca_files: &[PathBuf]) -> Result<Self, TrustError> {
         let mut roots = RootCertStore::empty();
         let mut configured = Vec::new();
-        if let Some(path) = ca_file {
-            configured = read_certificates(path)?;
+        for path in ca_files {
+            configured.extend(read_certificates(path)?);
         }
         if verify {
             // Unreadable files of the system are not the user's: what can be read is used.

@@ -4,15 +4,15 @@ use std::io::{IsTerminal as _, stderr, stdin, stdout};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::options::{Input, Options, When};
-use super::print_error;
+use super::error::Error;
+use super::flags::When;
+use super::flags::output::OutputFlags;
+use super::options::{Input, Options};
 use crate::escape::escape;
 use crate::exit::Exit;
 use crate::list::{List, ListError, Override};
 use crate::log::Level;
-use crate::output::{
-    self, FAILED_LIST, METRICS, OutputError, RECORDING, REPORT, Request, RunSettings,
-};
+use crate::output::{self, OutputError, RunSettings};
 use crate::pipeline::{self, LogForm, Run};
 use crate::registry::{CertsD, Client, Credentials, Proxies, Settings, Side, TrustError};
 use crate::sync::Interrupt;
@@ -42,19 +42,29 @@ pub enum RunError {
 /// Runs the command.
 ///
 /// # Errors
-/// [`RunError`] where it cannot begin; no request has been sent then.
-pub fn run(options: Options) -> Result<Exit, RunError> {
+/// [`Error::Run`] where it cannot begin; no request has been sent then.
+/// [`Error::StandardOutput`] where the log could not be written; the run was done all the same.
+pub fn run(options: Options) -> Result<Exit, Error> {
+    let ended = prepare(options)?.run().map_err(RunError::System)?;
+    match ended.stdout_error {
+        Some(error) => Err(Error::StandardOutput(error)),
+        None => Ok(ended.totals.exit()),
+    }
+}
+
+/// Opens and checks everything that a run needs.
+fn prepare(options: Options) -> Result<Run, RunError> {
     let (list, total) = match &options.input {
         Input::File(path) => List::open(path)?,
         Input::Stream | Input::Typed => (List::stdin(), None),
     };
-    let outputs = outputs(&options);
-    output::refuse_shared(&outputs, &inputs(&options))?;
+    let flags = &options.flags;
+    output::refuse_shared(flags.output.requests(), &inputs(&options))?;
     let interrupt = Arc::new(Interrupt::new());
     let task = task(&options, &interrupt)?;
     // Last what changes something: the partial files take the place of those of a killed run.
     let settings = run_settings(&options, &*task);
-    let sinks = output::open(&outputs, &list, &settings)?;
+    let sinks = output::open(flags.output.requests(), &list, &settings)?;
     let input = match options.input {
         Input::Typed if stdin().is_terminal() => pipeline::Input::Terminal,
         Input::Typed => pipeline::Input::Lines,
@@ -62,76 +72,56 @@ pub fn run(options: Options) -> Result<Exit, RunError> {
             is_file: list.is_regular_file(),
         },
     };
+    let shard = flags.compare.shard;
     let mut warnings = options.warnings.clone();
     warnings.extend(unnamed_registries(&options));
-    let ended = Run {
+    Ok(Run {
         list,
         input,
-        total: total.map(|total| total / options.shard.map_or(1, |shard| shard.count)),
+        total: total.map(|total| total / shard.map_or(1, |shard| shard.count)),
         shows_progress: shows_progress(&options, input),
         form: LogForm {
             level: level(&options),
             color: is_colored(&options),
         },
-        debug: options.debug && !options.quiet,
-        rules: options.rules,
-        shard: options.shard,
+        debug: flags.output.debug && !flags.output.quiet,
+        shard,
         task,
         interrupt,
         jobs: options.jobs,
         sinks,
         warnings,
-    }
-    .run()?;
-    if let Some(error) = ended.stdout_error {
-        print_error(&format!("cannot write to standard output: {error}"));
-    }
-    Ok(ended.totals.exit())
-}
-
-/// The outputs that the user asked for; the failed list is written first.
-fn outputs(options: &Options) -> Vec<Request> {
-    let failed = Request {
-        kind: &FAILED_LIST,
-        path: options.output.clone(),
-    };
-    let further = [
-        (&RECORDING, &options.record),
-        (&REPORT, &options.report),
-        (&METRICS, &options.metrics),
-    ];
-    let further = further.into_iter().filter_map(|(kind, path)| {
-        let path = path.clone()?;
-        Some(Request { kind, path })
-    });
-    std::iter::once(failed).chain(further).collect()
+        rules: options.rules,
+    })
 }
 
 /// Files besides the list that the run reads.
 fn inputs(options: &Options) -> Vec<(&'static str, &Path)> {
-    [
-        ("recording", &options.recorded),
-        ("certificate file", &options.ca_file),
-    ]
-    .into_iter()
-    .filter_map(|(what, name)| Some((what, name.as_deref()?)))
-    .collect()
+    let flags = &options.flags;
+    let certificates = flags.registries.ca_files.iter();
+    let recording = flags.airgap.recorded.iter();
+    certificates
+        .map(|path| ("certificate file", path.as_path()))
+        .chain(recording.map(|path| ("recording", path.as_path())))
+        .collect()
 }
 
 fn run_settings(options: &Options, task: &dyn Task) -> RunSettings {
-    let recorded = options.recorded.as_ref();
+    let (compare, recorded) = (&options.flags.compare, &options.flags.airgap.recorded);
     RunSettings {
         work: task.words().task,
         arch: options.filter.architectures().to_vec(),
         os: options.filter.systems().map(<[String]>::to_vec),
-        allow_single: options.allow_single,
-        deep: options.deep.map(|depth| match depth {
+        allow_single: compare.allow_single,
+        deep: compare.deep.map(|depth| match depth {
             Depth::Blobs => "blobs",
             Depth::Full => "full",
         }),
-        referrers: options.referrers,
-        recorded: recorded.map(|name| escape(&name.display().to_string()).into_owned()),
-        shard: options.shard,
+        referrers: compare.referrers,
+        recorded: recorded
+            .as_ref()
+            .map(|name| escape(&name.display().to_string()).into_owned()),
+        shard: compare.shard,
         words: task.words(),
     }
 }
@@ -139,20 +129,21 @@ fn run_settings(options: &Options, task: &dyn Task) -> RunSettings {
 fn task(options: &Options, interrupt: &Arc<Interrupt>) -> Result<Arc<dyn Task>, RunError> {
     let client = Arc::new(Client::new(client_settings(options), interrupt.clone())?);
     let interrupt = interrupt.clone();
-    if options.record.is_some() {
+    let (compare, airgap) = (&options.flags.compare, &options.flags.airgap);
+    if airgap.records {
         return Ok(Arc::new(Recorder {
             client,
-            referrers: options.referrers,
+            referrers: compare.referrers,
             interrupt,
         }));
     }
-    let recorded = options.recorded.as_deref();
+    let recorded = airgap.recorded.as_deref();
     Ok(Arc::new(Validator {
         recording: recorded.map(Recording::load).transpose()?,
         filter: options.filter.clone(),
-        allow_single: options.allow_single,
-        deep: options.deep.map(|depth| Deep::new(client.clone(), depth)),
-        referrers: options.referrers,
+        allow_single: compare.allow_single,
+        deep: compare.deep.map(|depth| Deep::new(client.clone(), depth)),
+        referrers: compare.referrers,
         interrupt,
         client,
     }))
@@ -166,10 +157,10 @@ fn client_settings(options: &Options) -> Settings {
         registry(&options.rules.destination),
     );
     Settings {
-        tls_verify: options.tls_verify,
-        ca_file: options.ca_file.clone(),
-        timeout: options.timeout,
-        retries: options.retries,
+        tls_verify: options.flags.registries.tls_verify,
+        ca_files: options.flags.registries.ca_files.clone(),
+        timeout: options.flags.patience.timeout,
+        retries: options.flags.patience.retries,
         jobs: options.jobs,
         credentials: Credentials::new(
             &environment,
@@ -177,7 +168,7 @@ fn client_settings(options: &Options) -> Settings {
                 (Side::Source, source.as_deref()),
                 (Side::Destination, destination.as_deref()),
             ],
-            options.timeout,
+            options.flags.patience.timeout,
         ),
         certs_d: CertsD::new(&environment),
         proxies: Proxies::new(&environment),
@@ -207,16 +198,16 @@ fn unnamed_registries(options: &Options) -> Vec<String> {
 
 /// The least level that is printed.
 fn level(options: &Options) -> Level {
-    match options {
-        Options { quiet: true, .. } => Level::Warn,
-        Options { debug: true, .. } => Level::Debug,
+    match &options.flags.output {
+        OutputFlags { quiet: true, .. } => Level::Warn,
+        OutputFlags { debug: true, .. } => Level::Debug,
         _ => Level::Info,
     }
 }
 
 /// A bar makes sense for a list; a person who types images sees their results.
 fn shows_progress(options: &Options, input: pipeline::Input) -> bool {
-    match options.progress {
+    match options.flags.output.progress {
         When::Always => true,
         When::Never => false,
         When::Auto => stderr().is_terminal() && input != pipeline::Input::Terminal,
@@ -226,7 +217,7 @@ fn shows_progress(options: &Options, input: pipeline::Input) -> bool {
 /// Whether the log is coloured.
 fn is_colored(options: &Options) -> bool {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    match options.color {
+    match options.flags.output.color {
         When::Always => true,
         When::Never => false,
         When::Auto => {

@@ -1,0 +1,172 @@
+//! The table of commands: dispatch, help, man page and completions are all made from it.
+
+use std::ffi::OsString;
+use std::io::{Write as _, stdout};
+
+use super::completion::{self, SHELLS};
+use super::error::{Error, UsageError};
+use super::flags::{self, Group, airgap, compare, output, patience, registries};
+use super::parse::Parsed;
+use super::{Options, help, man, validate};
+use crate::exit::Exit;
+
+/// The typed values of the flags of all commands: a field for each group of flags.
+#[derive(Debug, Default)]
+pub struct Flags {
+    pub compare: compare::CompareFlags,
+    pub registries: registries::RegistryFlags,
+    pub patience: patience::PatienceFlags,
+    pub output: output::OutputFlags,
+    pub airgap: airgap::AirGapFlags,
+    pub help: bool,
+    pub version: bool,
+}
+
+/// A row of the table.
+pub struct Command {
+    pub name: &'static str,
+    /// What stands behind the name besides flags, as the help shows it. Empty: nothing.
+    pub arguments: &'static str,
+    /// The words that an argument can be, for the completions.
+    pub words: &'static [&'static str],
+    /// In one line, lower case.
+    pub summary: &'static str,
+    pub groups: &'static [Group],
+    pub help: fn(&Command) -> String,
+    pub run: fn(Parsed) -> Result<Exit, Error>,
+}
+
+/// All commands, in the order of the help.
+pub static COMMANDS: &[Command] = &[
+    Command {
+        name: "mirror-validate",
+        arguments: "",
+        words: &[],
+        summary: "validate mirrored images",
+        groups: &[
+            compare::GROUP,
+            registries::GROUP,
+            patience::GROUP,
+            output::GROUP,
+            airgap::GROUP,
+            flags::HELP,
+        ],
+        help: help::validate,
+        run: |parsed| {
+            let environment = |name: &str| std::env::var(name).ok();
+            validate::run(Options::resolve(parsed, &environment)?)
+        },
+    },
+    Command {
+        name: "completion",
+        arguments: "SHELL",
+        words: SHELLS,
+        summary: "print the completion script for bash, zsh or fish",
+        groups: &[flags::HELP],
+        help: help::command,
+        run: |parsed| {
+            print(&completion::script(
+                &argument(&parsed)?.unwrap_or_default(),
+            )?)
+        },
+    },
+    Command {
+        name: "man",
+        arguments: "",
+        words: &[],
+        summary: "print the man page",
+        groups: &[flags::HELP],
+        help: help::command,
+        run: |_| print(&man::page()),
+    },
+    Command {
+        name: "help",
+        arguments: "[COMMAND]",
+        words: &[],
+        summary: "print this help; 'help mirror-validate' lists its flags",
+        groups: &[flags::HELP],
+        help: |_| help::program(),
+        run: |parsed| match argument(&parsed)? {
+            None => print(&help::program()),
+            Some(name) => {
+                let command = find(&name).ok_or_else(|| unknown(&name))?;
+                print(&(command.help)(command))
+            }
+        },
+    },
+    Command {
+        name: "version",
+        arguments: "",
+        words: &[],
+        summary: "print the version",
+        groups: &[flags::HELP],
+        help: help::command,
+        run: |_| print(&help::version()),
+    },
+];
+
+impl Command {
+    pub fn takes_arguments(&self) -> bool {
+        !self.arguments.is_empty()
+    }
+
+    /// Name and arguments.
+    pub fn usage(&self) -> String {
+        format!("{} {}", self.name, self.arguments)
+            .trim_end()
+            .to_owned()
+    }
+
+    /// Whether the command has flags besides those of every command.
+    pub fn has_own_flags(&self) -> bool {
+        self.groups.len() > 1
+    }
+}
+
+/// The command that a link to the program can name: the first row.
+pub fn default_command() -> &'static Command {
+    &COMMANDS[0]
+}
+
+pub fn find(name: &str) -> Option<&'static Command> {
+    COMMANDS.iter().find(|command| command.name == name)
+}
+
+pub fn unknown(word: &str) -> UsageError {
+    let near = flags::nearest(word, COMMANDS.iter().map(|command| command.name));
+    UsageError::UnknownCommand(word.to_owned(), near.map(ToOwned::to_owned))
+}
+
+/// Prints a text on standard output, with every error that the system reports for it.
+pub fn print(text: &str) -> Result<Exit, Error> {
+    let mut out = stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(Error::StandardOutput)?;
+    Ok(Exit::Passed)
+}
+
+/// The one argument of a command, if there is one.
+fn argument(parsed: &Parsed) -> Result<Option<String>, UsageError> {
+    let text = |word: &OsString| word.to_string_lossy().into_owned();
+    match parsed.arguments.as_slice() {
+        [] => Ok(None),
+        [word] => Ok(Some(text(word))),
+        [_, word, ..] => Err(UsageError::Argument(text(word), "-h shows the usage")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_is_found_by_its_name_and_has_help() {
+        for command in COMMANDS {
+            let found = find(command.name).expect("a command");
+            assert!(std::ptr::eq(found, command), "{}", command.name);
+            assert!((command.help)(command).contains(command.name));
+        }
+        assert_eq!(default_command().name, "mirror-validate");
+    }
+}

@@ -1,0 +1,189 @@
+//! What to compare: the list, the registries, the platforms, and how much of each image.
+
+use std::path::PathBuf;
+
+use super::airgap::READS_SOURCES_ONLY;
+use super::{Flag, Group, PLAIN, Takes};
+use crate::list::{Override, Shard, names as list_names};
+use crate::task::Depth;
+
+#[derive(Debug, Default)]
+pub struct CompareFlags {
+    /// `-` is standard input.
+    pub file: Option<PathBuf>,
+    pub source: Option<Override>,
+    pub destination: Option<Override>,
+    pub architectures: Vec<String>,
+    /// Empty: all.
+    pub systems: Vec<String>,
+    pub default_project: String,
+    pub allow_single: bool,
+    pub deep: Option<Depth>,
+    pub referrers: bool,
+    pub shard: Option<Shard>,
+}
+
+pub const GROUP: Group = Group {
+    title: "What to compare",
+    flags: &[
+        Flag {
+            names: &["-f", "--file"],
+            takes: Takes::Path("string", |flags, path| flags.compare.file = Some(path)),
+            help: "image list file; '-' reads standard input as a file; without it images are typed in line by line",
+            is_original: true,
+            ..PLAIN
+        },
+        Flag {
+            names: &["-s", "--source"],
+            takes: Takes::Text("string", |flags, text| {
+                flags.compare.source = Some(registry(text)?);
+                Ok(())
+            }),
+            help: "override the source registry; without it $SOURCE_REGISTRY, then the list",
+            is_original: true,
+            ..PLAIN
+        },
+        Flag {
+            names: &["-d", "--destination"],
+            takes: Takes::Text("string", |flags, text| {
+                flags.compare.destination = Some(registry(text)?);
+                Ok(())
+            }),
+            help: "override the destination registry; without it $DEST_REGISTRY, then the list",
+            is_original: true,
+            conflicts: &[READS_SOURCES_ONLY],
+            ..PLAIN
+        },
+        Flag {
+            names: &["-a", "--arch"],
+            takes: Takes::Text("string", |flags, text| {
+                flags.compare.architectures.extend(names(text)?);
+                Ok(())
+            }),
+            help: "architecture list of images, separate with ','",
+            default: "amd64,arm64",
+            is_original: true,
+            accumulates: true,
+            conflicts: &[READS_SOURCES_ONLY],
+        },
+        Flag {
+            names: &["-default-project"],
+            takes: Takes::Text("string", |flags, text| {
+                if !list_names::is_project(text) {
+                    return Err(
+                        "lower-case letters, digits, and between them '.', '_', '-', '/'".into(),
+                    );
+                }
+                flags.compare.default_project = text.to_owned();
+                Ok(())
+            }),
+            help: "project put into a destination that has none",
+            default: "library",
+            conflicts: &[READS_SOURCES_ONLY],
+            ..PLAIN
+        },
+        Flag {
+            names: &["--os"],
+            takes: Takes::Text("string", |flags, text| {
+                flags.compare.systems.extend(names(text)?);
+                Ok(())
+            }),
+            help: "operating system list of images, separate with ','; without it all",
+            accumulates: true,
+            conflicts: &[READS_SOURCES_ONLY],
+            ..PLAIN
+        },
+        Flag {
+            names: &["--allow-single"],
+            takes: Takes::Switch(|flags, on| flags.compare.allow_single = on),
+            help: "accept a destination that is a single image, not a manifest list (as 'skopeo copy' leaves it)",
+            conflicts: &[READS_SOURCES_ONLY],
+            ..PLAIN
+        },
+        Flag {
+            names: &["--deep"],
+            takes: Takes::Grade(&["full"], |flags, word| {
+                flags.compare.deep = match word {
+                    "full" => Some(Depth::Full),
+                    "true" => Some(Depth::Blobs),
+                    _ => None,
+                };
+            }),
+            help: "ask the destination also for the blobs (configs, layers) of the images, and compare their sizes; '--deep=full' reads them and compares their digests",
+            conflicts: &[READS_SOURCES_ONLY],
+            ..PLAIN
+        },
+        Flag {
+            names: &["--referrers"],
+            takes: Takes::Switch(|flags, on| flags.compare.referrers = on),
+            help: "what is attached to the source (signatures, SBOMs, attestations) has to be at the destination",
+            ..PLAIN
+        },
+        Flag {
+            names: &["--shard"],
+            takes: Takes::Text("I/N", |flags, text| {
+                let shard = text.parse();
+                flags.compare.shard =
+                    Some(shard.map_err(|()| "I/N with I from 0 to N-1, for example 0/4")?);
+                Ok(())
+            }),
+            help: "validate only part I of N of the list, I from 0 to N-1, so that several hosts share it",
+            ..PLAIN
+        },
+    ],
+};
+
+/// A registry with an optional path.
+///
+/// # Errors
+/// What is wanted instead.
+pub fn registry(text: &str) -> Result<Override, String> {
+    text.parse()
+        .map_err(|error| format!("a registry, HOST[:PORT][/PATH]; {error}"))
+}
+
+/// Names of architectures or operating systems, separated by commas. Blanks around them are
+/// ignored.
+fn names(text: &str) -> Result<Vec<String>, &'static str> {
+    let names: Vec<String> = text
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .map(ToOwned::to_owned)
+        .collect();
+    let is_plain = |name: &String| {
+        name.bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    };
+    if names.is_empty() || !names.iter().all(is_plain) {
+        return Err(
+            "names separated with ',', for example amd64,arm64; a variant is not part of the name",
+        );
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_separated_by_commas_and_blanks_do_not_matter() {
+        assert_eq!(
+            names(" amd64, x86_64 ,,"),
+            Ok(vec!["amd64".to_owned(), "x86_64".to_owned()])
+        );
+        for text in [" , ", "linux/amd64", "a b", "ä"] {
+            assert!(names(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_registry_that_is_none_is_explained() {
+        let wanted = registry("http://reg.io").expect_err("a mistake");
+        assert!(
+            wanted.starts_with("a registry, HOST[:PORT][/PATH]; "),
+            "{wanted}"
+        );
+    }
+}

@@ -1,0 +1,225 @@
+//! A flag is one row of a table, with its setter: the parser, the help, the man page, the
+//! completions and the check for conflicts are all made from the rows.
+//!
+//! The rows stand in groups, one file each, together with the struct that their setters write to.
+//! [`Flags`] holds these structs; a command takes the groups that it wants. Values are checked one
+//! by one here. Defaults from the environment, and checks of several values
+//! against each other, are in [`Options`](super::Options).
+
+pub mod airgap;
+pub mod compare;
+pub mod output;
+pub mod patience;
+pub mod registries;
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+use super::commands::Flags;
+
+pub use output::When;
+
+/// What is wanted in place of a value.
+pub type Wanted = Cow<'static, str>;
+
+/// The value of a flag, and the setter that checks it and writes it.
+///
+/// A setter returns what is wanted instead of the value. It never gets an empty value.
+#[derive(Clone, Copy)]
+pub enum Takes {
+    /// No value, or `=true` and `=false`.
+    Switch(fn(&mut Flags, bool)),
+    /// As a switch, or `=` and one of the words. The setter gets `true`, `false` or the word.
+    Grade(&'static [&'static str], fn(&mut Flags, &str)),
+    /// Text; the first string stands for it in the help.
+    Text(&'static str, fn(&mut Flags, &str) -> Result<(), Wanted>),
+    /// A path; the string stands for it in the help.
+    Path(&'static str, fn(&mut Flags, PathBuf)),
+    /// One of the words.
+    Choice(&'static [&'static str], fn(&mut Flags, &str)),
+}
+
+/// A row of the table. Rows are written as `Flag { …, ..PLAIN }`.
+#[derive(Clone, Copy)]
+pub struct Flag {
+    /// With their dashes as the help shows them, the main one first. Each is also accepted with
+    /// one dash and with two.
+    pub names: &'static [&'static str],
+    pub takes: Takes,
+    pub help: &'static str,
+    /// Goes through the setter when the flag is absent. Empty: none.
+    pub default: &'static str,
+    /// Whether the flag is in the usage of image-tools 1.3.0. Such flags stand first in the help.
+    pub is_original: bool,
+    /// Whether the values of a repeated flag add up. Otherwise the last one counts.
+    pub accumulates: bool,
+    pub conflicts: &'static [Conflict],
+}
+
+/// Another flag that cannot be given together with this one.
+#[derive(Clone, Copy)]
+pub struct Conflict {
+    /// The main name of the other flag.
+    pub with: &'static str,
+    pub why: &'static str,
+}
+
+/// What most rows have in common.
+pub const PLAIN: Flag = Flag {
+    names: &[],
+    takes: Takes::Switch(|_, _| ()),
+    help: "",
+    default: "",
+    is_original: false,
+    accumulates: false,
+    conflicts: &[],
+};
+
+/// Flags under a title of the help.
+#[derive(Clone, Copy)]
+pub struct Group {
+    pub title: &'static str,
+    pub flags: &'static [Flag],
+}
+
+/// The flags that every command has.
+pub const HELP: Group = Group {
+    title: "Help",
+    flags: &[
+        Flag {
+            names: &["-h", "--help"],
+            takes: Takes::Switch(|flags, on| flags.help = on),
+            help: "print this help",
+            ..PLAIN
+        },
+        Flag {
+            names: &["-v", "--version"],
+            takes: Takes::Switch(|flags, on| flags.version = on),
+            help: "print the version",
+            ..PLAIN
+        },
+    ],
+};
+
+impl Flag {
+    /// The main name, with dashes.
+    pub fn name(&self) -> &'static str {
+        self.names[0]
+    }
+
+    /// Whether the flag can stand without a value; a value then stands behind `=`.
+    pub fn is_switch(&self) -> bool {
+        matches!(self.takes, Takes::Switch(_) | Takes::Grade(..))
+    }
+
+    /// The default as Go's `flag` package prints it: strings in quotes.
+    pub fn shown_default(&self) -> String {
+        match (self.default, self.takes) {
+            ("", _) => String::new(),
+            (default, Takes::Text("string", _) | Takes::Path("string", _)) => {
+                format!(" (default \"{default}\")")
+            }
+            (default, _) => format!(" (default {default})"),
+        }
+    }
+}
+
+/// The flags of some groups.
+pub fn all(groups: &[Group]) -> impl Iterator<Item = &'static Flag> {
+    groups.iter().flat_map(|group| group.flags)
+}
+
+/// The flag of this name. Dashes in front are ignored.
+pub fn find(groups: &[Group], name: &str) -> Option<&'static Flag> {
+    let name = bare(name);
+    all(groups).find(|flag| flag.names.iter().any(|known| bare(known) == name))
+}
+
+/// A name without the dashes in front.
+pub fn bare(name: &str) -> &str {
+    name.trim_start_matches('-')
+}
+
+/// The word that is nearest to a mistyped one, if one is near enough. Dashes in front are ignored.
+pub fn nearest<'a>(typed: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let distance = |word: &str| strsim::damerau_levenshtein(bare(typed), bare(word));
+    words
+        .filter(|word| bare(word).len() > 1)
+        .filter(|word| distance(word) <= (bare(word).len() / 3).clamp(1, 3))
+        .min_by_key(|word| distance(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::commands::COMMANDS;
+    use crate::cli::parse::parse;
+    use std::ffi::OsString;
+
+    #[test]
+    fn names_are_unique_within_a_command() {
+        for command in COMMANDS {
+            let mut names: Vec<_> = all(command.groups)
+                .flat_map(|flag| flag.names)
+                .map(|name| bare(name))
+                .collect();
+            let count = names.len();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), count, "{}", command.name);
+        }
+    }
+
+    #[test]
+    fn every_flag_has_a_long_name_and_a_help_text() {
+        for flag in COMMANDS.iter().flat_map(|command| all(command.groups)) {
+            let long = flag.names.iter().any(|name| bare(name).len() > 1);
+            assert!(long && !flag.help.is_empty(), "{:?}", flag.names);
+        }
+    }
+
+    #[test]
+    fn every_setter_writes_its_value() {
+        let samples = [
+            "always", "false", "true", "full", "7", "7s", "1/7", "plan9", "x.io",
+        ];
+        for command in COMMANDS {
+            let parsed = |args: &[OsString]| {
+                parse(args.iter().cloned(), command).map(|parsed| format!("{:?}", parsed.flags))
+            };
+            let untouched = parsed(&[]).expect("no flags");
+            for flag in all(command.groups) {
+                let changes = samples.iter().any(|sample| {
+                    parsed(&[format!("{}={sample}", flag.name()).into()])
+                        .is_ok_and(|flags| flags != untouched)
+                });
+                assert!(changes, "{} writes nothing", flag.name());
+            }
+        }
+    }
+
+    #[test]
+    fn conflicts_are_with_flags_of_the_same_command() {
+        for command in COMMANDS {
+            for flag in all(command.groups) {
+                for conflict in flag.conflicts {
+                    let other = find(command.groups, conflict.with).map(Flag::name);
+                    assert_eq!(other, Some(conflict.with), "{}", flag.name());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_typo_finds_its_neighbour() {
+        let names = ["-debug", "-o", "--output", "--tls-verify"];
+        for (typed, expected) in [
+            ("-debgu", Some("-debug")),
+            ("--outptu", Some("--output")),
+            ("tls-verfy", Some("--tls-verify")),
+            ("-xyzzy", None),
+        ] {
+            assert_eq!(nearest(typed, names.into_iter()), expected, "{typed}");
+        }
+    }
+}

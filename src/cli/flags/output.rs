@@ -1,0 +1,116 @@
+//! Output: the files that a run writes, the log and the progress bar.
+
+use std::path::PathBuf;
+
+use super::{Flag, Group, PLAIN, Takes};
+use crate::output::{FAILED_LIST, Kind, METRICS, REPORT, Request};
+
+/// When the log is coloured, or the progress bar is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum When {
+    /// On a terminal.
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+impl When {
+    const WORDS: &[&str] = &["auto", "always", "never"];
+
+    /// Of a word of [`When::WORDS`].
+    fn of(word: &str) -> Self {
+        match word {
+            "always" => Self::Always,
+            "never" => Self::Never,
+            _ => Self::Auto,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub struct OutputFlags {
+    requests: Vec<Request>,
+    pub debug: bool,
+    pub quiet: bool,
+    pub progress: When,
+    pub color: When,
+}
+
+impl OutputFlags {
+    /// The files that are written, the failed list first.
+    pub fn requests(&self) -> &[Request] {
+        &self.requests
+    }
+
+    /// Asks for an output, in place of an earlier request for the same form.
+    pub fn request(&mut self, kind: &'static Kind, path: PathBuf) {
+        let same = |request: &&mut Request| request.kind.flag == kind.flag;
+        match self.requests.iter_mut().find(same) {
+            Some(request) => request.path = path,
+            None if kind.flag == FAILED_LIST.flag => {
+                self.requests.insert(0, Request { kind, path });
+            }
+            None => self.requests.push(Request { kind, path }),
+        }
+    }
+}
+
+pub const GROUP: Group = Group {
+    title: "Output",
+    flags: &[
+        Flag {
+            names: &["-o", "--output", "--failed"],
+            takes: Takes::Path("string", |flags, path| {
+                flags.output.request(&FAILED_LIST, path);
+            }),
+            help: "file name of the validate failed image list",
+            default: "mirror-validate-failed.txt",
+            is_original: true,
+            ..PLAIN
+        },
+        Flag {
+            names: &["--report"],
+            takes: Takes::Path("file", |flags, path| flags.output.request(&REPORT, path)),
+            help: "write what became of each line to this file, as JSON",
+            ..PLAIN
+        },
+        Flag {
+            names: &["--metrics"],
+            takes: Takes::Path("file", |flags, path| flags.output.request(&METRICS, path)),
+            help: "write the totals to this file, as text for Prometheus (node_exporter's textfile collector)",
+            ..PLAIN
+        },
+        Flag {
+            names: &["-debug"],
+            takes: Takes::Switch(|flags, on| flags.output.debug = on),
+            help: "enable the debug output: every request with its method, URL, status and time",
+            is_original: true,
+            ..PLAIN
+        },
+        Flag {
+            names: &["-q", "--quiet"],
+            takes: Takes::Switch(|flags, on| flags.output.quiet = on),
+            help: "print warnings, errors and the summary only",
+            ..PLAIN
+        },
+        Flag {
+            names: &["--progress"],
+            takes: Takes::Choice(When::WORDS, |flags, word| {
+                flags.output.progress = When::of(word);
+            }),
+            help: "show a progress bar on standard error: auto (on a terminal), always, never",
+            default: "auto",
+            ..PLAIN
+        },
+        Flag {
+            names: &["--color"],
+            takes: Takes::Choice(When::WORDS, |flags, word| {
+                flags.output.color = When::of(word);
+            }),
+            help: "colour the log: auto (on a terminal, unless $NO_COLOR is set), always, never",
+            default: "auto",
+            ..PLAIN
+        },
+    ],
+};

@@ -1,0 +1,69 @@
+//! Speed and patience: threads, time limits, retries.
+
+use std::time::Duration;
+
+use super::{Flag, Group, PLAIN, Takes};
+
+#[derive(Debug, Default)]
+pub struct PatienceFlags {
+    /// As typed: any number.
+    pub jobs: i64,
+    /// Above zero.
+    pub timeout: Duration,
+    pub retries: u32,
+    pub patience: Duration,
+}
+
+pub const GROUP: Group = Group {
+    title: "Speed and patience",
+    flags: &[
+        Flag {
+            names: &["-j", "--jobs"],
+            takes: Takes::Text("int", |flags, text| {
+                flags.patience.jobs = text.parse().map_err(|_| "a number from 1 to 20")?;
+                Ok(())
+            }),
+            help: "job number, async mode if larger than 1, maximum is 20",
+            default: "1",
+            is_original: true,
+            ..PLAIN
+        },
+        Flag {
+            names: &["--timeout"],
+            takes: Takes::Text("duration", |flags, text| {
+                flags.patience.timeout = duration(text)
+                    .filter(|timeout| !timeout.is_zero())
+                    .ok_or("a time above 0 with its unit, for example 30s, 2m or 1m30s")?;
+                Ok(())
+            }),
+            help: "give up a request after this time without progress, for example 90s or 2m",
+            default: "30s",
+            ..PLAIN
+        },
+        Flag {
+            names: &["--retries"],
+            takes: Takes::Text("int", |flags, text| {
+                flags.patience.retries = text.parse().map_err(|_| "a number, 0 or more")?;
+                Ok(())
+            }),
+            help: "repeat a request this often when its failure may pass by itself",
+            default: "4",
+            ..PLAIN
+        },
+        Flag {
+            names: &["--patience"],
+            takes: Takes::Text("duration", |flags, text| {
+                flags.patience.patience =
+                    duration(text).ok_or("a time with its unit, for example 0s, 30s or 2m")?;
+                Ok(())
+            }),
+            help: "how long in total the images of one registry wait while it does not respond",
+            default: "2m",
+            ..PLAIN
+        },
+    ],
+};
+
+fn duration(text: &str) -> Option<Duration> {
+    humantime::parse_duration(text).ok()
+}
