@@ -327,7 +327,7 @@ mod tests {
                 architecture: architecture.into(),
                 os: "linux".into(),
                 variant: variant.into(),
-                os_version: String::new(),
+                ..Platform::default()
             },
         }
     }
