@@ -81,8 +81,12 @@ impl MediaType {
 
     /// Whether it is the same type, signed or not.
     pub fn is_same_kind(self, other: Self) -> bool {
-        let is_schema1 = |of: Self| matches!(of, Self::Schema1 | Self::Schema1Signed);
-        self == other || is_schema1(self) && is_schema1(other)
+        self == other || self.is_schema1() && other.is_schema1()
+    }
+
+    /// Whether it is schema 1, signed or not.
+    pub fn is_schema1(self) -> bool {
+        matches!(self, Self::Schema1 | Self::Schema1Signed)
     }
 
     /// Whether it lists other manifests.

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::log::Log;
 use crate::manifest::{
-    Body, Digest, Entry, Filter, Link, MAX_ENTRIES, Manifest, Platform, Referrer, Spec,
+    Body, Digest, Entry, Filter, IndexEntry, Link, MAX_ENTRIES, Manifest, Platform, Referrer, Spec,
+    compared, distinct,
 };
 use crate::reference::{Reference, Repository};
 use crate::registry::{Client, Error, Side};
@@ -26,7 +27,7 @@ pub enum Unreadable {
     ChildMissing(Vec<Digest>, Box<Error>),
     /// Anything else that a registry says.
     Registry(Error),
-    /// The index is beyond the bounds.
+    /// The index is beyond the bounds, or an entry that is compared is damaged.
     Bounds(String),
 }
 
@@ -92,12 +93,12 @@ impl Reader {
         }
     }
 
-    /// The images of an index, in its order.
+    /// The images of an index, in its order, each once.
     ///
     /// # Errors
     /// [`Unreadable`] where one of them cannot be told.
-    pub fn images(self: &Arc<Self>, entries: &[Entry]) -> Result<Vec<Spec>, Unreadable> {
-        self.level(entries, 1)
+    pub fn images(self: &Arc<Self>, entries: &[IndexEntry]) -> Result<Vec<Spec>, Unreadable> {
+        self.level(entries, 1).map(distinct)
     }
 
     /// The platform of an image, from its config.
@@ -121,26 +122,30 @@ impl Reader {
         found
     }
 
-    fn level(self: &Arc<Self>, entries: &[Entry], depth: usize) -> Result<Vec<Spec>, Unreadable> {
+    fn level(
+        self: &Arc<Self>,
+        entries: &[IndexEntry],
+        depth: usize,
+    ) -> Result<Vec<Spec>, Unreadable> {
         if self.entries.fetch_add(entries.len(), Ordering::Relaxed) + entries.len() > MAX_ENTRIES {
             return Err(Unreadable::Bounds(format!(
                 "{}: its indexes have more than {MAX_ENTRIES} entries",
                 self.repository
             )));
         }
-        let mut attestations = entries.iter().filter_map(attestation).peekable();
+        let mut attestations = entries.iter().flatten().filter_map(attestation).peekable();
         if attestations.peek().is_some() {
             self.attestations
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .extend(attestations);
         }
-        let needs_request = |entry: &Entry| entry.is_index || entry.platform.is_none();
-        let relevant = entries.iter().filter(|entry| self.is_relevant(entry));
-        if !relevant.clone().any(needs_request) {
-            return Ok(relevant.filter_map(told_by_index).collect());
+        let relevant = compared(entries, self.filter.as_ref())
+            .map_err(|error| Unreadable::Bounds(format!("{}: {error}", self.repository)))?;
+        if relevant.iter().all(|entry| told_by_index(entry).is_some()) {
+            return Ok(relevant.into_iter().filter_map(told_by_index).collect());
         }
-        let relevant: Vec<Entry> = relevant.cloned().collect();
+        let relevant: Vec<Entry> = relevant.into_iter().cloned().collect();
         let mut images = Vec::new();
         // Some at a time: an index of thousands that are not there is not read to its end.
         for entries in relevant.chunks(AT_A_TIME) {
@@ -151,15 +156,6 @@ impl Reader {
             images.extend(gather(levels)?);
         }
         Ok(images)
-    }
-
-    fn is_relevant(&self, entry: &Entry) -> bool {
-        let selected = |platform| {
-            self.filter
-                .as_ref()
-                .is_none_or(|filter| filter.selects(platform))
-        };
-        !entry.is_attestation && entry.platform.as_ref().is_none_or(selected)
     }
 
     fn needed_entry(
@@ -178,9 +174,7 @@ impl Reader {
     }
 
     fn entry(self: &Arc<Self>, entry: &Entry, depth: usize) -> Result<Vec<Spec>, Unreadable> {
-        if !entry.is_index
-            && let Some(spec) = told_by_index(entry)
-        {
+        if let Some(spec) = told_by_index(entry) {
             return Ok(vec![spec]);
         }
         let reference = Reference::Digest(entry.digest.clone());
@@ -188,19 +182,34 @@ impl Reader {
             .client
             .manifest(self.side, &self.repository, &reference, &self.log)
             .map_err(|error| missing_child(&entry.digest, error))?;
+        if let Some(listed) = entry.media_type
+            && manifest.media_type.is_schema1()
+            && !listed.is_schema1()
+        {
+            return Err(Unreadable::Bounds(format!(
+                "{}@{}: a schema 1 manifest, and listed as {}",
+                self.repository,
+                entry.digest,
+                listed.as_str()
+            )));
+        }
+        let completed = |config: &Platform| match &entry.platform {
+            Some(listed) => listed.completed_by(config),
+            None => config.clone(),
+        };
         let platform = match manifest.body {
-            Body::Index(_) if depth >= MAX_DEPTH => {
+            Body::Index(_) if depth > MAX_DEPTH => {
                 return Err(Unreadable::Bounds(format!(
                     "{}: its indexes are nested deeper than {MAX_DEPTH}",
                     self.repository
                 )));
             }
             Body::Index(entries) => return self.level(&entries, depth + 1),
-            Body::Image { config } => match &entry.platform {
+            Body::Image { config } => match entry.complete_platform() {
                 Some(platform) => platform.clone(),
-                None => self.platform(&entry.digest, &config)?,
+                None => completed(&self.platform(&entry.digest, &config)?),
             },
-            Body::Schema1(platform) => platform,
+            Body::Schema1(platform) => completed(&platform),
             // No image: like an attestation, it is nothing that is compared.
             Body::Artifact => return Ok(Vec::new()),
         };
@@ -248,8 +257,10 @@ fn attestation(entry: &Entry) -> Option<Referrer> {
     })
 }
 
+/// The image that an entry is, where the index says all of it.
 fn told_by_index(entry: &Entry) -> Option<Spec> {
-    let platform = entry.platform.clone()?;
+    let platform = entry.complete_platform().filter(|_| !entry.is_index())?;
+    let platform = platform.clone();
     Some(Spec {
         digest: entry.digest.clone(),
         platform,

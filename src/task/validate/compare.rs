@@ -302,7 +302,7 @@ mod tests {
                 architecture: architecture.into(),
                 os: "linux".into(),
                 variant: variant.into(),
-                os_version: String::new(),
+                ..Platform::default()
             },
         }
     }

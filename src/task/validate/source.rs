@@ -7,7 +7,7 @@ use super::Validator;
 use super::compare::{self, Source};
 use crate::list::Image;
 use crate::log::Log;
-use crate::manifest::{Body, Digest, Manifest, MediaType, Referrer, Spec};
+use crate::manifest::{Body, Digest, Manifest, MediaType, Referrer, Spec, distinct};
 use crate::reference::{DOCKER_HUB, Reference};
 use crate::registry::{Error, Side};
 use crate::task::specs::Reader;
@@ -65,9 +65,8 @@ impl Validator {
             (None, _) => None,
             (Some(images), MediaType::OciIndex | MediaType::DockerList) => {
                 let selected = |spec: &&Spec| self.filter.selects(&spec.platform);
-                Some(Source::Index(
-                    images.iter().filter(selected).cloned().collect(),
-                ))
+                let selected = images.iter().filter(selected).cloned().collect();
+                Some(Source::Index(distinct(selected)))
             }
             (Some(images), media_type) => {
                 // Every recorded image has one: it is checked when the recording is read.
@@ -99,15 +98,18 @@ impl Validator {
         if image.source.registry == DOCKER_HUB
             && let Some(digest) = self.source_digest(image, log)?
         {
-            // Docker counts GETs as pulls, not HEADs: what the destination has is read there.
+            // Docker counts GETs as pulls, not HEADs: what the destination has is read there. It is the
+            // source's if its bytes are: the digest of signed schema 1 is that of a part of them.
+            let is_source_s = |manifest: &Manifest| manifest.raw_digest == digest;
             let read = self.read(Side::Destination, image, log);
             let copy = match &read {
-                Ok(manifest) if manifest.digest == digest => Some(manifest.clone()),
+                Ok(manifest) if is_source_s(manifest) => Some(manifest.clone()),
                 Ok(manifest) if lists(manifest, &digest) => {
-                    let reference = Reference::Digest(digest);
+                    let reference = Reference::Digest(digest.clone());
                     self.client
                         .manifest(Side::Destination, &image.destination, &reference, log)
                         .ok()
+                        .filter(is_source_s)
                 }
                 _ => None,
             };
@@ -192,5 +194,5 @@ impl Validator {
 
 /// Whether an index has an entry of this digest.
 fn lists(manifest: &Manifest, digest: &Digest) -> bool {
-    matches!(&manifest.body, Body::Index(entries) if entries.iter().any(|entry| entry.digest == *digest))
+    matches!(&manifest.body, Body::Index(entries) if entries.iter().flatten().any(|entry| entry.digest == *digest))
 }
