@@ -63,7 +63,7 @@ pub fn compared<'a>(
     filter: Option<&Filter>,
 ) -> Result<Vec<&'a Entry>, &'a ManifestError> {
     let is_compared = |is_attestation: bool, platform: Option<&Platform>| {
-        let may_be = |platform: &Platform| filter.is_none_or(|filter| filter.may_select(platform));
+        let may_be = |platform: &Platform| filter.is_none_or(|filter| filter.selects(platform));
         !is_attestation && platform.is_none_or(may_be)
     };
     let mut found = Vec::new();
@@ -367,7 +367,7 @@ mod tests {
                 "manifests[0] has the key \"urlS\"",
             ),
             (
-                format!(r#"{{"digest":5,"platform":{{"os":"linux","o\u017f":"windows"}}}}"#),
+                r#"{"digest":5,"platform":{"os":"linux","o\u017f":"windows"}}"#.to_owned(),
                 "manifests[0].platform has the key \"o\u{17f}\"",
             ),
             (

@@ -84,6 +84,11 @@ impl Platform {
         !self.architecture.is_empty() && !self.os.is_empty()
     }
 
+    /// Whether there is a platform at all; an artifact has none.
+    pub fn is_known(&self) -> bool {
+        !self.architecture.is_empty() || !self.os.is_empty()
+    }
+
     /// What an index says, with the fields that it leaves out taken from the image's config.
     #[must_use]
     pub fn completed_by(&self, config: &Self) -> Self {
@@ -204,13 +209,19 @@ impl Filter {
         self.systems.as_deref()
     }
 
-    /// Whether images of this platform are validated.
-    pub fn selects(&self, platform: &Platform) -> bool {
-        self.has_architecture(platform) && self.has_system(platform)
+    /// The wanted architectures that are not among these, as written by registries; in Go's names.
+    pub fn absent(&self, found: &std::collections::BTreeSet<String>) -> Vec<String> {
+        let found: Vec<String> = found.iter().map(|name| go_architecture(name)).collect();
+        let wanted = self.architectures.iter();
+        wanted
+            .filter(|name| !found.contains(name))
+            .cloned()
+            .collect()
     }
 
-    /// Whether images of this platform may be validated, when its absent fields are known.
-    pub fn may_select(&self, platform: &Platform) -> bool {
+    /// Whether images of this platform are validated, or may be when its absent fields are known: what
+    /// has no platform cannot be filtered by it.
+    pub fn selects(&self, platform: &Platform) -> bool {
         (platform.architecture.is_empty() || self.has_architecture(platform))
             && (platform.os.is_empty() || self.has_system(platform))
     }
@@ -423,7 +434,7 @@ mod tests {
         assert!(filter.selects(&platform("amd64", "")));
         assert!(filter.selects(&platform("aarch64", "v8")));
         assert!(!filter.selects(&platform("s390x", "")));
-        assert!(!filter.selects(&Platform::default()));
+        assert!(filter.selects(&Platform::default()));
         for (name, spellings) in [
             ("amd64", &["AMD64", "x86_64", "X86-64"][..]),
             ("386", &["i386"]),
@@ -469,8 +480,7 @@ mod tests {
             ("arm64", "", false),
             ("amd64", "linux", true),
         ] {
-            assert_eq!(filter.may_select(&of(architecture, os)), may);
+            assert_eq!(filter.selects(&of(architecture, os)), may);
         }
-        assert!(!filter.selects(&of("amd64", "")));
     }
 }
