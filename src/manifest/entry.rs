@@ -367,7 +367,7 @@ mod tests {
                 "manifests[0] has the key \"urlS\"",
             ),
             (
-                format!(r#"{{"digest":5,"platform":{{"os":"linux","o\u017f":"windows"}}}}"#),
+                r#"{"digest":5,"platform":{"os":"linux","o\u017f":"windows"}}"#.to_owned(),
                 "manifests[0].platform has the key \"o\u{17f}\"",
             ),
             (

@@ -11,8 +11,16 @@ mod digest;
 mod document;
 mod entry;
 mod fold;
+#[cfg(test)]
+mod go;
+#[cfg(all(test, not(target_env = "musl")))]
+mod heap;
 mod media_type;
+#[cfg(test)]
+mod mutants;
 mod platform;
+#[cfg(test)]
+mod properties;
 mod referrer;
 mod schema1;
 mod spec;

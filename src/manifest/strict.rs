@@ -178,13 +178,16 @@ impl<'a> Field<'a, '_> {
         Ok(text.into_owned())
     }
 
-    /// A whole number that is not negative, as Go reads one: without fraction and exponent.
+    /// A whole number that is not negative, as Go reads an `int64`: without fraction and exponent.
     ///
     /// # Errors
     /// [`ManifestError::Damaged`] for anything else.
     pub fn number(&self) -> Result<Option<u64>, ManifestError> {
-        let number = self.value().map(str::parse::<u64>).transpose();
-        number.map_err(|_| {
+        let Some(raw) = self.value() else {
+            return Ok(None);
+        };
+        let number = raw.parse::<i64>().ok().and_then(|n| u64::try_from(n).ok());
+        number.map(Some).ok_or_else(|| {
             self.at
                 .damaged("is not a number of at least 0 without fraction")
         })
@@ -493,8 +496,8 @@ mod tests {
     fn numbers_are_whole_as_in_go() {
         for (number, expected) in [
             ("0", Some(0)),
-            ("18446744073709551615", Some(u64::MAX)),
-            ("18446744073709551616", None),
+            ("9223372036854775807", Some(9_223_372_036_854_775_807)),
+            ("9223372036854775808", None),
             ("1.0", None),
             ("1e3", None),
             ("1e400", None),
