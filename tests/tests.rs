@@ -15,6 +15,7 @@ mod list;
 mod output;
 mod portable;
 mod products;
+mod reading;
 mod recorded;
 mod referrers;
 mod report;

@@ -11,7 +11,7 @@ use super::ManifestError;
 use super::strict::Field;
 
 /// The longest field of a platform, in bytes.
-const MAX_FIELD: usize = 255;
+pub const MAX_FIELD: usize = 255;
 
 /// The most `os.features` of one platform.
 const MAX_FEATURES: usize = 100;
