@@ -16,6 +16,7 @@ mod list;
 mod output;
 mod portable;
 mod products;
+mod reading;
 mod recorded;
 mod referrers;
 mod report;

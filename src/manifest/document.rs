@@ -1,7 +1,7 @@
 //! A document that is a manifest: its fields, and the type that they make it.
 
 use super::strict::{Field, MANIFEST, shown};
-use super::{ManifestError, MediaType};
+use super::{Body, ManifestError, MediaType, digest};
 
 /// The fields of a descriptor that some reader knows; those that are read come first.
 pub const DESCRIPTOR: [&str; 8] = [
@@ -158,4 +158,40 @@ impl<'a> Document<'a> {
             None => Ok(()),
         }
     }
+
+    /// What an image's manifest holds.
+    ///
+    /// # Errors
+    /// [`ManifestError::Damaged`] where its config is none.
+    pub fn image(&self) -> Result<Body, ManifestError> {
+        self.layers.expect_list()?;
+        let config = &self.config;
+        let Some([media_type, digest, ..]) = config.object(DESCRIPTOR)? else {
+            return Err(config.missing());
+        };
+        let name = media_type.text()?.unwrap_or_default();
+        if is_image_config(&name) {
+            let config = digest::field(&digest)?;
+            Ok(Body::Image { config })
+        } else {
+            Ok(Body::Artifact)
+        }
+    }
+}
+
+/// Whether a config of this media type is an image's, whatever else its manifest says of itself.
+/// The names that say nothing are of early registries and count as images for Docker too (moby,
+/// `daemon/pkg/registry`, "Handle unexpected values").
+fn is_image_config(name: &str) -> bool {
+    let name = name.split(';').next().unwrap_or_default().trim();
+    [
+        "",
+        "application/vnd.oci.image.config.v1+json",
+        "application/vnd.docker.container.image.v1+json",
+        "application/octet-stream",
+        "application/json",
+        "text/html",
+    ]
+    .iter()
+    .any(|known| known.eq_ignore_ascii_case(name))
 }

@@ -59,14 +59,14 @@ impl MediaType {
         }
     }
 
-    /// The type of this name; parameters, blanks and letter case do not count.
+    /// The type of this name in a Content-Type; parameters, blanks and letter case do not count.
+    pub fn from_header(name: &str) -> Option<Self> {
+        let name = name.split(';').next().unwrap_or_default().trim();
+        Self::from_name(&name.to_ascii_lowercase())
+    }
+
+    /// The type of this name in a document, where every character counts for other readers.
     pub fn from_name(name: &str) -> Option<Self> {
-        let name = name
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_ascii_lowercase();
         [
             Self::OciIndex,
             Self::DockerList,

@@ -10,23 +10,34 @@ mod blob;
 mod digest;
 mod document;
 mod entry;
+mod filter;
 mod fold;
+#[cfg(test)]
+mod go;
+#[cfg(all(test, not(target_env = "musl")))]
+mod heap;
 mod media_type;
+#[cfg(test)]
+mod mutants;
 mod platform;
+#[cfg(test)]
+mod properties;
 mod referrer;
 mod schema1;
 mod spec;
 mod strict;
+mod visit;
 
 pub use blob::{Blob, blobs};
 pub use digest::{Algorithm, Digest, DigestError, Hasher};
 pub use entry::{Entry, IndexEntry, MAX_ENTRIES, compared};
+pub use filter::Filter;
 pub use media_type::{ACCEPT, MediaType};
-pub use platform::{Filter, Normalized, Platform};
+pub use platform::{Normalized, Platform};
 pub use referrer::{Link, Referrer, is_referrers_list, referrers};
 pub use spec::{Spec, distinct};
 
-use document::{DESCRIPTOR, Document};
+use document::Document;
 use strict::{At, to_text};
 
 /// The largest manifest or config that is read, in bytes: the limit of the common registries.
@@ -105,7 +116,7 @@ pub fn parse(bytes: &[u8]) -> Result<Manifest, ManifestError> {
         MediaType::OciIndex | MediaType::DockerList => {
             Body::Index(entry::entries(&document.manifests)?)
         }
-        MediaType::OciManifest | MediaType::DockerManifest => image(&document)?,
+        MediaType::OciManifest | MediaType::DockerManifest => document.image()?,
         MediaType::Schema1 => Body::Schema1(schema1::platform(&document)?),
         MediaType::Schema1Signed => {
             let payload = schema1::payload(bytes, &text, &document)?;
@@ -125,38 +136,6 @@ fn inner(payload: &str) -> Result<Document<'_>, ManifestError> {
             "schema 1 signature: the payload is not schema 1".to_owned(),
         )),
     }
-}
-
-fn image(document: &Document<'_>) -> Result<Body, ManifestError> {
-    document.layers.expect_list()?;
-    let config = &document.config;
-    let Some([media_type, digest, ..]) = config.object(DESCRIPTOR)? else {
-        return Err(config.missing());
-    };
-    let name = media_type.text()?.unwrap_or_default();
-    if is_image_config(&name) {
-        let config = digest::field(&digest)?;
-        Ok(Body::Image { config })
-    } else {
-        Ok(Body::Artifact)
-    }
-}
-
-/// Whether a config of this media type is an image's, whatever else its manifest says of itself.
-/// The names that say nothing are of early registries and count as images for Docker too (moby,
-/// `daemon/pkg/registry`, "Handle unexpected values").
-fn is_image_config(name: &str) -> bool {
-    let name = name.split(';').next().unwrap_or_default().trim();
-    [
-        "",
-        "application/vnd.oci.image.config.v1+json",
-        "application/vnd.docker.container.image.v1+json",
-        "application/octet-stream",
-        "application/json",
-        "text/html",
-    ]
-    .iter()
-    .any(|known| known.eq_ignore_ascii_case(name))
 }
 
 /// The platform of an image, read from its config blob.

@@ -8,12 +8,9 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use super::document::Document;
-use super::platform::FIELDS;
+use super::platform::{FIELDS, MAX_FIELD};
 use super::strict::{At, Field};
 use super::{ManifestError, Platform};
-
-/// The longest architecture, in bytes.
-const MAX_FIELD: usize = 255;
 
 /// The platform: `architecture` of the manifest, `os` and `variant` of the newest history entry.
 pub fn platform(document: &Document<'_>) -> Result<Platform, ManifestError> {

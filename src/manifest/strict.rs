@@ -6,19 +6,14 @@
 //! refused as ambiguous; a field of a wrong JSON type is damage of that field. `null` is absent.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::fmt;
 
-use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
+use serde::Deserializer as _;
+use serde::de::IgnoredAny;
 
 use super::ManifestError;
-use super::fold::fold;
+use super::visit::{Bytes, ListVisitor, ObjectVisitor};
 use crate::escape::escape_bytes;
-
-/// The most keys of one object that is read: the keys are kept until its end.
-const MAX_KEYS: usize = 1000;
 
 /// Characters of a key or a name that messages show.
 const SHOWN: usize = 60;
@@ -107,8 +102,9 @@ impl At<'_> {
 #[derive(Clone, Copy, Debug)]
 pub struct Field<'a, 'p> {
     /// Its JSON text.
-    raw: Option<&'a str>,
-    at: At<'p>,
+    pub(super) raw: Option<&'a str>,
+    /// Its place.
+    pub(super) at: At<'p>,
 }
 
 impl<'a> Field<'a, '_> {
@@ -178,13 +174,16 @@ impl<'a> Field<'a, '_> {
         Ok(text.into_owned())
     }
 
-    /// A whole number that is not negative, as Go reads one: without fraction and exponent.
+    /// A whole number that is not negative, as Go reads an `int64`: without fraction and exponent.
     ///
     /// # Errors
     /// [`ManifestError::Damaged`] for anything else.
     pub fn number(&self) -> Result<Option<u64>, ManifestError> {
-        let number = self.value().map(str::parse::<u64>).transpose();
-        number.map_err(|_| {
+        let Some(raw) = self.value() else {
+            return Ok(None);
+        };
+        let number = raw.parse::<i64>().ok().and_then(|n| u64::try_from(n).ok());
+        number.map(Some).ok_or_else(|| {
             self.at
                 .damaged("is not a number of at least 0 without fraction")
         })
@@ -257,145 +256,9 @@ pub fn shown(text: &[u8]) -> String {
     format!("\"{}\"", escape_bytes(text, SHOWN))
 }
 
-/// A string's bytes, decoded; they are not UTF-8 where it has half a surrogate pair.
-struct Bytes<'de>(Cow<'de, [u8]>);
-
-impl<'de> Deserialize<'de> for Bytes<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct BytesVisitor;
-        impl<'de> Visitor<'de> for BytesVisitor {
-            type Value = Bytes<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-
-            fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
-                Ok(Bytes(Cow::Borrowed(bytes)))
-            }
-
-            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Self::Value, E> {
-                Ok(Bytes(Cow::Owned(bytes.to_vec())))
-            }
-        }
-        deserializer.deserialize_bytes(BytesVisitor)
-    }
-}
-
-/// The fields of these names as JSON text.
-struct ObjectVisitor<'v, const N: usize> {
-    names: &'v [&'static str; N],
-    at: &'v At<'v>,
-    /// Why the object is refused; serde's own errors are of the JSON.
-    refusal: &'v mut Option<ManifestError>,
-}
-
-impl<const N: usize> ObjectVisitor<'_, N> {
-    fn refuse<E: serde::de::Error>(&mut self, refusal: ManifestError) -> E {
-        *self.refusal = Some(refusal);
-        E::custom("refused")
-    }
-
-    fn twice(&self, key: &[u8]) -> ManifestError {
-        ManifestError::Ambiguous(format!(
-            "{} has the key {} twice, as readers see it that ignore letter case",
-            self.at,
-            shown(key)
-        ))
-    }
-}
-
-impl<'de, const N: usize> Visitor<'de> for ObjectVisitor<'_, N> {
-    type Value = [Option<&'de str>; N];
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut values = [None; N];
-        let mut others = HashSet::new();
-        let mut count = 0;
-        while let Some(Bytes(key)) = map.next_key()? {
-            count += 1;
-            if count > MAX_KEYS {
-                let many = format!("{} has more than {MAX_KEYS} keys", self.at);
-                return Err(self.refuse(ManifestError::TooLarge(many)));
-            }
-            let exact = self
-                .names
-                .iter()
-                .position(|name| name.as_bytes() == &key[..]);
-            let found = match exact {
-                Some(index) => Some(index),
-                None => {
-                    let folded = fold(&key);
-                    let same = |name: &&str| name.as_bytes().eq_ignore_ascii_case(&folded);
-                    if let Some(name) = self.names.iter().find(|name| same(name)) {
-                        let refusal = ManifestError::Ambiguous(format!(
-                            "{} has the key {}, which some readers take for \"{name}\"",
-                            self.at,
-                            shown(&key)
-                        ));
-                        return Err(self.refuse(refusal));
-                    }
-                    if !others.insert(folded) {
-                        let refusal = self.twice(&key);
-                        return Err(self.refuse(refusal));
-                    }
-                    None
-                }
-            };
-            let Some(index) = found else {
-                map.next_value::<IgnoredAny>()?;
-                continue;
-            };
-            let value: &RawValue = map.next_value()?;
-            if values[index].replace(value.get()).is_some() {
-                let refusal = self.twice(&key);
-                return Err(self.refuse(refusal));
-            }
-        }
-        Ok(values)
-    }
-}
-
-/// Hands on the elements of a list.
-struct ListVisitor<'v, F> {
-    at: &'v At<'v>,
-    read: F,
-    refusal: &'v mut Option<ManifestError>,
-}
-
-impl<'de, F> Visitor<'de> for ListVisitor<'_, F>
-where
-    F: FnMut(Field<'de, '_>) -> Result<(), ManifestError>,
-{
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
-        let mut index = 0;
-        while let Some(value) = list.next_element::<&RawValue>()? {
-            let field = Field {
-                raw: Some(value.get()),
-                at: At::Element(self.at, index),
-            };
-            if let Err(refusal) = (self.read)(field) {
-                *self.refusal = Some(refusal);
-                return Err(A::Error::custom("refused"));
-            }
-            index += 1;
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::visit::MAX_KEYS;
     use super::*;
 
     static DOCUMENT: At<'static> = At::Root("doc");
@@ -493,8 +356,8 @@ mod tests {
     fn numbers_are_whole_as_in_go() {
         for (number, expected) in [
             ("0", Some(0)),
-            ("18446744073709551615", Some(u64::MAX)),
-            ("18446744073709551616", None),
+            ("9223372036854775807", Some(9_223_372_036_854_775_807)),
+            ("9223372036854775808", None),
             ("1.0", None),
             ("1e3", None),
             ("1e400", None),

@@ -187,7 +187,7 @@ impl Client {
         }
         let named = response
             .header("content-type")
-            .and_then(|text| MediaType::from_name(&text));
+            .and_then(|text| MediaType::from_header(&text));
         if let Some(named) = named.filter(|named| !named.is_same_kind(manifest.media_type)) {
             log.warn(format!(
                 "{}: the registry calls it {}, and its body says {}",

@@ -181,7 +181,7 @@ fn is_xml(response: &Response) -> bool {
 }
 
 fn is_index(name: &str) -> bool {
-    MediaType::from_name(name) == Some(MediaType::OciIndex)
+    MediaType::from_header(name) == Some(MediaType::OciIndex)
 }
 
 /// Whether an answer is a list of referrers.
