@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Content, Dir, INDEX, LIST, OCI, Registry, Reply, Run, Server, V2, answer, digest, entry, skip,
+    Content, Dir, INDEX, LIST, OCI, Registry, Reply, Run, Server, Shim, V2, answer, digest, entry,
+    skip,
 };
 
 fn schema() -> PathBuf {
@@ -566,5 +567,40 @@ fn every_code_is_in_the_schema_and_in_the_readme() {
     let readme = read("README.md");
     for code in codes {
         assert!(readme.contains(&format!("`{code}`")), "{code}");
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_does_not_make_a_run_longer() {
+    let mut content = Content::default();
+    content.multi("team/x", "1", &["linux/amd64"], "a");
+    content.multi("team/y", "1", &["linux/amd64"], "a");
+    let (dir, shim) = (Dir::new(), Shim::clock());
+    let step = dir.path().join("step");
+    let stepped = step.clone();
+    let server = Server::start(move |request| {
+        if request.path.contains("/team/y/") {
+            fs::write(&stepped, "").unwrap();
+        }
+        answer(&content, request)
+    });
+    dir.write(
+        "list.txt",
+        "team/x team/x 1\nteam/y team/y 1\nteam/x team/gone 1\n",
+    );
+    let flags = format!("-f list.txt --report r.json -s {0} -d {0}", server.name());
+    shim.in_front_of(dir.validate().args(&flags))
+        .env("CLOCK_STEP", &step)
+        .run()
+        .code(1);
+    let report = report(&dir, "r.json");
+    let time =
+        |name: &str| chrono::DateTime::parse_from_rfc3339(report[name].as_str().unwrap()).unwrap();
+    // Otherwise this would test nothing.
+    assert!(time("ended") - time("begun") > chrono::TimeDelta::hours(23));
+    let milliseconds = |value: &Value| value["milliseconds"].as_u64().unwrap();
+    assert!(milliseconds(&report["totals"]) < 60_000, "{report:#}");
+    for line in report["lines"].as_array().unwrap() {
+        assert!(milliseconds(line) < 60_000, "{line:#}");
     }
 }
