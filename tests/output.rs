@@ -114,10 +114,11 @@ fn without_a_failure_there_is_no_failed_list() {
         source.name(),
         destination.name()
     );
-    let run = dir.validate().args(&flags).stdin(GOOD).run();
+    dir.write("list.txt", GOOD);
+    let run = dir.validate().args(&flags).args("-f list.txt").run();
     run.code(0)
         .has("1 image: 1 passed, 0 failed, 0 not validated in ")
-        .has_not("failed list");
+        .has_not("failed list: ");
     assert!(!dir.has("failed.txt") && !dir.has("failed.txt.partial"));
     // A loop over a failed list ends when all of it has passed.
     dir.write("failed.txt", GOOD);

@@ -231,7 +231,7 @@ fn the_report_has_every_line_with_its_code() {
     let text = dir.read("r.json");
     let is_line = |line: &&str| line.starts_with("{\"line\":");
     assert_eq!(text.lines().filter(is_line).count(), 17);
-    assert!(!dir.has("r.json.partial") && !dir.has("r.json.sorted"));
+    assert!(!dir.has("r.json.partial"));
 
     let metrics = check_metrics(&dir, "m.prom");
     let of = |name: &str, labels: &str| {
@@ -282,13 +282,13 @@ fn a_report_is_written_whatever_the_run_does() {
     let file = destination.file(&blobs(&content));
     let dir = Dir::new();
     dir.write("list.txt", "team/x team/x 1\n");
+    let to = format!("-d {}", destination.name());
     let run = |flags: &str| {
         let run = dir
             .validate()
             .args(&format!(
-                "-f list.txt --report r.json --metrics m.prom -s {} -d {} {flags}",
-                source.name(),
-                destination.name()
+                "-f list.txt --report r.json --metrics m.prom -s {} {flags}",
+                source.name()
             ))
             .run();
         let report = report(&dir, "r.json");
@@ -302,13 +302,13 @@ fn a_report_is_written_whatever_the_run_does() {
         metrics["mirror_validate_images{list=\"list.txt\",outcome=\"recorded\"}"],
         "1"
     );
-    let (_, line, _) = run("--referrers");
+    let (_, line, _) = run(&format!("--referrers {to}"));
     assert_eq!(line["code"], "referrer-missing");
     assert_eq!(line["details"].as_array().unwrap().len(), 1);
-    let (_, line, _) = run("--recorded s.json --referrers");
+    let (_, line, _) = run(&format!("--recorded s.json --referrers {to}"));
     assert_eq!(line["code"], "not-recorded");
     fs::write(&file, "other").unwrap();
-    let (_, line, _) = run("--deep");
+    let (_, line, _) = run(&format!("--deep {to}"));
     assert_eq!(line["code"], "blob-damaged");
     fs::remove_file(&file).unwrap();
     let looked = |file: &str| report(&dir, file)["run"].clone();
@@ -317,15 +317,15 @@ fn a_report_is_written_whatever_the_run_does() {
         json!({"work": "validate", "arch": ["amd64", "arm64"], "os": null, "allow_single": false,
             "deep": "blobs", "referrers": false, "recorded": null, "shard": null})
     );
-    run(
-        "--deep=full --referrers --recorded s.json --shard 0/1 --os linux -a x86_64 --allow-single",
-    );
+    run(&format!(
+        "--deep=full --referrers --recorded s.json --shard 0/1 --os linux -a x86_64 --allow-single {to}"
+    ));
     assert_eq!(
         looked("r.json"),
         json!({"work": "validate", "arch": ["amd64"], "os": ["linux"], "allow_single": true,
             "deep": "full", "referrers": true, "recorded": "s.json", "shard": "0/1"})
     );
-    let (_, line, metrics) = run("--deep --shard 0/1");
+    let (_, line, metrics) = run(&format!("--deep --shard 0/1 {to}"));
     assert_eq!(line["code"], "blob-missing");
     assert!(metrics.contains_key("mirror_validate_requests{list=\"list.txt\",shard=\"0/1\"}"));
     // An empty list has an empty report.
@@ -478,7 +478,7 @@ fn what_cannot_be_written_is_known_before_the_first_request() {
             "cannot write the metrics m: it would replace the report",
         ),
         (
-            "-f list.txt --recorded x.sorted -o x",
+            "-f list.txt --recorded x.partial -o x",
             "cannot write the failed list x: it would replace the recording",
         ),
         (
@@ -486,12 +486,12 @@ fn what_cannot_be_written_is_known_before_the_first_request() {
             "cannot write the failed list x: it would replace the certificate file",
         ),
         (
-            "-f im.sorted --report im",
-            "the image list im.sorted is where this run would collect the report",
+            "-f im.partial --report im",
+            "the image list im.partial is where this run would collect the report",
         ),
     ] {
         let mut made = Vec::new();
-        for name in ["x.sorted", "x.partial", "im.sorted"] {
+        for name in ["x.partial", "im.partial"] {
             made.push(dir.write(name, list));
         }
         refused(&dir, args).one_error(message);
