@@ -74,9 +74,9 @@ fn plain_http_names_its_whole_url_to_the_proxy() {
 fn this_machine_is_never_reached_by_proxy_and_a_broken_value_is_named() {
     let registry = Registry::of(&content());
     let dir = Dir::new();
-    let through_nobody = dir
-        .validate()
-        .args(&format!("-s {0} -d {0}", registry.name()));
+    let through_nobody =
+        dir.validate()
+            .args(&format!("-s {0} -d {1}", registry.name(), registry.alias()));
     through_nobody
         .env("HTTP_PROXY", "http://127.0.0.1:1")
         .env("HTTPS_PROXY", "http://127.0.0.1:1")

@@ -81,7 +81,11 @@ fn an_image_that_the_list_names_twice_costs_once() {
     // What is typed again is validated again.
     let run = dir
         .validate()
-        .args(&format!("-s {0} -d {0}", destination.name()))
+        .args(&format!(
+            "-s {0} -d {1}",
+            destination.name(),
+            destination.alias()
+        ))
         .stdin("team/x team/x 1\n".repeat(3))
         .run();
     run.code(0).has("3 passed");

@@ -56,8 +56,9 @@ fn is_cut(run: &Run) -> bool {
 /// `-f list.txt -o list.txt` on a disk of so many milliseconds.
 fn on_slow_disk(dir: &Dir, shim: &Shim, milliseconds: u64, registry: &Server) -> TestCommand {
     let flags = format!(
-        "-f list.txt -o list.txt -j 8 -s {0} -d {0}",
-        registry.name()
+        "-f list.txt -o list.txt -j 8 -s {0} -d {1}",
+        registry.name(),
+        registry.alias()
     );
     shim.in_front_of(dir.validate().args(&flags))
         .env("SLOW_DISK_MS", milliseconds.to_string())
@@ -209,8 +210,9 @@ fn any_run(
     };
     let jobs = 1 + random.below(8);
     let mut flags = format!(
-        "-f list.txt -o {output} -j {jobs} -s {0} -d {0}",
-        registry.name()
+        "-f list.txt -o {output} -j {jobs} -s {0} -d {1}",
+        registry.name(),
+        registry.alias()
     );
     if let Some(shard) = shard {
         flags += &format!(" --shard {shard}");

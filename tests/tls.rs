@@ -68,7 +68,7 @@ fn a_real_registry_with_a_private_ca() {
         .has("PASS");
     let system = dir
         .validate()
-        .args(&format!("-s {0} -d {0}", registry.name()))
+        .args(&format!("-s {0} -d {1}", registry.name(), registry.alias()))
         .env("SSL_CERT_FILE", dir.path().join("ca.pem"));
     system.stdin("team/x team/x 1\n").run().code(0).has("PASS");
     dir.write(

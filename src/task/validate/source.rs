@@ -1,7 +1,7 @@
 //! The source of an image: read from its registry, from the destination where that has the same, or
 //! from a recording.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Validator;
@@ -10,7 +10,7 @@ use super::reasons;
 use crate::list::Image;
 use crate::log::Log;
 use crate::manifest::{
-    Body, Digest, Filter, Manifest, MediaType, Platform, Referrer, Spec, distinct,
+    Body, Digest, Filter, Manifest, MediaType, Platform, PlatformNames, Referrer, Spec, distinct,
 };
 use crate::reference::{DOCKER_HUB, Reference};
 use crate::registry::{Error, Side};
@@ -26,8 +26,8 @@ pub struct Found {
     pub images: Option<Source>,
     /// The sizes in bytes that its index says for its images.
     pub sizes: HashMap<Digest, u64>,
-    /// The architectures that it has, as written.
-    pub architectures: BTreeSet<String>,
+    /// The platforms that it has, wanted or not.
+    pub names: PlatformNames,
     /// The attestations that its index lists.
     pub attestations: Vec<Referrer>,
     /// The destination's manifest, where it had to be read for this.
@@ -43,7 +43,7 @@ impl Found {
         digest: Digest,
         media_type: MediaType,
         images: &[Listed],
-        architectures: BTreeSet<String>,
+        names: PlatformNames,
         filter: &Filter,
     ) -> Result<Self, Reason> {
         let sizes = images.iter().filter_map(|image| {
@@ -62,8 +62,8 @@ impl Found {
                 MediaType::Schema1 | MediaType::Schema1Signed => Source::Schema1(first),
                 MediaType::OciManifest | MediaType::DockerManifest => Source::Image(first),
             })
-        } else if selected.is_empty() || !architectures.is_empty() {
-            return Err(reasons::nothing_selected(filter, &architectures));
+        } else if selected.is_empty() || !names.architectures.is_empty() {
+            return Err(reasons::nothing_selected(filter, &names.architectures));
         } else {
             None
         };
@@ -71,7 +71,7 @@ impl Found {
             digest,
             images,
             sizes,
-            architectures,
+            names,
             attestations: Vec::new(),
             destination: None,
         })
@@ -185,12 +185,12 @@ impl Validator {
             Body::Schema1(platform) => vec![Listed::alone(digest.clone(), platform.clone())],
             Body::Artifact => vec![Listed::alone(digest.clone(), Platform::default())],
         };
-        let mut architectures = reader.architectures();
-        architectures.extend(architectures_of(&images));
+        let mut names = reader.names();
+        names.extend(names_of(&images));
         let media_type = top.manifest.media_type;
         Ok(Found {
             attestations: reader.attestations(),
-            ..Found::of(digest, media_type, &images, architectures, filter)?
+            ..Found::of(digest, media_type, &images, names, filter)?
         })
     }
 }
@@ -209,18 +209,15 @@ fn recorded(source: &record::Source, filter: &Filter) -> Result<Found, Reason> {
         .map(|spec| Listed::alone(spec.digest.clone(), spec.platform.clone()))
         .collect();
     let (digest, media_type) = (source.digest.clone(), source.media_type);
-    Found::of(
-        digest,
-        media_type,
-        &images,
-        architectures_of(&images).collect(),
-        filter,
-    )
+    Found::of(digest, media_type, &images, names_of(&images), filter)
 }
 
-fn architectures_of(images: &[Listed]) -> impl Iterator<Item = String> {
-    let names = images.iter().map(|image| &image.spec.platform.architecture);
-    names.filter(|name| !name.is_empty()).cloned()
+fn names_of(images: &[Listed]) -> PlatformNames {
+    let mut names = PlatformNames::default();
+    for image in images {
+        names.add(&image.spec.platform);
+    }
+    names
 }
 
 /// Whether an index has an entry of this digest.
