@@ -10,7 +10,7 @@ use crate::interrupt::Interrupt;
 use crate::list::{List, ListError};
 use crate::recording::{Recording, RecordingError};
 use crate::reference;
-use crate::registry::{CertsD, Client, Credentials, Proxies, Settings, Side, TrustError};
+use crate::registry::{self, CertsD, Client, Credentials, Proxies, Settings, Side, TrustError};
 use crate::report::{
     FAILED_LIST, FailedList, Kind, Level, Logger, Looked, METRICS, Metrics, OutputError, RECORDING,
     REPORT, RecordError, RecordingFile, Report, Work, refuse_shared,
@@ -162,6 +162,7 @@ fn settings(options: &Options) -> Settings {
         ca_file: options.ca_file.clone(),
         timeout: options.timeout,
         retries: options.retries,
+        patience: registry::PATIENCE,
         jobs: options.jobs,
         credentials: Credentials::new(
             &environment,

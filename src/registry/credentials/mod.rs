@@ -40,6 +40,11 @@ impl Credential {
         (!self.user.is_empty() && !password.expose().is_empty()).then_some((&self.user, password))
     }
 
+    /// Whose it is: where it was found, and its user.
+    pub fn identity(&self) -> (String, String) {
+        (self.origin.clone(), self.user.clone())
+    }
+
     /// Whether nothing can be proved with it.
     fn is_empty(&self) -> bool {
         self.basic().is_none() && self.identity_token.is_none() && self.registry_token.is_none()
