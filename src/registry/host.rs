@@ -79,7 +79,7 @@ impl Host {
     /// [`Error`] where there is no answer; a refusal (401, 403) is one.
     pub fn ask(&self, retrier: &Retrier, query: &Query<'_>, log: &Logger) -> Result<Answer, Error> {
         let endpoint = self.endpoint(retrier, log)?;
-        let credential = self.credential(query.repository, log)?;
+        let credential = self.credential(query.repository, retrier, log)?;
         let credential = credential.as_deref();
         let identity = credential.map(Credential::identity);
         let now = retrier.clock().now();
@@ -155,7 +155,7 @@ impl Host {
             registry: self.name.clone(),
             path: query.repository.path.clone(),
         };
-        let credential = self.credential(&repository, log)?;
+        let credential = self.credential(&repository, retrier, log)?;
         let credential = credential.as_deref();
         // Only this host knows the repository's name here: its challenge has it.
         let context = AuthContext {
@@ -288,10 +288,11 @@ impl Host {
     fn credential(
         &self,
         repository: &Repository,
+        retrier: &Retrier,
         log: &Logger,
     ) -> Result<Option<Arc<Credential>>, Error> {
         self.credentials
-            .find(self.side, repository, log)
+            .find(self.side, repository, retrier.clock().now(), log)
             .map_err(|error| {
                 Error::Invalid(Diagnostic::new(
                     &self.name,
