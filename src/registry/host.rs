@@ -9,7 +9,7 @@ use url::Url;
 use super::answer::{Answer, pull_limit, pull_limit_reached, words};
 use super::authorization::{Authorization, first_bearer};
 use super::challenge::{self, Bearer, Challenge};
-use super::credentials::{Credential, Credentials};
+use super::credentials::{Credential, Credentials, Identity};
 use super::error::{Diagnostic, Error};
 use super::exchange::{Request, Response};
 use super::probe::{Endpoint, host_wide, probe};
@@ -45,7 +45,7 @@ pub struct Host {
 struct PullLimit {
     at: Instant,
     /// Whose limit: [`Credential::identity`].
-    identity: Option<(String, String)>,
+    identity: Option<Identity>,
     cause: String,
 }
 
@@ -340,7 +340,7 @@ impl Host {
         &self,
         query: &Query<'_>,
         now: Instant,
-        identity: Option<&(String, String)>,
+        identity: Option<&Identity>,
     ) -> Option<String> {
         let limit = self.lock_pull_limit();
         let limit = limit.as_ref().filter(|limit| {

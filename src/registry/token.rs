@@ -16,7 +16,7 @@ use url::Url;
 use super::NEGATIVE_MEMORY;
 use super::answer::describe;
 use super::challenge::Bearer;
-use super::credentials::Credential;
+use super::credentials::{Credential, Identity};
 use super::error::{Diagnostic, Error};
 use super::exchange::{BodyMode, Request};
 use super::redirect::{self, without_secrets};
@@ -61,8 +61,7 @@ struct Key {
     realm: String,
     service: String,
     scopes: Vec<String>,
-    /// Who asks: where the credential was found, and its user.
-    identity: Option<(String, String)>,
+    identity: Option<Identity>,
 }
 
 /// A fetched token, or the final refusal of the server and when it came.

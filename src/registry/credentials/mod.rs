@@ -33,6 +33,15 @@ pub struct Credential {
     pub origin: String,
 }
 
+/// Whose a credential is. Another password of the same user is another identity: what was refused to
+/// the old one is not held against the new one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Identity {
+    origin: String,
+    user: String,
+    secrets: [Option<Secret>; 3],
+}
+
 impl Credential {
     /// User and password, where there are both.
     pub fn basic(&self) -> Option<(&str, &Secret)> {
@@ -40,9 +49,14 @@ impl Credential {
         (!self.user.is_empty() && !password.expose().is_empty()).then_some((&self.user, password))
     }
 
-    /// Whose it is: where it was found, and its user.
-    pub fn identity(&self) -> (String, String) {
-        (self.origin.clone(), self.user.clone())
+    /// Whose it is, to remember what was answered to it.
+    pub fn identity(&self) -> Identity {
+        let secrets = [&self.password, &self.identity_token, &self.registry_token];
+        Identity {
+            origin: self.origin.clone(),
+            user: self.user.clone(),
+            secrets: secrets.map(Clone::clone),
+        }
     }
 
     /// Whether nothing can be proved with it.
