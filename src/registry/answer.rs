@@ -19,6 +19,8 @@ pub struct Answer {
     pub response: Response,
     /// It came from the registry itself, not from a store that the registry redirects to.
     pub from_registry: bool,
+    /// The registry wants a login, and there was none: what is private looks missing.
+    pub logged_out: bool,
     /// What the user can do about a refusal.
     pub hint: String,
     /// What speaks against this host being a registry, from its probe; none if nothing does.
@@ -26,6 +28,15 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// Whether this is a 404 that a front end may have sent in the registry's place: without a body in
+    /// the registries' form.
+    pub fn is_bare_404(&self) -> bool {
+        self.from_registry
+            && self.response.status.as_u16() == 404
+            && !has_errors(&self.response)
+            && is_missing(&self.response)
+    }
+
     /// What the response means. A result has status 200, or 206 for a part.
     ///
     /// # Errors
@@ -34,6 +45,7 @@ impl Answer {
         let Self {
             response,
             from_registry,
+            logged_out,
             hint,
             doubt,
         } = self;
@@ -49,6 +61,9 @@ impl Answer {
             206 if query.body == BodyMode::FirstByte => Ok(response),
             404 if !from_registry && quirks::names_missing_object(&words(&response)) => {
                 Err(Error::Missing(diagnostic()))
+            }
+            404 if from_registry && logged_out && is_missing(&response) => {
+                Err(Error::Denied(diagnostic().hint(hint)))
             }
             // A store to which the registry redirects may be missing as a whole, and a host whose
             // probe failed may be no registry: then the body has to be a registry's.

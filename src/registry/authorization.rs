@@ -48,6 +48,32 @@ impl Authorization {
     }
 }
 
+/// What has been tried for one request; each kind is worth one further request.
+#[derive(Default)]
+pub struct Tried {
+    /// A second token.
+    pub token: bool,
+    /// User and password.
+    pub basic: bool,
+    /// User and password where nothing was wanted and nothing was found.
+    pub hidden: bool,
+}
+
+impl Tried {
+    /// The authorization after a 404 of a registry that wants none: some (Artifactory) hide what is
+    /// private from those who are not logged in.
+    pub fn hidden(
+        &mut self,
+        authorization: &Authorization,
+        credential: Option<&Credential>,
+    ) -> Option<Authorization> {
+        let is_first = matches!(authorization, Authorization::None) && !self.hidden;
+        let basic = Authorization::basic(credential, &[Challenge::Basic]).filter(|_| is_first)?;
+        self.hidden = true;
+        Some(basic)
+    }
+}
+
 /// The first challenge for a token.
 pub fn first_bearer(challenges: &[Challenge]) -> Option<Bearer> {
     challenges.iter().find_map(|challenge| match challenge {

@@ -30,7 +30,7 @@ impl Client {
     ) -> Result<u64, Error> {
         let ask = |method, body| {
             let query = Query::blob(method, repository, digest, body);
-            let answer = self.send(side, &query, log)?;
+            let answer = self.send_confirmed(side, &query, log)?;
             // A blob of no bytes has no first one.
             if answer.response.status.as_u16() == 416 && told_length(&answer.response) == Some(0) {
                 return Ok(answer.response);

@@ -298,7 +298,21 @@ impl Client {
         query: &Query<'_>,
         log: &Logger,
     ) -> Result<Response, Error> {
-        self.send(side, query, log)?.judge(query)
+        self.send_confirmed(side, query, log)?.judge(query)
+    }
+
+    /// Sends a query; a 404 that need not be the registry's own counts only if it comes twice.
+    pub(super) fn send_confirmed(
+        &self,
+        side: Side,
+        query: &Query<'_>,
+        log: &Logger,
+    ) -> Result<Answer, Error> {
+        let answer = self.send(side, query, log)?;
+        if query.method == Method::GET && answer.is_bare_404() {
+            return self.send(side, query, log);
+        }
+        Ok(answer)
     }
 
     /// Sends a query; every final status is an answer.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use url::Url;
 
 use super::answer::{Answer, pull_limit, pull_limit_reached, words};
-use super::authorization::{Authorization, first_bearer};
+use super::authorization::{Authorization, Tried, first_bearer};
 use super::challenge::{self, Bearer, Challenge};
 use super::credentials::{Credential, Credentials, Identity};
 use super::error::{Diagnostic, Error};
@@ -21,9 +21,6 @@ use super::{NEGATIVE_MEMORY, Side, quirks};
 use crate::flight::Flight;
 use crate::reference::Repository;
 use crate::report::Logger;
-
-/// The most rounds of authorization for one query.
-const ROUNDS: u32 = 2;
 
 /// The endpoint of a registry, or why it has none, and when that was found out.
 type Probed = (Instant, Result<Arc<Endpoint>, Error>);
@@ -81,9 +78,7 @@ impl Host {
         let endpoint = self.endpoint(retrier, log)?;
         let credential = self.credential(query.repository, retrier, log)?;
         let credential = credential.as_deref();
-        let identity = credential.map(Credential::identity);
-        let now = retrier.clock().now();
-        if let Some(cause) = self.pull_limit(query, now, identity.as_ref()) {
+        if let Some(cause) = self.pull_limit(query, retrier.clock().now(), credential) {
             return Err(Error::Unreachable(pull_limit_reached(query, &cause)));
         }
         let scope = format!("repository:{}:pull", query.repository.registry_path());
@@ -107,29 +102,38 @@ impl Host {
             .join(&format!("v2/{}", query.path))
             .map_err(malformed)?;
         let mut request = Request::new(query.method.clone(), url, query.accept, query.body);
-        let mut authorization = self.authorize(&context, &self.offered(&endpoint))?;
-        let mut round = 1;
+        let offered = self.offered(&endpoint);
+        let mut authorization = self.authorize(&context, &offered)?;
+        let mut tried = Tried::default();
         loop {
             request.authorization = authorization.header();
             let response = retrier.send(&self.name, request.clone(), log)?;
             let from_registry = response.url.origin() == endpoint.base.origin();
-            if from_registry && round < ROUNDS && authorization.may_be_replaced(&response) {
-                round += 1;
-                if let Some(other) = self.respond(&context, &authorization, &response)? {
+            if from_registry {
+                let other = match response.status.as_u16() {
+                    404 if offered.is_empty() => tried.hidden(&authorization, credential),
+                    _ => self.respond(&context, &mut tried, &authorization, &response)?,
+                };
+                if let Some(other) = other {
                     authorization = other;
                     continue;
                 }
             }
+            if tried.hidden && response.status.is_success() {
+                // It hides what is private instead of asking for a password.
+                self.learn(vec![Challenge::Basic]);
+            }
             if query.is_pull() && quirks::is_pull_limit(&response, &words(&response)) {
                 *self.lock_pull_limit() = Some(PullLimit {
                     at: retrier.clock().now(),
-                    identity,
+                    identity: credential.map(Credential::identity),
                     cause: pull_limit(&response),
                 });
             }
             return Ok(Answer {
                 response,
                 from_registry,
+                logged_out: !offered.is_empty() && matches!(authorization, Authorization::None),
                 hint: self.hint(credential),
                 doubt: endpoint.doubt.clone(),
             });
@@ -177,6 +181,7 @@ impl Host {
         Ok(Answer {
             response,
             from_registry: true,
+            logged_out: false,
             hint: self.hint(credential),
             doubt: None,
         })
@@ -209,45 +214,78 @@ impl Host {
         }
     }
 
-    /// The authorization after a refusal; none: there is no other.
+    /// The authorization after a refusal; none: there is no other. A host may have several back ends
+    /// that want different kinds, so each kind is tried once for a request.
     fn respond(
         &self,
         context: &AuthContext<'_>,
+        tried: &mut Tried,
         authorization: &Authorization,
         refused: &Response,
     ) -> Result<Option<Authorization>, Error> {
-        let offered = challenge::parse(&refused.header_lines("www-authenticate"));
-        if let Authorization::Token(bearer, header) = authorization {
-            // Harbor answers a request that had a token with a Basic challenge: what counts is
-            // what it asked for before.
-            let other = first_bearer(&offered).unwrap_or_else(|| bearer.clone());
-            let is_same = self
-                .token_query(context, &other)
-                .is_same(&self.token_query(context, bearer));
-            if other.error == "insufficient_scope" && is_same {
-                return Ok(None);
-            }
-            if other.realm != bearer.realm || other.service != bearer.service {
-                self.learn(refused);
-            } else {
-                self.tokens
-                    .forget(&self.token_query(context, bearer), header);
-            }
-            return self.token(context, &other).map(Some);
-        }
-        if !matches!(authorization, Authorization::None) {
+        if !authorization.may_be_replaced(refused) {
             return Ok(None);
         }
-        self.learn(refused);
-        match self.authorize(context, &offered)? {
-            Authorization::None => Ok(None),
-            other => Ok(Some(other)),
+        let offered = challenge::parse(&refused.header_lines("www-authenticate"));
+        match authorization {
+            Authorization::None => {
+                self.learn(host_wide(refused));
+                match self.authorize(context, &offered)? {
+                    Authorization::None => Ok(None),
+                    other => Ok(Some(other)),
+                }
+            }
+            // A token from the user: there is no other.
+            Authorization::Header(_) if context.credential.is_some_and(Credential::is_token) => {
+                Ok(None)
+            }
+            Authorization::Header(_) => {
+                tried.basic = true;
+                match first_bearer(&offered).filter(|_| !tried.token) {
+                    None => Ok(None),
+                    Some(bearer) => match self.token(context, &bearer) {
+                        Ok(token) => Ok(Some(token)),
+                        Err(Error::Denied(_) | Error::Invalid(_)) => Ok(None),
+                        Err(error) => Err(error),
+                    },
+                }
+            }
+            Authorization::Token(bearer, header) => {
+                let is_first = !std::mem::replace(&mut tried.token, true);
+                if is_first && let Some(other) = self.renew(context, bearer, header, &offered) {
+                    if other.realm != bearer.realm || other.service != bearer.service {
+                        self.learn(host_wide(refused));
+                    }
+                    return self.token(context, &other).map(Some);
+                }
+                let basic = Authorization::basic(context.credential, &offered);
+                Ok(basic.filter(|_| !std::mem::replace(&mut tried.basic, true)))
+            }
         }
     }
 
-    /// Remembers what the registry asks for, for all repositories.
-    fn learn(&self, refused: &Response) {
-        let offered = host_wide(refused);
+    /// The challenge for another token after one was refused; none where it would be the same.
+    fn renew(
+        &self,
+        context: &AuthContext<'_>,
+        bearer: &Bearer,
+        header: &Secret,
+        offered: &[Challenge],
+    ) -> Option<Bearer> {
+        // Harbor answers a request that had a token with a Basic challenge: what counts is what it
+        // wanted before.
+        let other = first_bearer(offered).unwrap_or_else(|| bearer.clone());
+        let refused = self.token_query(context, bearer);
+        let is_same = self.token_query(context, &other).is_same(&refused);
+        if other.error == "insufficient_scope" && is_same {
+            return None;
+        }
+        self.tokens.forget(&refused, header);
+        Some(other)
+    }
+
+    /// Remembers the authentication that the registry wants, for all repositories.
+    fn learn(&self, offered: Vec<Challenge>) {
         if !offered.is_empty() {
             *self.learned.lock().unwrap_or_else(PoisonError::into_inner) = offered;
         }
@@ -335,18 +373,18 @@ impl Host {
         endpoint
     }
 
-    /// What the registry said of this identity's pull limit, a short while ago.
+    /// What the registry said of this credential's pull limit, a short while ago.
     fn pull_limit(
         &self,
         query: &Query<'_>,
         now: Instant,
-        identity: Option<&Identity>,
+        credential: Option<&Credential>,
     ) -> Option<String> {
         let limit = self.lock_pull_limit();
         let limit = limit.as_ref().filter(|limit| {
             query.is_pull()
-                && limit.identity.as_ref() == identity
                 && now.saturating_duration_since(limit.at) < NEGATIVE_MEMORY
+                && limit.identity == credential.map(Credential::identity)
         });
         limit.map(|limit| limit.cause.clone())
     }

@@ -59,6 +59,11 @@ impl Credential {
         }
     }
 
+    /// Whether it is a token for the registry itself.
+    pub fn is_token(&self) -> bool {
+        self.registry_token.is_some()
+    }
+
     /// Whether nothing can be proved with it.
     fn is_empty(&self) -> bool {
         self.basic().is_none() && self.identity_token.is_none() && self.registry_token.is_none()

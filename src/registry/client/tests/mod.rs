@@ -1,5 +1,7 @@
 //! The rounds of authorization, the probe and what is remembered, over a scripted exchange.
 
+mod authorization;
+
 use super::*;
 use crate::registry::exchange::Request;
 use crate::registry::failure::Failure;
@@ -62,112 +64,6 @@ fn authorization(request: &Request) -> &str {
 const V2: &str = "GET https://reg.io/v2/";
 const TAG: &str = "GET https://reg.io/v2/team/x/manifests/1";
 const TOKEN: &str = "GET https://auth.io/token?service=reg&scope=repository%3Ateam%2Fx%3Apull";
-
-#[test]
-fn an_anonymous_token_is_fetched_once_and_sent_to_the_registry_only() {
-    let script = Scripted::expecting(vec![
-        (V2, challenged(CHALLENGE)),
-        (TOKEN, reply(200, r#"{"token":"t"}"#)),
-        (TAG, reply(200, MANIFEST)),
-        (TAG, reply(200, MANIFEST)),
-    ]);
-    let (client, _) = over(&script, None);
-    let digest = Digest::of(MANIFEST.as_bytes());
-    assert_eq!(read(&client).expect("a manifest"), digest);
-    assert_eq!(read(&client).expect("a manifest"), digest);
-    script.finish();
-    let requests = script.requests();
-    assert_eq!(authorization(&requests[1]), "");
-    assert_eq!(authorization(&requests[2]), "Bearer t");
-}
-
-#[test]
-fn a_password_goes_where_basic_is_wanted_also_where_only_the_query_says_so() {
-    for (probe, first) in [
-        (challenged("Basic realm=\"x\""), None),
-        (reply(200, "{}"), Some(challenged("Basic realm=\"x\""))),
-    ] {
-        let mut steps = vec![(V2, probe)];
-        steps.extend(first.map(|first| (TAG, first)));
-        steps.push((TAG, reply(200, MANIFEST)));
-        steps.push((TAG, reply(200, MANIFEST)));
-        let script = Scripted::expecting(steps);
-        let (client, _) = over(&script, Some(("me", "secret")));
-        assert!(read(&client).is_ok());
-        assert!(read(&client).is_ok());
-        script.finish();
-        let last = script.requests().pop().expect("a request");
-        assert_eq!(authorization(&last), "Basic bWU6c2VjcmV0");
-    }
-}
-
-#[test]
-fn a_refused_token_is_fetched_once_more() {
-    let script = Scripted::expecting(vec![
-        (V2, challenged(CHALLENGE)),
-        (TOKEN, reply(200, r#"{"token":"old"}"#)),
-        (TAG, challenged(CHALLENGE)),
-        (TOKEN, reply(200, r#"{"token":"new"}"#)),
-        (TAG, reply(200, MANIFEST)),
-    ]);
-    let (client, _) = over(&script, None);
-    assert!(read(&client).is_ok());
-    script.finish();
-}
-
-#[test]
-fn a_token_without_the_right_is_not_fetched_again() {
-    let refusal = format!("{CHALLENGE},error=\"insufficient_scope\"");
-    let script = Scripted::expecting(vec![
-        (V2, challenged(CHALLENGE)),
-        (TOKEN, reply(200, r#"{"token":"t"}"#)),
-        (TAG, challenged(&refusal)),
-    ]);
-    let (client, _) = over(&script, None);
-    assert!(matches!(read(&client), Err(Error::Denied(_))));
-    script.finish();
-}
-
-#[test]
-fn a_token_is_renewed_before_it_expires() {
-    let script = Scripted::answering(|request| match request.url.path() {
-        "/token" => reply(200, r#"{"token":"t","expires_in":300}"#),
-        "/v2/" => challenged(CHALLENGE),
-        _ => reply(200, MANIFEST),
-    });
-    let (client, clock) = over(&script, None);
-    let tokens = || {
-        let lines = script.lines();
-        lines.iter().filter(|line| *line == TOKEN).count()
-    };
-    assert!(read(&client).is_ok());
-    clock.advance(Duration::from_secs(289));
-    assert!(read(&client).is_ok());
-    assert_eq!(tokens(), 1);
-    clock.advance(Duration::from_secs(1));
-    assert!(read(&client).is_ok());
-    assert_eq!(tokens(), 2);
-}
-
-#[test]
-fn a_refusal_of_the_token_server_is_remembered_for_half_a_minute() {
-    let script = Scripted::answering(|request| match request.url.path() {
-        "/token" => reply(403, ""),
-        _ => challenged(CHALLENGE),
-    });
-    let (client, clock) = over(&script, None);
-    for _ in 0..3 {
-        assert!(matches!(read(&client), Err(Error::Denied(_))));
-    }
-    let tokens = || {
-        let lines = script.lines();
-        lines.iter().filter(|line| *line == TOKEN).count()
-    };
-    assert_eq!(tokens(), 1);
-    clock.advance(Duration::from_secs(30));
-    assert!(read(&client).is_err());
-    assert_eq!(tokens(), 2);
-}
 
 /// What a probe may get of a host that has no `/v2/` of its own.
 fn odd_probes() -> Vec<Reply> {
@@ -330,31 +226,6 @@ fn a_panic_in_the_probe_or_the_token_fetch_leaves_the_host_usable() {
 }
 
 #[test]
-fn a_redirect_s_host_answers_for_itself() {
-    let script =
-        Scripted::answering(
-            |request| match (request.url.host_str(), request.url.path()) {
-                (Some("other.io"), "/token") => reply(200, r#"{"token":"other"}"#),
-                (Some("other.io"), _) if authorization(request) == "Bearer other" => {
-                    reply(200, MANIFEST)
-                }
-                (Some("other.io"), _) => {
-                    challenged(r#"Bearer realm="/token",service="o",scope="repository:y:pull""#)
-                }
-                (_, "/v2/") => challenged("Basic realm=\"x\""),
-                _ => with_header(307, "location", "https://other.io/v2/y/manifests/1"),
-            },
-        );
-    let (client, _) = over(&script, Some(("me", "secret")));
-    assert!(read(&client).is_ok());
-    let strangers = script.requests();
-    let mut strangers = strangers
-        .iter()
-        .filter(|request| request.url.host_str() == Some("other.io"));
-    assert!(strangers.all(|request| !authorization(request).starts_with("Basic")));
-}
-
-#[test]
 fn a_pull_limit_is_told_and_not_repeated() {
     let script = Scripted::answering(|request| match (&request.method, request.url.path()) {
         (_, "/v2/") => reply(200, "{}"),
@@ -395,4 +266,22 @@ fn one_host_that_is_down_does_not_touch_another() {
     let before = clock.passed();
     assert!(manifest(&client, "other.io", "1").is_ok());
     assert_eq!(clock.passed(), before);
+}
+
+#[test]
+fn a_404_without_a_registry_s_body_has_to_come_twice() {
+    for (second, is_missing) in [(reply(200, MANIFEST), false), (reply(404, ""), true)] {
+        let script = Scripted::expecting(vec![
+            (V2, reply(200, "{}")),
+            (TAG, reply(404, "default backend - 404")),
+            (TAG, second),
+        ]);
+        let (client, _) = over(&script, None);
+        assert_eq!(matches!(read(&client), Err(Error::Missing(_))), is_missing);
+        script.finish();
+    }
+    let script = Scripted::expecting(vec![(V2, reply(200, "{}")), (TAG, not_found())]);
+    let (client, _) = over(&script, None);
+    assert!(matches!(read(&client), Err(Error::Missing(_))));
+    script.finish();
 }
