@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::registry::Setup;
 use crate::support::tls::Pair;
-use crate::support::{Content, Dir, Registry, Reply, Run, Server};
+use crate::support::{Content, Dir, Registry, Reply, Run, Server, answer};
 
 /// `alice` with the password `s3cret:with:colons`, by bcrypt.
 const HTPASSWD: &str = include_str!("../fixtures/htpasswd");
@@ -212,6 +212,42 @@ fn credential_helpers() {
     configured(json!({"credsStore": "../bin/docker-credential-good"}))
         .code(3)
         .has("its name is not that of a program");
+}
+
+#[test]
+fn a_login_in_another_window_counts_for_the_next_line() {
+    let dir = Dir::new();
+    let (mut content, path) = (content(), dir.path().join(".docker/config.json"));
+    content.multi("team/x", "2", &["linux/amd64"], "a");
+    let (source, own) = (Server::of(content.clone()), std::sync::OnceLock::new());
+    let name = std::sync::Arc::new(own);
+    let registry = name.clone();
+    let destination = Server::start(move |request| {
+        let is_manifest = request.path.contains("/manifests/1");
+        if request.header("authorization") == Some(&basic(PAIR)) {
+            return answer(&content, request);
+        }
+        if is_manifest {
+            let name: &String = registry.get().unwrap();
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, auth_file(name, PAIR)).unwrap();
+            // Files are looked at once a second.
+            std::thread::sleep(std::time::Duration::from_millis(1100));
+        }
+        Reply::error(401, "UNAUTHORIZED", "log in").header("www-authenticate", "Basic realm=\"x\"")
+    });
+    name.set(destination.name()).unwrap();
+    let run = dir
+        .validate()
+        .args(&format!(
+            "-f - -j 1 -s {} -d {}",
+            source.name(),
+            destination.name()
+        ))
+        .stdin("team/x team/x 1\nteam/x team/x 2\n")
+        .run();
+    run.has("there are no credentials for")
+        .has(&format!("PASS [{}/team/x:2]", source.name()));
 }
 
 /// A JSON web token that a registry with this certificate as its root bundle accepts.

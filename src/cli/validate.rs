@@ -166,6 +166,7 @@ fn client_settings(options: &Options) -> Settings {
         ca_files: options.flags.registries.ca_files.clone(),
         timeout: options.flags.patience.timeout,
         retries: options.flags.patience.retries,
+        patience: options.flags.patience.patience,
         jobs: options.jobs,
         credentials: Credentials::new(
             &environment,
