@@ -18,7 +18,7 @@ use crate::pipeline::{self, LogForm, Run};
 use crate::registry::{CertsD, Client, Credentials, Proxies, Settings, Side, TrustError};
 use crate::sync::Interrupt;
 use crate::task::record::{Recording, RecordingError};
-use crate::task::{Deep, Depth, Recorder, Task, Validator};
+use crate::task::{Deep, Depth, Recorder, Sources, Task, Validator};
 
 /// Why a run cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -150,6 +150,8 @@ fn task(options: &Options, interrupt: &Arc<Interrupt>) -> Result<Arc<dyn Task>, 
         require_arch: compare.require_arch,
         interrupt,
         found_names: Mutex::default(),
+        // What is typed again is read again.
+        sources: (options.input != Input::Typed).then(Sources::default),
         client,
     }))
 }

@@ -8,7 +8,7 @@ mod specs;
 mod validate;
 
 pub use record::Recorder;
-pub use validate::{Deep, Depth, Validator};
+pub use validate::{Deep, Depth, Sources, Validator};
 
 use crate::list::Image;
 use crate::log::Log;

@@ -8,6 +8,7 @@ mod difference;
 mod reasons;
 mod referrers;
 mod source;
+mod sources;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -25,6 +26,7 @@ use reasons::Names;
 use source::Found;
 
 pub use deep::{Deep, Depth};
+pub use sources::Sources;
 
 /// The words of this task.
 const WORDS: Words = Words {
@@ -51,6 +53,8 @@ pub struct Validator {
     pub referrers: bool,
     /// Whether the source has to have every wanted architecture.
     pub require_arch: bool,
+    /// The sources that were read; `None`: each is read for each of its lines.
+    pub sources: Option<Sources>,
     /// Set when the run is to end.
     pub interrupt: Arc<Interrupt>,
     /// The platforms of all sources of the run.
@@ -131,9 +135,9 @@ impl Validator {
                 image.source_name()
             ));
         }
-        let mut found = self.find_source(image, filter, log)?;
+        let (found, read) = self.find_source(image, filter, log)?;
         compared.source = found.images.as_ref().map(|images| images.specs().to_vec());
-        let destination = self.destination(image, found.destination.take(), names, log)?;
+        let destination = self.destination(image, read, names, log)?;
         let Some(source) = &found.images else {
             return self.compare_whole(image, &found, &destination, names, log);
         };

@@ -30,9 +30,10 @@ pub struct Found {
     pub names: PlatformNames,
     /// The attestations that its index lists.
     pub attestations: Vec<Referrer>,
-    /// The destination's manifest, where it had to be read for this.
-    pub destination: Option<Result<Manifest, Error>>,
 }
+
+/// The destination's manifest, where it had to be read to find the source.
+pub type ReadDestination = Option<Result<Manifest, Error>>;
 
 impl Found {
     /// A source with these images; `media_type` is that of its own manifest.
@@ -73,7 +74,6 @@ impl Found {
             sizes,
             names,
             attestations: Vec::new(),
-            destination: None,
         })
     }
 }
@@ -91,13 +91,32 @@ impl Validator {
         image: &Image,
         filter: &Filter,
         log: &Log,
-    ) -> Result<Found, Reason> {
+    ) -> Result<(Arc<Found>, ReadDestination), Reason> {
         if let Some(recording) = &self.recording {
             let source = recording
                 .find(&image.source_name())
                 .map_err(|why| Reason::new(Code::NotRecorded, why))?;
-            return recorded(source, filter);
+            return Ok((Arc::new(recorded(source, filter)?), None));
         }
+        let mut destination = None;
+        let mut read = || {
+            let (found, read) = self.read_and_reduce(image, filter, log)?;
+            destination = read;
+            Ok(found)
+        };
+        let found = match &self.sources {
+            Some(sources) => sources.find(image, filter, read)?,
+            None => Arc::new(read()?),
+        };
+        Ok((found, destination))
+    }
+
+    fn read_and_reduce(
+        &self,
+        image: &Image,
+        filter: &Filter,
+        log: &Log,
+    ) -> Result<(Found, ReadDestination), Reason> {
         let (top, destination) = self.top(image, log)?;
         let found = match self.reduce_source(image, &top, filter, log) {
             // The destination's copy is not whole, which says nothing of the source.
@@ -108,18 +127,11 @@ impl Validator {
             }
             other => other?,
         };
-        Ok(Found {
-            destination,
-            ..found
-        })
+        Ok((found, destination))
     }
 
     /// The source's manifest, and the destination's where it had to be read for that.
-    fn top(
-        &self,
-        image: &Image,
-        log: &Log,
-    ) -> Result<(Top, Option<Result<Manifest, Error>>), Reason> {
+    fn top(&self, image: &Image, log: &Log) -> Result<(Top, ReadDestination), Reason> {
         let mut destination = None;
         if image.source.registry == DOCKER_HUB
             && let Some(digest) = self.source_digest(image, log)?
