@@ -56,7 +56,17 @@ fn lines_that_wait_for_their_first_keep_nobody_else_from_a_verdict() {
         .end()
         .code(0)
         .has("2050 images: 2050 passed, 0 failed, 0 not validated");
-    assert_eq!(server.count("GET", "/team/x0/manifests/1"), 1);
+    let mut hosts: Vec<String> = server
+        .requests()
+        .iter()
+        .filter(|request| request.path == "/v2/team/x0/manifests/1")
+        .map(|request| {
+            assert_eq!(request.method, "GET");
+            request.header("host").unwrap().to_owned()
+        })
+        .collect();
+    hosts.sort_unstable();
+    assert_eq!(hosts, [server.name(), server.alias()], "once on each side");
 }
 
 #[test]

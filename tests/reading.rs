@@ -11,6 +11,7 @@ use crate::support::{
     entry,
 };
 
+/// Both may be one server: the destination goes by its other name.
 fn validate(source: &Server, destination: &Server, flags: &str) -> Run {
     let dir = Dir::new();
     dir.write("list.txt", "team/x team/x 1\n");
@@ -18,7 +19,7 @@ fn validate(source: &Server, destination: &Server, flags: &str) -> Run {
         .args(&format!(
             "-f list.txt --retries 0 -s {} -d {} {flags}",
             source.name(),
-            destination.name()
+            destination.alias()
         ))
         .run()
 }

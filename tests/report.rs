@@ -329,14 +329,24 @@ fn a_report_is_written_whatever_the_run_does() {
     let (_, line, metrics) = run(&format!("--deep --shard 0/1 {to}"));
     assert_eq!(line["code"], "blob-missing");
     assert!(metrics.contains_key("mirror_validate_requests{list=\"list.txt\",shard=\"0/1\"}"));
-    // An empty list has an empty report.
+    // An empty list has an empty report, whether it may be empty or not.
     dir.write("list.txt", "# nothing\n");
-    dir.validate()
-        .args("-f list.txt --report r.json --metrics m.prom")
-        .run()
-        .code(0);
-    assert_eq!(report(&dir, "r.json")["lines"], json!([]));
-    check_metrics(&dir, "m.prom");
+    for (flags, code) in [("", 2), ("--allow-empty", 0)] {
+        dir.validate()
+            .args(&format!(
+                "-f list.txt --report r.json --metrics m.prom {flags}"
+            ))
+            .run()
+            .code(code);
+        let report = report(&dir, "r.json");
+        assert_eq!(report["lines"], json!([]));
+        assert_eq!(report["totals"]["exit_code"], code);
+        let metrics = check_metrics(&dir, "m.prom");
+        assert_eq!(
+            metrics["mirror_validate_last_run_exit_code{list=\"list.txt\"}"],
+            code.to_string()
+        );
+    }
     // Typed images have one too.
     dir.validate()
         .args(&format!(

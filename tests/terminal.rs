@@ -74,9 +74,10 @@ fn the_bar_and_the_log_share_the_terminal() {
         let shown = on_terminal(&dir, columns, &command).run().stdout;
         for number in 0..60 {
             let line = format!(
-                "[M_ID:{}] PASS [{1}/team/x{number}:1] == [{1}/team/x{number}:1]\r\n",
+                "[M_ID:{}] PASS [{}/team/x{number}:1] == [{}/team/x{number}:1]\r\n",
                 number + 1,
-                server.name()
+                server.name(),
+                server.alias()
             );
             assert!(
                 shown.contains(&line),
