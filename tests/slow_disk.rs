@@ -275,6 +275,9 @@ fn any_run(
         );
     } else {
         places.failed = read(output);
+        if !places.failed.is_empty() && !says_failed_list(&run, output) {
+            run.fail(&format!("a word about the failed list {output}"));
+        }
     }
     if !places.is_cut {
         run.has(&format!(" {} passed, ", places.passed.len()));

@@ -13,6 +13,7 @@ mod hosted;
 mod hostile;
 mod kept;
 mod list;
+mod omissions;
 mod output;
 mod pool;
 mod portable;

@@ -370,14 +370,17 @@ fn full() {
 
 /// A million lines: a hundred images of a registry that runs, images of one that is down, comments.
 fn million_lines(server: &FastServer) {
-    let name = server.name();
+    let (name, mirror) = (server.name(), server.alias());
     let down = format!("127.0.0.1:{}", registry::free_port());
+    let down_mirror = down.replace("127.0.0.1", "localhost");
     let mut list = String::new();
     for number in 0..1_000_000 {
         list += &match number {
-            _ if number % 10_000 == 0 => format!("{name}/team/x{number} {name}/team/x{number} 1\n"),
+            _ if number % 10_000 == 0 => {
+                format!("{name}/team/x{number} {mirror}/team/x{number} 1\n")
+            }
             _ if number % 2 == 0 => format!("# {number}\n"),
-            _ => format!("{down}/team/x{number} {down}/team/x{number} 1\n"),
+            _ => format!("{down}/team/x{number} {down_mirror}/team/x{number} 1\n"),
         };
     }
     let dir = Dir::new();
