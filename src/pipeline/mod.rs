@@ -22,7 +22,7 @@ use std::thread;
 use crossbeam_channel::bounded;
 
 use crate::list::{List, Rules, Shard};
-use crate::log::Log;
+use crate::log::{Level, Log};
 use crate::output::{Progress, Sink};
 use crate::sync::Interrupt;
 use crate::task::Task;
@@ -33,7 +33,7 @@ use signals::Signals;
 use workers::Workers;
 use writer::Writer;
 
-pub use writer::{Ended, Input, LogForm};
+pub use writer::Ended;
 
 /// The name of the reader's thread.
 const READER: &str = "list";
@@ -45,6 +45,29 @@ const PLACES: usize = 64;
 
 /// Events on their way to the writer.
 const EVENTS: usize = 1024;
+
+/// The look of the log.
+#[derive(Clone, Copy, Debug)]
+pub struct LogForm {
+    /// The least level that is printed.
+    pub level: Level,
+    /// Whether levels are coloured.
+    pub color: bool,
+}
+
+/// How images reach the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// As a list; reading a regular file never waits for its writer.
+    List {
+        /// Whether it is a regular file.
+        is_file: bool,
+    },
+    /// Line by line, from another program.
+    Lines,
+    /// Line by line, from a person at a terminal.
+    Terminal,
+}
 
 /// Everything that a run needs.
 pub struct Run {

@@ -14,6 +14,7 @@ use super::event::Event;
 use super::grace::Grace;
 use super::places::{Load, Places};
 use super::signals::Signals;
+use super::{Input, LogForm};
 use crate::list::{Line, Numbered};
 use crate::log::{Level, Record};
 use crate::output::{Entry, ListEnd, OutputError, Progress, RunEnd, Sink, Totals, line};
@@ -28,29 +29,6 @@ const TICK: Duration = Duration::from_millis(500);
 
 /// How long the end of the input of a terminal waits for the signal that may have come with it.
 const LATE_SIGNAL: Duration = Duration::from_millis(50);
-
-/// The look of the log.
-#[derive(Clone, Copy, Debug)]
-pub struct LogForm {
-    /// The least level that is printed.
-    pub level: Level,
-    /// Whether levels are coloured.
-    pub color: bool,
-}
-
-/// How images reach the program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Input {
-    /// As a list; reading a regular file never waits for its writer.
-    List {
-        /// Whether it is a regular file.
-        is_file: bool,
-    },
-    /// Line by line, from another program.
-    Lines,
-    /// Line by line, from a person at a terminal.
-    Terminal,
-}
 
 /// The writer's state.
 pub struct Writer {
@@ -224,7 +202,7 @@ impl Writer {
         self.totals.requests += finding.requests;
         self.totals.counts.add(&finding.outcome);
         self.totals.lacking += u64::from(!finding.absent.is_empty());
-        self.own_mirrors += u64::from(image.is_some_and(|image| image.image.is_its_own_mirror()));
+        self.note_own_mirror(image);
         let entry = Entry {
             line,
             image,
@@ -258,6 +236,19 @@ impl Writer {
                 }
                 self.log(Level::Error, number, &line::one_line(&reason.message));
             }
+        }
+    }
+
+    /// An image that is compared with itself passes, and says nothing.
+    fn note_own_mirror(&mut self, image: Option<&Numbered>) {
+        let own = image.filter(|image| image.image.is_its_own_mirror());
+        if let Some(image) = own.filter(|_| self.task.compares_registries()) {
+            self.own_mirrors += 1;
+            let text = format!(
+                "[{}]: source and destination are the same image; give the mirror's registry with -d",
+                image.image.source_name()
+            );
+            self.log(Level::Warn, Some(image.number), &line::one_line(&text));
         }
     }
 
@@ -358,7 +349,7 @@ impl Writer {
             return;
         } else if images == 0 && !self.may_be_empty {
             "no image in the list; give --allow-empty if that is expected"
-        } else if images > 0 && self.own_mirrors == images && self.task.compares_registries() {
+        } else if images > 0 && self.own_mirrors == images {
             "every line compares an image with itself; give the mirror's registry with -d"
         } else {
             for warning in self.task.closing_warnings() {

@@ -146,7 +146,12 @@ pub fn nearest<'a>(typed: &str, words: impl Iterator<Item = &'a str>) -> Option<
     words
         .filter(|word| bare(word).len() > 1)
         .filter(|word| distance(word) <= (bare(word).len() / 3).clamp(1, 3))
-        .min_by_key(|word| distance(word))
+        // Of equal distances, swapped letters are the likelier mistake: they are all still there.
+        .min_by(|one, other| {
+            let likeness = |word: &str| strsim::jaro(bare(typed), bare(word));
+            let nearer = distance(one).cmp(&distance(other));
+            nearer.then(likeness(other).total_cmp(&likeness(one)))
+        })
 }
 
 #[cfg(test)]

@@ -129,23 +129,19 @@ impl Validator {
             tag: image.source_reference.as_str(),
         };
         let filter = image.platforms.as_ref().unwrap_or(&self.filter);
-        if self.recording.is_none() && image.is_its_own_mirror() {
-            log.warn(format!(
-                "[{}]: source and destination are the same image; give the mirror's registry with -d",
-                image.source_name()
-            ));
-        }
         let (found, read) = self.find_source(image, filter, log)?;
+        if found.images.is_some() {
+            compared.absent = filter.absent(&found.names);
+        }
+        self.found_names
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(found.names.clone());
         compared.source = found.images.as_ref().map(|images| images.specs().to_vec());
         let destination = self.destination(image, read, names, log)?;
         let Some(source) = &found.images else {
             return self.compare_whole(image, &found, &destination, names, log);
         };
-        compared.absent = filter.absent(&found.names);
-        self.found_names
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(found.names.clone());
         if self.require_arch && !compared.absent.is_empty() {
             return Err(reasons::architecture_missing(&compared.absent));
         }
