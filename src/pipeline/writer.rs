@@ -50,7 +50,8 @@ pub struct Writer {
     closed: bool,
     /// Places that the current batch gives back.
     freed: Load,
-    /// Images whose source and destination are the same image.
+    /// Images whose source and destination are not the same image.
+    true_mirrors: u64,
     own_mirrors: u64,
     /// How the reader ended; `None`: it has not.
     list_end: Option<ListEnd>,
@@ -92,6 +93,7 @@ impl Writer {
             out: String::new(),
             closed: false,
             freed: Load::default(),
+            true_mirrors: 0,
             own_mirrors: 0,
             list_end: None,
             at_prompt: false,
@@ -241,8 +243,10 @@ impl Writer {
 
     /// An image that is compared with itself passes, and says nothing.
     fn note_own_mirror(&mut self, image: Option<&Numbered>) {
-        let own = image.filter(|image| image.image.is_its_own_mirror());
-        if let Some(image) = own.filter(|_| self.task.compares_registries()) {
+        let Some(image) = image else { return };
+        if !self.task.compares_registries() || !image.image.is_its_own_mirror() {
+            self.true_mirrors += 1;
+        } else {
             self.own_mirrors += 1;
             let text = format!(
                 "[{}]: source and destination are the same image; give the mirror's registry with -d",
@@ -349,7 +353,7 @@ impl Writer {
             return;
         } else if images == 0 && !self.may_be_empty {
             "no image in the list; give --allow-empty if that is expected"
-        } else if images > 0 && self.own_mirrors == images {
+        } else if self.own_mirrors > 0 && self.true_mirrors == 0 {
             "every line compares an image with itself; give the mirror's registry with -d"
         } else {
             for warning in self.task.closing_warnings() {

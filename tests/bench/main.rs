@@ -103,7 +103,8 @@ fn images(count: usize) -> Content {
     content
 }
 
-/// The requests that each of these images needs: two GETs, and two HEADs at the destination.
+/// The requests that each of these images needs: GETs of the list on both sides, and of its
+/// two images at the destination.
 fn needed(content: &Content, count: usize, source: &str, destination: &str) -> Vec<Vec<Asked>> {
     let children: Vec<&str> = content
         .manifests
@@ -118,8 +119,8 @@ fn needed(content: &Content, count: usize, source: &str, destination: &str) -> V
             vec![
                 (source.to_owned(), "GET", manifest("1")),
                 (destination.to_owned(), "GET", manifest("1")),
-                (destination.to_owned(), "HEAD", manifest(pair[0])),
-                (destination.to_owned(), "HEAD", manifest(pair[1])),
+                (destination.to_owned(), "GET", manifest(pair[0])),
+                (destination.to_owned(), "GET", manifest(pair[1])),
             ]
         })
         .collect()
@@ -371,8 +372,8 @@ fn full() {
 /// A million lines: a hundred images of a registry that runs, images of one that is down, comments.
 fn million_lines(server: &FastServer) {
     let (name, mirror) = (server.name(), server.alias());
-    let down = format!("127.0.0.1:{}", registry::free_port());
-    let down_mirror = down.replace("127.0.0.1", "localhost");
+    let port = registry::free_port();
+    let (down, down_mirror) = (format!("127.0.0.1:{port}"), format!("localhost:{port}"));
     let mut list = String::new();
     for number in 0..1_000_000 {
         list += &match number {
