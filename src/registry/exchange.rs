@@ -79,6 +79,8 @@ pub struct Request {
     pub form: Option<Secret>,
     /// How a successful body is read.
     pub body: BodyMode,
+    /// The URL whose server named this one, by a redirect or as its token server: a stranger.
+    pub named_by: Option<Url>,
 }
 
 /// How a successful body is read.
@@ -102,6 +104,7 @@ impl Request {
             authorization: None,
             form: None,
             body,
+            named_by: None,
         }
     }
 

@@ -14,6 +14,7 @@ use super::error::{Diagnostic, Error};
 use super::exchange::{Request, Response};
 use super::probe::{Endpoint, host_wide, probe};
 use super::query::Query;
+use super::redirect::is_confidential;
 use super::retry::Retrier;
 use super::secret::Secret;
 use super::token::{TokenQuery, Tokens};
@@ -176,7 +177,9 @@ impl Host {
             query.accept,
             query.body,
         );
-        request.authorization = self.authorize(&context, &offered)?.header();
+        if is_confidential(&request.url, retrier.is_insecure()) {
+            request.authorization = self.authorize(&context, &offered)?.header();
+        }
         let response = retrier.send(&self.name, request, log)?;
         Ok(Answer {
             response,

@@ -9,6 +9,7 @@
 //! Every oddity of a single registry stands in [`quirks`]. Specification: OCI distribution-spec,
 //! "Pulling manifests" and "Pulling blobs".
 
+mod address;
 mod answer;
 mod authorization;
 mod blobs;

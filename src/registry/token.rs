@@ -181,7 +181,7 @@ impl Tokens {
         let identity = query
             .credential
             .and_then(|credential| credential.identity_token.as_ref());
-        let request = match identity {
+        let mut request = match identity {
             Some(token) => {
                 let known = self
                     .replaced
@@ -193,6 +193,7 @@ impl Tokens {
             }
             None => ask(realm.clone(), key, query.credential),
         };
+        request.named_by = Some(query.base.clone());
         let asked = format!("{} {}", request.method, without_secrets(&request.url));
         let response = retrier.send(query.host, request, log)?;
         let diagnostic = |answer: String| Diagnostic::new(query.host, &asked, answer);

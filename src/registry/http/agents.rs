@@ -17,7 +17,7 @@ use ureq::{Agent, Proxy};
 use url::Url;
 
 use super::forward::ForwardConnector;
-use super::resolver::CachingResolver;
+use super::resolver::{CachingResolver, StrangerGuard};
 use super::tls::TlsConnector;
 use crate::registry::exchange::Clock;
 use crate::registry::failure::Failure;
@@ -98,6 +98,14 @@ impl Agents {
         let agent = self.make(url)?;
         // Another thread may have been quicker: its agent is the one with connections.
         Ok(self.lock().by_origin.entry(origin).or_insert(agent).clone())
+    }
+
+    /// Keeps a host that another has named from being this machine, until it is dropped. What is reached
+    /// by a proxy is the proxy's to judge.
+    pub fn guard(&self, url: &Url, named_by: &Url) -> Option<StrangerGuard> {
+        let host = url.host_str()?;
+        let is_proxied = self.proxies.find(url).is_ok_and(|proxy| proxy.is_some());
+        (named_by.host() != url.host() && !is_proxied).then(|| StrangerGuard::new(host, named_by))
     }
 
     /// Forgets the addresses of a URL's host, and of the proxy to it: they do not take connections.

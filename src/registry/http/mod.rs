@@ -151,6 +151,8 @@ impl Exchange for HttpExchange {
         let begun = Instant::now();
         // The difference says whether the request had a connection of its own.
         let opened = OPENED.get();
+        let named_by = request.named_by.as_ref();
+        let _guard = named_by.and_then(|named_by| self.agents.guard(&request.url, named_by));
         let result = self.run(&agent, request, log);
         let kept = opened == OPENED.get();
         let result = result.map_err(|error| {

@@ -92,6 +92,7 @@ fn classify_failure(failure: &Failure) -> Retry {
         | Failure::NotHttp(_)
         | Failure::TooLarge(_)
         | Failure::Setup(_)
+        | Failure::OwnAddress
         | Failure::Interrupted => Retry::Never,
     }
 }
