@@ -13,6 +13,9 @@ use crate::escape::escape_bytes;
 /// The most characters of a registry's own words that are shown.
 const SHOWN: usize = 200;
 
+/// What stands in the place of a secret that a server repeats.
+const REDACTED: &str = "<redacted>";
+
 /// A final response, and what is known of who sent it.
 pub struct Answer {
     /// The response; a refusal is one, too.
@@ -152,6 +155,9 @@ pub fn words(response: &Response) -> String {
         Err(_) if response.body.first() == Some(&b'<') => xml_words(&response.body),
         Err(_) => String::from_utf8_lossy(&response.body).trim().to_owned(),
     };
+    let words = response.secrets.iter().fold(words, |words, secret| {
+        words.replace(secret.expose(), REDACTED)
+    });
     escape_bytes(words.as_bytes(), SHOWN)
 }
 

@@ -71,8 +71,9 @@ type Fetched = Result<Token, (Instant, Error)>;
 #[derive(Debug, Default)]
 pub struct Tokens {
     kept: Mutex<HashMap<Key, Arc<Flight<Fetched>>>>,
-    /// Identity tokens that a token server has replaced; never written to disk.
-    replaced: Mutex<HashMap<String, Secret>>,
+    /// Identity tokens that a token server has replaced, by realm and whose they were; never written
+    /// to disk.
+    replaced: Mutex<HashMap<(String, Identity), Secret>>,
 }
 
 /// A token that is needed, and who needs it.
@@ -181,14 +182,18 @@ impl Tokens {
         let identity = query
             .credential
             .and_then(|credential| credential.identity_token.as_ref());
+        let whose = key
+            .identity
+            .clone()
+            .map(|identity| (realm.to_string(), identity));
         let mut request = match identity {
             Some(token) => {
-                let known = self
-                    .replaced
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .get(realm.as_str())
+                let replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+                let known = whose
+                    .as_ref()
+                    .and_then(|whose| replaced.get(whose))
                     .cloned();
+                drop(replaced);
                 exchange(realm.clone(), key, &known.unwrap_or_else(|| token.clone()))
             }
             None => ask(realm.clone(), key, query.credential),
@@ -225,11 +230,11 @@ impl Tokens {
                 "the token server's answer has no token".to_owned(),
             ))
         })?;
-        if let Some(replaced) = replaced.filter(|_| identity.is_some()) {
+        if let (Some(replaced), Some(_), Some(whose)) = (replaced, identity, whose) {
             self.replaced
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .insert(realm.to_string(), replaced);
+                .insert(whose, replaced);
         }
         Ok(token)
     }

@@ -112,6 +112,7 @@ impl HttpExchange {
             headers: parts.headers,
             body,
             hashed,
+            secrets: Vec::new(),
             url: request.url.clone(),
         })
     }

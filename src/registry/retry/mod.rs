@@ -162,7 +162,12 @@ impl Retrier {
                 Err(cause) => return Err(attempts.refused(host, line, &cause)),
             };
             let begun = self.clock.now();
-            let result = exchange();
+            let mut result = exchange();
+            if let Ok(response) = &mut result
+                && !response.status.is_success()
+            {
+                response.secrets = request.secrets();
+            }
             attempts.sent += 1;
             let retry = classify(&result);
             let was_trial = trial.is_some();

@@ -220,3 +220,24 @@ fn what_is_hidden_is_asked_for_once_more_with_the_credentials() {
     let (client, _) = over(&script, None);
     assert!(matches!(read(&client), Err(Error::Missing(_))));
 }
+
+#[test]
+fn a_secret_that_a_server_repeats_is_not_printed() {
+    for body in [
+        "you sent Basic bWU6c2VjcmV0",
+        "wrong password: secret",
+        r#"{"errors":[{"code":"UNAUTHORIZED","message":"got bWU6c2VjcmV0"}]}"#,
+    ] {
+        for status in [401, 403, 500] {
+            let script = Scripted::answering(move |request| match request.url.path() {
+                "/v2/" => challenged(CHALLENGE),
+                _ => reply(status, body),
+            });
+            let (client, _) = over(&script, Some(("me", "secret")));
+            let error = read(&client).expect_err("refused").to_string();
+            assert!(error.contains("<redacted>"), "{error}");
+            assert!(!error.contains("bWU6c2VjcmV0"), "{error}");
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+}
