@@ -18,6 +18,9 @@ use crate::interrupt::Interrupt;
 use crate::manifest::{Algorithm, Digest};
 use crate::report::Logger;
 
+/// The most bytes of a blob whose size is unknown.
+pub const UNKNOWN_SIZE_LIMIT: u64 = 64 * 1024 * 1024 * 1024;
+
 /// A secret of fewer bytes is not looked for in responses.
 const SHORTEST_SECRET: usize = 4;
 
@@ -93,8 +96,9 @@ pub struct Request {
 pub enum BodyMode {
     /// It is kept; at most so many bytes.
     Keep(u64),
-    /// Only its length and its hash are kept; reading ends beyond so many bytes.
-    Hash(Algorithm, u64),
+    /// Only its length and its hash are kept; reading ends beyond so many bytes, or, where the size is
+    /// unknown, fails beyond [`UNKNOWN_SIZE_LIMIT`].
+    Hash(Algorithm, Option<u64>),
     /// Only its first byte is requested, for the total length that comes with it.
     FirstByte,
 }

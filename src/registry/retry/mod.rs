@@ -62,6 +62,8 @@ pub struct RetrySettings {
     pub retries: u32,
     /// How long requests wait for a host that is down, in total for each host.
     pub patience: Duration,
+    /// The longest time of one request without progress.
+    pub timeout: Duration,
     /// Redirects and token servers may be plain HTTP.
     pub insecure: bool,
 }
@@ -92,6 +94,11 @@ impl Retrier {
     /// Whether plain HTTP is allowed to every host.
     pub fn is_insecure(&self) -> bool {
         self.settings.insecure
+    }
+
+    /// The longest time of one request without progress.
+    pub fn timeout(&self) -> Duration {
+        self.settings.timeout
     }
 
     /// The clock of all deadlines.
@@ -207,7 +214,10 @@ impl Retrier {
                     attempts.broken += 1;
                     BROKEN_PAUSE
                 }
-                _ if attempts.retries < self.settings.retries => {
+                _ if attempts.retries < self.settings.retries
+                    && (retry != Retry::Slow || attempts.slow == 0) =>
+                {
+                    attempts.slow += u32::from(retry == Retry::Slow);
                     attempts.retries += 1;
                     Self::pause(attempts.retries - 1)
                 }

@@ -17,6 +17,7 @@ fn with_clock(script: &Scripted, clock: &Arc<FakeClock>, retries: u32) -> Retrie
     let settings = RetrySettings {
         retries,
         patience: PATIENCE,
+        timeout: Duration::from_secs(30),
         insecure: false,
     };
     Retrier::new(Box::new(script.clone()), clock.clone(), settings)
@@ -73,6 +74,21 @@ fn a_final_response_or_failure_is_not_repeated() {
         Err("reg.io: GET /v2/a: the server does not speak TLS on this port; for plain HTTP use --tls-verify=false".to_owned())
     );
     script.finish();
+}
+
+#[test]
+fn a_time_out_is_worth_one_retry() {
+    let slow = || Err(Failure::Timeout("no answer in time".to_owned()));
+    let script = Scripted::answering(move |request| match request.url.path() {
+        "/v2/a" => slow(),
+        _ => reply(200, ""),
+    });
+    let (retrier, _) = over(&script, RETRIES);
+    assert_eq!(
+        send(&retrier, A),
+        Err("reg.io: GET /v2/a: no answer in time (2 attempts)".to_owned())
+    );
+    assert_eq!(script.count(A), 2);
 }
 
 #[test]
