@@ -143,7 +143,8 @@ pub fn host_wide(response: &Response) -> Vec<Challenge> {
     challenges
 }
 
-fn request(base: &Url) -> Request {
+/// The probe's request to this base URL.
+pub fn request(base: &Url) -> Request {
     let mut url = base.clone();
     url.set_path("/v2/");
     Request::new(Method::GET, url, &[], BodyMode::Keep(LIMIT))

@@ -305,8 +305,14 @@ impl Retrier {
             }
         };
         if is_down {
-            log.debug(|| format!("{}: the host is down: {cause}", authority(&request.url)));
-            state.brake.close(self.clock.now(), cause);
+            let (now, patience) = (self.clock.now(), self.settings.patience);
+            if let Some(left) = state.brake.close(now, cause, patience) {
+                let host = authority(&request.url);
+                log.warn(format!(
+                    "{host}: not responding ({cause}); its images wait for it, up to {} s",
+                    left.as_secs()
+                ));
+            }
         }
         is_down
     }

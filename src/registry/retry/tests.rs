@@ -224,6 +224,11 @@ fn an_outage_beyond_the_patience_fails_the_rest_at_once() {
 
 #[test]
 fn a_host_that_never_answers_costs_its_retries_and_a_little_patience() {
+    let script = Scripted::answering(|_| refused());
+    let (retrier, clock) = over(&script, 0);
+    let expected = "reg.io: GET /v2/a: connection refused".to_owned();
+    assert_eq!(send(&retrier, A), Err(expected));
+    assert_eq!(clock.passed(), Duration::ZERO, "without retries at once");
     for failure in [refused, || reply(503, "")] {
         let script = Scripted::answering(move |_| failure());
         let (retrier, clock) = over(&script, RETRIES);
@@ -239,17 +244,6 @@ fn a_host_that_never_answers_costs_its_retries_and_a_little_patience() {
         let sent = script.lines().len();
         assert!(sent < 20, "{sent}");
     }
-}
-
-#[test]
-fn without_retries_a_host_that_never_answers_fails_at_once() {
-    let script = Scripted::answering(|_| refused());
-    let (retrier, clock) = over(&script, 0);
-    assert_eq!(
-        send(&retrier, A),
-        Err("reg.io: GET /v2/a: connection refused".to_owned())
-    );
-    assert_eq!(clock.passed(), Duration::ZERO);
 }
 
 #[test]
