@@ -48,6 +48,10 @@ const TEMPORARY_LOOKUP: [&str; 2] = ["Temporary failure", "Try again"];
 /// What the standard library writes before the words of the C library (Rust 1.95).
 const LOOKUP_PREFIX: &str = "failed to lookup address information: ";
 
+/// A credential helper that knows no password for a registry; its exit status says the same of every
+/// error. docker-credential-helpers, `credentials/error.go` (594c023, 2026-08).
+pub const NOT_IN_KEYCHAIN: &[u8] = b"credentials not found in native keychain";
+
 /// Metadata services of clouds outside the link-local network 169.254.0.0/16, where most are.
 /// Alibaba Cloud ECS: 100.100.100.200; Azure's platform: 168.63.129.16; Amazon EC2 over IPv6:
 /// `fd00:ec2::254` (each from its documentation of instance metadata).
