@@ -502,6 +502,73 @@ fn an_answer_that_never_ends_is_given_up() {
 }
 
 #[test]
+fn every_kind_of_slowness_has_an_end() {
+    let list = usual().find("team/x", "1").unwrap().bytes.clone();
+    let slow = |how: How| {
+        Reply::new(200)
+            .header("content-type", LIST)
+            .body(list.clone())
+            .how(how)
+    };
+    // Also with retries: a manifest may cost two time-outs in all.
+    for (reply, cause) in [
+        (
+            slow(How::Drip(Duration::from_millis(20))),
+            "the answer did not end in time (2 attempts)",
+        ),
+        (slow(How::Stall), "no answer in time (2 attempts)"),
+    ] {
+        let server = with_manifest(reply);
+        let begun = Instant::now();
+        not_validated(
+            &against(&server.name(), "--timeout 500ms --retries 4"),
+            cause,
+        );
+        assert!(
+            begun.elapsed() < Duration::from_secs(5),
+            "{:?}",
+            begun.elapsed()
+        );
+    }
+}
+
+#[test]
+fn a_proxy_that_trickles_is_given_up() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = listener.local_addr().unwrap();
+    // Ends with the test program.
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                use std::io::Write as _;
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nx: ");
+                while stream.write_all(b"x").is_ok() {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+            });
+        }
+    });
+    let source = Server::of(usual());
+    let dir = Dir::new();
+    let begun = Instant::now();
+    let run = dir
+        .validate()
+        .args(&format!(
+            "-s {} -d registry.test --retries 0 --timeout 1s",
+            source.name()
+        ))
+        .env("HTTPS_PROXY", format!("http://{proxy}"))
+        .stdin("team/x team/x 1\n")
+        .run();
+    not_validated(&run, "registry.test: GET /v2/: no connection in time");
+    assert!(
+        begun.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+#[test]
 fn connections_are_kept_for_all_jobs() {
     let mut content = Content::default();
     let mut list = String::new();

@@ -103,7 +103,7 @@ fn nexus_with_a_plain_http_realm_is_refused_with_a_reason() {
         )
     });
     let run = internet.run("nexus.test/a/x mirror.test/a/x 1\n");
-    run.code(3).has("the registry names the token server http://nexus.test/v2/token: HTTPS is not left for plain HTTP").has("external URL");
+    run.code(3).has("the registry names the token server http://nexus.test/v2/token: refusing to downgrade from HTTPS to HTTP").has("external URL");
 }
 
 #[test]
@@ -111,15 +111,15 @@ fn a_realm_may_not_point_to_this_machine_or_carry_a_password() {
     for (realm, reason) in [
         (
             "https://169.254.169.254/token",
-            "an outside host may not point to this machine",
+            "refusing a redirect from a public host to this machine",
         ),
         (
             "https://localhost/token",
-            "an outside host may not point to this machine",
+            "refusing a redirect from a public host to this machine",
         ),
         (
             "https://user:hunter2@reg.test/token",
-            "a user name in a URL is not followed",
+            "refusing a URL with credentials",
         ),
         ("file:///etc/passwd", "only http and https"),
     ] {

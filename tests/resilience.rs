@@ -107,7 +107,9 @@ fn a_registry_that_is_down_for_a_while_costs_no_verdict() {
         );
         let run = dir.validate().args(&flags).stdin(list).run();
         run.code(1)
-            .has("200 images: 160 passed, 40 failed, 0 not validated");
+            .has("200 images: 160 passed, 40 failed, 0 not validated")
+            .has("[WARN] ")
+            .has("; its images wait for it, up to 120 s");
         assert_eq!(dir.read("mirror-validate-failed.txt"), failed);
         let refused = destination.requests().len() - 100;
         assert!(refused < 900, "it is left alone meanwhile: {refused}");

@@ -5,6 +5,7 @@ use ureq::http::Method;
 
 use super::error::{Diagnostic, Error};
 use super::exchange::{BodyMode, Response};
+use super::pull_limit;
 use super::query::Query;
 use super::quirks;
 use super::redirect::without_secrets;
@@ -12,6 +13,9 @@ use crate::escape::escape_bytes;
 
 /// The most characters of a registry's own words that are shown.
 const SHOWN: usize = 200;
+
+/// What stands in the place of a secret that a server repeats.
+const REDACTED: &str = "<redacted>";
 
 /// A final response, and what is known of who sent it.
 pub struct Answer {
@@ -81,7 +85,7 @@ impl Answer {
                 _ => diagnostic().hint(hint),
             })),
             429 if quirks::is_pull_limit(&response, &words(&response)) => Err(Error::Unreachable(
-                pull_limit_reached(query, &pull_limit(&response)),
+                pull_limit::diagnostic(query, &pull_limit::cause(&response)),
             )),
             _ if !from_registry => {
                 let from = without_secrets(&response.url);
@@ -93,26 +97,6 @@ impl Answer {
             _ => Err(Error::Invalid(diagnostic())),
         }
     }
-}
-
-/// What a registry says of its pull limit.
-pub fn pull_limit(response: &Response) -> String {
-    let left = response
-        .header("ratelimit-remaining")
-        .map(|left| format!(", ratelimit-remaining: {left}"))
-        .unwrap_or_default();
-    escape_bytes(
-        format!("{}{left}", describe(response)).as_bytes(),
-        2 * SHOWN,
-    )
-}
-
-/// The diagnostic of a query that the pull limit does not allow.
-pub fn pull_limit_reached(query: &Query<'_>, cause: &str) -> Diagnostic {
-    let host = &query.repository.registry;
-    query.diagnostic(cause).hint(format!(
-        "the pull limit is used up: log in to {host}, or run again later with the failed list"
-    ))
 }
 
 /// Whether a body is still compressed; gzip has been taken off already.
@@ -152,6 +136,9 @@ pub fn words(response: &Response) -> String {
         Err(_) if response.body.first() == Some(&b'<') => xml_words(&response.body),
         Err(_) => String::from_utf8_lossy(&response.body).trim().to_owned(),
     };
+    let words = response.secrets.iter().fold(words, |words, secret| {
+        words.replace(secret.expose(), REDACTED)
+    });
     escape_bytes(words.as_bytes(), SHOWN)
 }
 

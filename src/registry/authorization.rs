@@ -1,12 +1,26 @@
 //! How a request is authorized, and when another authorization is worth a try.
 
+use url::Url;
+
 use super::answer::words;
-use super::challenge::{Bearer, Challenge};
+use super::challenge::{self, Bearer, Challenge};
 use super::credentials::Credential;
 use super::exchange::Response;
 use super::quirks;
+use super::retry::Retrier;
 use super::secret::Secret;
 use super::token::basic;
+use crate::log::Log;
+
+/// All that an authorization depends on.
+pub struct AuthContext<'a> {
+    pub retrier: &'a Retrier,
+    pub base: &'a Url,
+    /// The scope of the query; empty where only the challenge knows it.
+    pub scope: &'a str,
+    pub credential: Option<&'a Credential>,
+    pub log: &'a Log,
+}
 
 /// How a request is authorized.
 #[derive(Clone)]
@@ -72,6 +86,13 @@ impl Tried {
         self.hidden = true;
         Some(basic)
     }
+}
+
+/// Whether a refusal may mean that user and password are wrong, and not that a token is wanted.
+pub fn refuses_password(response: &Response) -> bool {
+    let offered = challenge::parse(&response.header_lines("www-authenticate"));
+    response.status.as_u16() == 401
+        && (first_bearer(&offered).is_none() || offered.contains(&Challenge::Basic))
 }
 
 /// The first challenge for a token.

@@ -71,7 +71,7 @@ impl Client {
         expected: Option<u64>,
         log: &Log,
     ) -> Result<(Digest, u64), Error> {
-        let body = BodyMode::Hash(digest.algorithm(), expected.unwrap_or(u64::MAX));
+        let body = BodyMode::Hash(digest.algorithm(), expected);
         let query = Query::blob(Method::GET, repository, digest, body);
         let response = self.ask(side, &query, log)?;
         let length_told = told_length(&response).is_some();

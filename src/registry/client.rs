@@ -52,7 +52,7 @@ type HostKey = (String, Option<Side>);
 
 /// Reads registries; shared by all threads.
 pub struct Client {
-    retrier: Retrier,
+    pub(super) retrier: Retrier,
     credentials: Arc<Credentials>,
     hosts: Mutex<HashMap<HostKey, Arc<Host>>>,
 }
@@ -76,6 +76,7 @@ impl Client {
         let retry = RetrySettings {
             retries: settings.retries,
             patience: settings.patience,
+            timeout: settings.timeout,
             insecure: !settings.tls_verify,
         };
         let exchange = Box::new(HttpExchange::new(agents, interrupt));

@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use ureq::http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
@@ -15,6 +17,12 @@ use super::secret::Secret;
 use crate::log::Log;
 use crate::manifest::{Algorithm, Digest};
 use crate::sync::Interrupt;
+
+/// The most bytes of a blob whose size is unknown.
+pub const UNKNOWN_SIZE_LIMIT: u64 = 64 * 1024 * 1024 * 1024;
+
+/// A secret of fewer bytes is not looked for in responses.
+const SHORTEST_SECRET: usize = 4;
 
 /// Sends requests, each once. Redirects, retries and authorization belong to the callers.
 pub trait Exchange: Send + Sync {
@@ -79,6 +87,8 @@ pub struct Request {
     pub form: Option<Secret>,
     /// How a successful body is read.
     pub body: BodyMode,
+    /// The URL whose server named this one, by a redirect or as its token server: a stranger.
+    pub named_by: Option<Url>,
 }
 
 /// How a successful body is read.
@@ -86,8 +96,9 @@ pub struct Request {
 pub enum BodyMode {
     /// It is kept; at most so many bytes.
     Keep(u64),
-    /// Only its length and its hash are kept; reading ends beyond so many bytes.
-    Hash(Algorithm, u64),
+    /// Only its length and its hash are kept; reading ends beyond so many bytes, or, where the size is
+    /// unknown, fails beyond [`UNKNOWN_SIZE_LIMIT`].
+    Hash(Algorithm, Option<u64>),
     /// Only its first byte is requested, for the total length that comes with it.
     FirstByte,
 }
@@ -102,7 +113,35 @@ impl Request {
             authorization: None,
             form: None,
             body,
+            named_by: None,
         }
+    }
+
+    /// What the server must not be quoted with: the secrets that were sent, in the forms in which a
+    /// server would repeat them.
+    pub fn secrets(&self) -> Vec<Secret> {
+        let mut texts = Vec::new();
+        if let Some(header) = &self.authorization {
+            let value = header.expose();
+            let value = value.split_once(' ').map_or(value, |(_, value)| value);
+            texts.push(value.to_owned());
+            // Of user and password.
+            let decoded = BASE64_STANDARD.decode(value).unwrap_or_default();
+            let decoded = String::from_utf8(decoded).unwrap_or_default();
+            texts.extend(
+                decoded
+                    .split_once(':')
+                    .map(|(_, password)| password.to_owned()),
+            );
+        }
+        if let Some(form) = &self.form {
+            let pairs = url::form_urlencoded::parse(form.expose().as_bytes());
+            let tokens = pairs.filter(|(name, _)| name == "refresh_token");
+            texts.extend(tokens.map(|(_, token)| token.into_owned()));
+        }
+        // Of a shorter text nothing can be found out, but every word could have it in it.
+        texts.retain(|text| text.len() >= SHORTEST_SECRET);
+        texts.into_iter().map(Secret::new).collect()
     }
 
     /// Method and path, for messages; a query may be a signature and is left out.
@@ -122,6 +161,8 @@ pub struct Response {
     pub body: Vec<u8>,
     /// Of a body that was not kept: its digest and its length in bytes.
     pub hashed: Option<(Digest, u64)>,
+    /// What must not be shown of the body: [`Request::secrets`].
+    pub secrets: Vec<Secret>,
     /// The URL that this is the response of, after redirects.
     pub url: Url,
 }
@@ -175,6 +216,7 @@ impl Response {
             headers: map,
             body: body.into(),
             hashed: None,
+            secrets: Vec::new(),
             url: Url::parse("https://reg.io/v2/x").expect("a URL"),
         }
     }

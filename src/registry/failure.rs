@@ -1,5 +1,6 @@
 //! Why an HTTP exchange gave no response.
 
+use super::address::REFUSED_ADDRESS;
 use super::error::{Diagnostic, Error};
 
 /// A name that has no address, or none now.
@@ -38,6 +39,8 @@ pub enum Failure {
     NotHttp(String),
     /// This program's own settings do not allow the exchange.
     Setup(String),
+    /// A stranger named a host whose address is this machine's.
+    OwnAddress,
     /// The body is longer than what was requested can be; the limit in bytes.
     TooLarge(u64),
     /// The run was interrupted.
@@ -60,6 +63,7 @@ impl Failure {
             Self::TooLarge(limit) => {
                 format!("the answer is larger than {} MiB", limit / (1024 * 1024))
             }
+            Self::OwnAddress => REFUSED_ADDRESS.to_owned(),
             Self::Interrupted => "interrupted".to_owned(),
         }
     }
@@ -79,7 +83,7 @@ impl Failure {
             Self::Lookup(_) => Error::Unreachable(
                 diagnostic.hint("check the registry's name and this host's DNS"),
             ),
-            Self::NotHttp(_) | Self::TooLarge(_) => Error::Invalid(diagnostic),
+            Self::NotHttp(_) | Self::TooLarge(_) | Self::OwnAddress => Error::Invalid(diagnostic),
             Self::Setup(_) => {
                 Error::Unreachable(diagnostic.hint("correct this host's configuration"))
             }

@@ -1,23 +1,24 @@
 //! One registry, as the user names it: its endpoint, and the rounds of authorization that a query
 //! takes.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use url::Url;
-
-use super::answer::{Answer, pull_limit, pull_limit_reached, words};
-use super::authorization::{Authorization, Tried, first_bearer};
+use super::answer::Answer;
+use super::authorization::{AuthContext, Authorization, Tried, first_bearer, refuses_password};
 use super::challenge::{self, Bearer, Challenge};
-use super::credentials::{Credential, Credentials, Identity};
+use super::credentials::{Credential, Credentials};
 use super::error::{Diagnostic, Error};
 use super::exchange::{Request, Response};
-use super::probe::{Endpoint, host_wide, probe};
+use super::login::{self, Logins};
+use super::probe::{self, Endpoint, host_wide, probe};
+use super::pull_limit::PullLimit;
 use super::query::Query;
+use super::redirect::{authority, is_confidential};
 use super::retry::Retrier;
 use super::secret::Secret;
 use super::token::{TokenQuery, Tokens};
-use super::{NEGATIVE_MEMORY, Side, quirks};
+use super::{NEGATIVE_MEMORY, Side};
 use crate::log::Log;
 use crate::reference::Repository;
 use crate::sync::Flight;
@@ -34,26 +35,8 @@ pub struct Host {
     /// The authentication that it wanted on a query, where the probe was open.
     learned: Mutex<Vec<Challenge>>,
     tokens: Tokens,
-    /// The last query that its pull limit did not allow.
-    pull_limit: Mutex<Option<PullLimit>>,
-}
-
-/// A pull limit that is used up.
-struct PullLimit {
-    at: Instant,
-    /// Whose limit: [`Credential::identity`].
-    identity: Option<Identity>,
-    cause: String,
-}
-
-/// All that an authorization depends on.
-struct AuthContext<'a> {
-    retrier: &'a Retrier,
-    base: &'a Url,
-    /// The scope of the query; empty where only the challenge knows it.
-    scope: &'a str,
-    credential: Option<&'a Credential>,
-    log: &'a Log,
+    pull_limit: PullLimit,
+    logins: Logins,
 }
 
 impl Host {
@@ -66,7 +49,8 @@ impl Host {
             probed: Flight::new(),
             learned: Mutex::default(),
             tokens: Tokens::default(),
-            pull_limit: Mutex::default(),
+            pull_limit: PullLimit::default(),
+            logins: Logins::default(),
         }
     }
 
@@ -78,8 +62,9 @@ impl Host {
         let endpoint = self.endpoint(retrier, log)?;
         let credential = self.credential(query.repository, retrier, log)?;
         let credential = credential.as_deref();
-        if let Some(cause) = self.pull_limit(query, retrier.clock().now(), credential) {
-            return Err(Error::Unreachable(pull_limit_reached(query, &cause)));
+        let now = retrier.clock().now();
+        if let Some(diagnostic) = self.pull_limit.refuses(query, credential, now) {
+            return Err(Error::Unreachable(diagnostic));
         }
         let scope = format!("repository:{}:pull", query.repository.registry_path());
         let context = AuthContext {
@@ -107,7 +92,8 @@ impl Host {
         let mut tried = Tried::default();
         loop {
             request.authorization = authorization.header();
-            let response = retrier.send(&self.name, request.clone(), log)?;
+            let is_open = endpoint.challenges.is_empty();
+            let response = self.send(&context, query, &request, &authorization, is_open)?;
             let from_registry = response.url.origin() == endpoint.base.origin();
             if from_registry {
                 let other = match response.status.as_u16() {
@@ -123,18 +109,13 @@ impl Host {
                 // It hides what is private instead of asking for a password.
                 self.learn(vec![Challenge::Basic]);
             }
-            if query.is_pull() && quirks::is_pull_limit(&response, &words(&response)) {
-                *self.lock_pull_limit() = Some(PullLimit {
-                    at: retrier.clock().now(),
-                    identity: credential.map(Credential::identity),
-                    cause: pull_limit(&response),
-                });
-            }
+            let now = retrier.clock().now();
+            self.pull_limit.learn(query, &response, credential, now);
             return Ok(Answer {
                 response,
                 from_registry,
                 logged_out: !offered.is_empty() && matches!(authorization, Authorization::None),
-                hint: self.hint(credential),
+                hint: login::hint(&self.name, credential),
                 doubt: endpoint.doubt.clone(),
             });
         }
@@ -176,14 +157,60 @@ impl Host {
             query.accept,
             query.body,
         );
-        request.authorization = self.authorize(&context, &offered)?.header();
-        let response = retrier.send(&self.name, request, log)?;
+        let mut authorization = Authorization::None;
+        if is_confidential(&request.url, retrier.is_insecure()) {
+            authorization = self.authorize(&context, &offered)?;
+        }
+        request.authorization = authorization.header();
+        let response = self.send(&context, query, &request, &authorization, true)?;
         Ok(Answer {
             response,
             from_registry: true,
             logged_out: false,
-            hint: self.hint(credential),
+            hint: login::hint(&self.name, credential),
             doubt: None,
+        })
+    }
+
+    /// Sends a request; one with a password only if that was not refused before. `is_open`: the base URL
+    /// answers without a login, so it says nothing of one.
+    fn send(
+        &self,
+        context: &AuthContext<'_>,
+        query: &Query<'_>,
+        request: &Request,
+        authorization: &Authorization,
+        is_open: bool,
+    ) -> Result<Response, Error> {
+        let (retrier, log) = (context.retrier, context.log);
+        let send = || retrier.send(&self.name, request.clone(), log);
+        let credential = match (authorization, context.credential) {
+            (Authorization::Header(_), Some(credential)) if !credential.is_token() => credential,
+            _ => return send(),
+        };
+        let is_refusal = |response: &Response| {
+            response.url.origin() == context.base.origin() && refuses_password(response)
+        };
+        let confirm = || {
+            if is_open {
+                return Ok(None);
+            }
+            let mut base = probe::request(context.base);
+            base.authorization = authorization.header();
+            let response = retrier.send(&self.name, base, log)?;
+            Ok(match response.status.as_u16() {
+                200 => Some(true),
+                _ if is_refusal(&response) => Some(false),
+                _ => None,
+            })
+        };
+        let host = authority(&request.url);
+        let response = self
+            .logins
+            .send(&host, credential, send, is_refusal, confirm)?;
+        response.ok_or_else(|| {
+            let cause = login::skipped(&self.name, credential);
+            Error::Denied(query.diagnostic(cause).hint(login::HINT))
         })
     }
 
@@ -311,6 +338,7 @@ impl Host {
             bearer,
             scope: context.scope,
             credential: context.credential,
+            logins: &self.logins,
         }
     }
 
@@ -340,19 +368,6 @@ impl Host {
             })
     }
 
-    fn hint(&self, credential: Option<&Credential>) -> String {
-        match credential {
-            Some(credential) => format!(
-                "the credentials from {} were refused or may not read this repository: log in again, or remove them if the image is public",
-                credential.origin
-            ),
-            None => format!(
-                "the repository is private or does not exist, and there are no credentials for {0}: log in to {0}",
-                self.name
-            ),
-        }
-    }
-
     fn endpoint(&self, retrier: &Retrier, log: &Log) -> Result<Arc<Endpoint>, Error> {
         let now = retrier.clock().now();
         let keep = |(at, result): &Probed| {
@@ -371,27 +386,5 @@ impl Host {
                 Err(error) => Ok((now, Err(error))),
             })?;
         endpoint
-    }
-
-    /// What the registry said of this credential's pull limit, a short while ago.
-    fn pull_limit(
-        &self,
-        query: &Query<'_>,
-        now: Instant,
-        credential: Option<&Credential>,
-    ) -> Option<String> {
-        let limit = self.lock_pull_limit();
-        let limit = limit.as_ref().filter(|limit| {
-            query.is_pull()
-                && now.saturating_duration_since(limit.at) < NEGATIVE_MEMORY
-                && limit.identity == credential.map(Credential::identity)
-        });
-        limit.map(|limit| limit.cause.clone())
-    }
-
-    fn lock_pull_limit(&self) -> MutexGuard<'_, Option<PullLimit>> {
-        self.pull_limit
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -9,6 +9,7 @@
 //! Every oddity of a single registry stands in [`quirks`]. Specification: OCI distribution-spec,
 //! "Pulling manifests" and "Pulling blobs".
 
+mod address;
 mod answer;
 mod authorization;
 mod blobs;
@@ -20,8 +21,10 @@ mod exchange;
 mod failure;
 mod host;
 mod http;
+mod login;
 mod probe;
 mod proxy;
+mod pull_limit;
 mod query;
 mod quirks;
 mod redirect;

@@ -6,11 +6,10 @@
 //!
 //! Specification: OCI distribution-spec, "Determining Support".
 
-use std::net::IpAddr;
-
 use ureq::http::Method;
-use url::{Host, Url};
+use url::Url;
 
+use super::address;
 use super::answer::describe;
 use super::challenge::{self, Challenge};
 use super::error::{Diagnostic, Error};
@@ -57,7 +56,7 @@ pub fn probe(name: &str, retrier: &Retrier, log: &Log) -> Result<Endpoint, Error
     };
     let (secure, plain) = (url("https")?, url("http")?);
     let insecure = retrier.is_insecure();
-    let may_be_plain = insecure || is_loopback(&plain);
+    let may_be_plain = insecure || address::is_loopback(&plain);
     let mut base = secure.clone();
     let first = retrier.repeat(name, &request(&secure), log, || {
         base = secure.clone();
@@ -144,7 +143,8 @@ pub fn host_wide(response: &Response) -> Vec<Challenge> {
     challenges
 }
 
-fn request(base: &Url) -> Request {
+/// The probe's request to this base URL.
+pub fn request(base: &Url) -> Request {
     let mut url = base.clone();
     url.set_path("/v2/");
     Request::new(Method::GET, url, &[], BodyMode::Keep(LIMIT))
@@ -162,18 +162,10 @@ fn allows_plain(failure: &Failure, insecure: bool) -> bool {
         | Failure::NotTls
         | Failure::NotHttp(_) => true,
         Failure::Tls(_) => insecure,
-        Failure::Lookup(_) | Failure::TooLarge(_) | Failure::Setup(_) | Failure::Interrupted => {
-            false
-        }
-    }
-}
-
-/// Hosts whose traffic does not leave this machine.
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(ip)) => IpAddr::V4(ip).is_loopback(),
-        Some(Host::Ipv6(ip)) => IpAddr::V6(ip).is_loopback(),
-        None => false,
+        Failure::Lookup(_)
+        | Failure::TooLarge(_)
+        | Failure::Setup(_)
+        | Failure::OwnAddress
+        | Failure::Interrupted => false,
     }
 }

@@ -1,6 +1,8 @@
 //! What single registries, stores and libraries do that no specification says: every string by which
 //! this program recognizes one of them, with where and when it was seen.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use super::exchange::Response;
 
 /// The host that serves the images of `docker.io`.
@@ -13,8 +15,8 @@ pub const DOCKER_HUB_API: &str = "registry-1.docker.io";
 const PULL_LIMIT: &str = "pull rate limit";
 
 /// An object that a store does not have, as opposed to a bucket or an account.
-/// Amazon S3 and its copies, 404: `<Code>NoSuchKey</Code>` (S3 API, "Error responses", 2026);
-/// Azure Blob Storage, 404: `<Code>BlobNotFound</Code>` (Azure, "Blob service error codes", 2026).
+/// Amazon S3 and its copies, 404: `<Code>NoSuchKey</Code>` (S3 API, "Error responses");
+/// Azure Blob Storage, 404: `<Code>BlobNotFound</Code>` (Azure, "Blob service error codes").
 const MISSING_OBJECT: [&str; 2] = ["NoSuchKey", "BlobNotFound"];
 
 /// A manifest that is there, in a type that the Accept header does not name.
@@ -45,6 +47,19 @@ const TEMPORARY_LOOKUP: [&str; 2] = ["Temporary failure", "Try again"];
 
 /// What the standard library writes before the words of the C library (Rust 1.95).
 const LOOKUP_PREFIX: &str = "failed to lookup address information: ";
+
+/// A credential helper that knows no password for a registry; its exit status says the same of every
+/// error. docker-credential-helpers, `credentials/error.go` (594c023, 2026-08).
+pub const NOT_IN_KEYCHAIN: &[u8] = b"credentials not found in native keychain";
+
+/// Metadata services of clouds outside the link-local network 169.254.0.0/16, where most are.
+/// Alibaba Cloud ECS: 100.100.100.200; Azure's platform: 168.63.129.16; Amazon EC2 over IPv6:
+/// `fd00:ec2::254` (each from its documentation of instance metadata).
+pub const METADATA_V4: [Ipv4Addr; 2] = [
+    Ipv4Addr::new(100, 100, 100, 200),
+    Ipv4Addr::new(168, 63, 129, 16),
+];
+pub const METADATA_V6: [Ipv6Addr; 1] = [Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)];
 
 /// Whether a host is out of pulls for hours, so that no retry helps.
 pub fn is_pull_limit(response: &Response, words: &str) -> bool {

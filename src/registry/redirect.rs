@@ -1,14 +1,13 @@
 //! Redirects, followed by hand.
 //!
 //! Registries redirect blobs, and some manifests, to other hosts. No Authorization header crosses
-//! an origin (scheme, host and port; OCI distribution-spec, "API"), HTTPS is not left, and no
-//! outside host can point this program at the machine that it runs on.
-
-use std::net::IpAddr;
+//! an origin (scheme, host and port; OCI distribution-spec, "API"), nothing goes to another machine
+//! in clear text, and no outside host can point this program at the machine that it runs on.
 
 use ureq::http::header;
-use url::{Host, Url};
+use url::Url;
 
+use super::address::{self, REFUSED_ADDRESS};
 use super::error::{Diagnostic, Error};
 use super::exchange::{Request, Response};
 
@@ -78,6 +77,7 @@ impl RedirectChain {
             }
             following.authorization = None;
         }
+        following.named_by = Some(request.url.clone());
         following.url = next;
         Ok(Some(following))
     }
@@ -103,7 +103,7 @@ pub fn authority(url: &Url) -> String {
         .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// Whether a URL that a server named may be asked.
+/// Whether a request may go to a URL that a server named.
 ///
 /// # Errors
 /// Why not, in words.
@@ -112,46 +112,23 @@ pub fn check(from: &Url, to: &Url, insecure: bool) -> Result<(), &'static str> {
         return Err("only http and https are followed");
     }
     if !to.username().is_empty() || to.password().is_some() {
-        return Err("a user name in a URL is not followed");
+        return Err("refusing a URL with credentials");
     }
-    if from.scheme() == "https" && to.scheme() == "http" && !insecure {
-        return Err("HTTPS is not left for plain HTTP");
+    if !is_confidential(to, insecure) {
+        return Err(match from.scheme() {
+            "https" => "refusing to downgrade from HTTPS to HTTP",
+            _ => "refusing plain HTTP to another machine",
+        });
     }
-    if from.host() != to.host() && is_own_machine(to) && !is_private(from) {
-        return Err("an outside host may not point to this machine");
+    if from.host() != to.host() && address::is_own(to) && !address::is_private(from) {
+        return Err(REFUSED_ADDRESS);
     }
     Ok(())
 }
 
-/// Whether a URL leads to this machine or its link (a cloud's metadata service).
-fn is_own_machine(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(ip)) => ip.is_loopback() || ip.is_link_local() || ip.is_unspecified(),
-        Some(Host::Ipv6(ip)) => {
-            ip.is_loopback()
-                || ip.is_unspecified()
-                || ip.is_unicast_link_local()
-                || ip
-                    .to_ipv4_mapped()
-                    .is_some_and(|ip| ip.is_loopback() || ip.is_link_local())
-        }
-        None => true,
-    }
-}
-
-/// Whether a URL's host is written as an address of this machine or of a private network.
-fn is_private(url: &Url) -> bool {
-    let ip = match url.host() {
-        Some(Host::Ipv4(ip)) => IpAddr::V4(ip),
-        Some(Host::Ipv6(ip)) => IpAddr::V6(ip),
-        _ => return is_own_machine(url),
-    };
-    is_own_machine(url)
-        || match ip {
-            IpAddr::V4(ip) => ip.is_private(),
-            IpAddr::V6(ip) => ip.is_unique_local(),
-        }
+/// Whether nobody but the server reads what is sent to a URL, or the user does not mind.
+pub fn is_confidential(url: &Url, insecure: bool) -> bool {
+    url.scheme() == "https" || insecure || address::is_loopback(url)
 }
 
 #[cfg(test)]
@@ -216,6 +193,13 @@ mod tests {
     fn where_not_to_go() {
         for (from, location) in [
             ("https://reg.io/v2/x", "http://reg.io/v2/x"),
+            ("http://127.0.0.1:5000/v2/x", "http://store.io/x"),
+            ("http://localhost:5000/v2/x", "http://10.0.0.1/x"),
+            ("https://reg.io/v2/x", "https://[::ffff:0.0.0.0]/x"),
+            ("https://reg.io/v2/x", "https://[::ffff:127.0.0.1]/x"),
+            ("https://reg.io/v2/x", "https://[fd00:ec2::254]/latest"),
+            ("https://reg.io/v2/x", "https://100.100.100.200/latest"),
+            ("https://reg.io/v2/x", "https://2130706433/x"),
             ("https://reg.io/v2/x", "ftp://reg.io/x"),
             ("https://reg.io/v2/x", "file:///etc/passwd"),
             ("https://reg.io/v2/x", "https://169.254.169.254/latest"),
@@ -231,5 +215,6 @@ mod tests {
         }
         assert!(follow("http://127.0.0.1:5000/v2/x", "http://127.0.0.1:6000/y").is_ok());
         assert!(follow("http://10.0.0.1/v2/x", "http://127.0.0.1:6000/y").is_ok());
+        assert!(follow("http://127.0.0.1:5000/v2/x", "https://store.io/y").is_ok());
     }
 }

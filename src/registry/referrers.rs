@@ -21,6 +21,9 @@ use crate::reference::{DOCKER_HUB, Reference, Repository};
 /// The media type of a list of referrers.
 const ACCEPT: [&str; 1] = [MediaType::OciIndex.as_str()];
 
+/// How many time-outs the pages of one list may take together.
+const PAGES_TIMEOUTS: u32 = 10;
+
 /// The most pages of one list of referrers.
 const MAX_PAGES: usize = 1000;
 
@@ -121,6 +124,8 @@ impl Client {
         let mut found = Vec::new();
         let mut path = format!("{}/referrers/{subject}", repository.registry_path());
         let mut page = 0;
+        let begun = self.retrier.clock().now();
+        let most = PAGES_TIMEOUTS * self.retrier.timeout();
         loop {
             let query = Query {
                 method: Method::GET,
@@ -160,6 +165,12 @@ impl Client {
                 Some(Ok(_)) if page + 1 == MAX_PAGES => {
                     return Err(Error::Invalid(query.diagnostic(format!(
                         "the list of referrers has more than {MAX_PAGES} pages"
+                    ))));
+                }
+                Some(Ok(_)) if self.retrier.clock().now() - begun > most => {
+                    return Err(Error::Unreachable(query.diagnostic(format!(
+                        "the list of referrers did not end within {} s",
+                        most.as_secs()
                     ))));
                 }
                 Some(Ok(next)) => {

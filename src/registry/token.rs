@@ -18,8 +18,9 @@ use super::answer::describe;
 use super::challenge::Bearer;
 use super::credentials::{Credential, Identity};
 use super::error::{Diagnostic, Error};
-use super::exchange::{BodyMode, Request};
-use super::redirect::{self, without_secrets};
+use super::exchange::{BodyMode, Request, Response};
+use super::login::{self, Logins};
+use super::redirect::{self, authority, without_secrets};
 use super::retry::Retrier;
 use super::secret::Secret;
 use crate::log::Log;
@@ -71,8 +72,9 @@ type Fetched = Result<Token, (Instant, Error)>;
 #[derive(Debug, Default)]
 pub struct Tokens {
     kept: Mutex<HashMap<Key, Arc<Flight<Fetched>>>>,
-    /// Identity tokens that a token server has replaced; never written to disk.
-    replaced: Mutex<HashMap<String, Secret>>,
+    /// Identity tokens that a token server has replaced, by realm and whose they were; never written
+    /// to disk.
+    replaced: Mutex<HashMap<(String, Identity), Secret>>,
 }
 
 /// A token that is needed, and who needs it.
@@ -87,6 +89,8 @@ pub struct TokenQuery<'a> {
     pub scope: &'a str,
     /// Who asks; nobody: an anonymous token.
     pub credential: Option<&'a Credential>,
+    /// What hosts have said of credentials.
+    pub logins: &'a Logins,
 }
 
 impl TokenQuery<'_> {
@@ -181,21 +185,59 @@ impl Tokens {
         let identity = query
             .credential
             .and_then(|credential| credential.identity_token.as_ref());
-        let request = match identity {
+        let whose = key
+            .identity
+            .clone()
+            .map(|identity| (realm.to_string(), identity));
+        let mut request = match identity {
             Some(token) => {
-                let known = self
-                    .replaced
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .get(realm.as_str())
+                let replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+                let known = whose
+                    .as_ref()
+                    .and_then(|whose| replaced.get(whose))
                     .cloned();
+                drop(replaced);
                 exchange(realm.clone(), key, &known.unwrap_or_else(|| token.clone()))
             }
             None => ask(realm.clone(), key, query.credential),
         };
+        request.named_by = Some(query.base.clone());
         let asked = format!("{} {}", request.method, without_secrets(&request.url));
-        let response = retrier.send(query.host, request, log)?;
         let diagnostic = |answer: String| Diagnostic::new(query.host, &asked, answer);
+        let response = match query.credential.filter(|_| request.authorization.is_some()) {
+            None => retrier.send(query.host, request, log)?,
+            Some(credential) => {
+                let send = |request: &Request| retrier.send(query.host, request.clone(), log);
+                let is_refusal = |response: &Response| response.status.as_u16() == 401;
+                // A login is a token for nothing, as `docker login` asks for.
+                let confirm = || {
+                    let key = Key {
+                        scopes: Vec::new(),
+                        ..key.clone()
+                    };
+                    let mut login = ask(realm.clone(), &key, Some(credential));
+                    login.named_by.clone_from(&request.named_by);
+                    Ok(match send(&login)?.status.as_u16() {
+                        200 => Some(true),
+                        401 => Some(false),
+                        _ => None,
+                    })
+                };
+                query
+                    .logins
+                    .send(
+                        realm.as_str(),
+                        credential,
+                        || send(&request),
+                        is_refusal,
+                        confirm,
+                    )?
+                    .ok_or_else(|| {
+                        let cause = login::skipped(&authority(&realm), credential);
+                        Error::Denied(diagnostic(cause).hint(login::HINT))
+                    })?
+            }
+        };
         match response.status.as_u16() {
             200 => {}
             400 | 401 | 403 => {
@@ -224,11 +266,11 @@ impl Tokens {
                 "the token server's answer has no token".to_owned(),
             ))
         })?;
-        if let Some(replaced) = replaced.filter(|_| identity.is_some()) {
+        if let (Some(replaced), Some(_), Some(whose)) = (replaced, identity, whose) {
             self.replaced
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .insert(realm.to_string(), replaced);
+                .insert(whose, replaced);
         }
         Ok(token)
     }
@@ -323,54 +365,4 @@ pub fn basic(user: &str, password: &Secret) -> Secret {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn answers_are_read_leniently() {
-        let now = Instant::now();
-        let life = |body: &str| {
-            parse(body.as_bytes(), now).map(|(token, _)| (token.expires - now).as_secs())
-        };
-        assert_eq!(life(r#"{"token":"a"}"#), Some(50));
-        assert_eq!(life(r#"{"access_token":"a","expires_in":300}"#), Some(290));
-        assert_eq!(life(r#"{"token":"a","expires_in":"300"}"#), Some(290));
-        assert_eq!(life(r#"{"token":"a","expires_in":300.5}"#), Some(290));
-        assert_eq!(life(r#"{"token":"a","expires_in":-5}"#), Some(50));
-        assert_eq!(
-            life(r#"{"token":"a","expires_in":1,"issued_at":"yesterday"}"#),
-            Some(50)
-        );
-        for body in [
-            "",
-            "[]",
-            "{}",
-            r#"{"token":""}"#,
-            r#"{"token":7}"#,
-            r#"{"token":"a\nb"}"#,
-        ] {
-            assert!(parse(body.as_bytes(), now).is_none(), "{body}");
-        }
-        let both = parse(br#"{"token":"a","access_token":"b"}"#, now)
-            .expect("a token")
-            .0;
-        assert_eq!(both.header().expose(), "Bearer b");
-    }
-
-    #[test]
-    fn our_scope_stands_first_and_once() {
-        let bearer = Bearer {
-            scopes: vec!["repository:a/b:pull,push".to_owned(), "aws".to_owned()],
-            ..Bearer::default()
-        };
-        let base = Url::parse("https://reg.io/").expect("a URL");
-        let query = TokenQuery {
-            host: "reg.io",
-            base: &base,
-            bearer: &bearer,
-            scope: "repository:a/b:pull",
-            credential: None,
-        };
-        assert_eq!(query.key().scopes, ["repository:a/b:pull", "aws"]);
-    }
-}
+mod tests;

@@ -84,14 +84,16 @@ impl AuthFile {
         })
     }
 
-    /// The helper that knows a registry.
-    pub fn helper(&self, registry: &str) -> Option<String> {
-        let own = self
-            .helpers
-            .iter()
-            .find(|(key, _)| host_of(key) == registry);
-        own.and_then(|(_, helper)| helper.as_str())
-            .filter(|helper| !helper.is_empty())
+    /// The helper for a repository: of the longest path that has one, or the store for all.
+    pub fn helper(&self, repository: &Repository) -> Option<String> {
+        let of_scope = |scope: String| {
+            keys(&self.helpers, &scope)
+                .into_iter()
+                .find_map(|key| self.helpers.get(key)?.as_str())
+                .filter(|helper| !helper.is_empty())
+        };
+        scopes(repository)
+            .find_map(of_scope)
             .map(str::to_owned)
             .or_else(|| self.store.clone())
     }
@@ -101,26 +103,14 @@ impl AuthFile {
     /// # Errors
     /// [`CredentialError`] where that entry cannot be read.
     pub fn find(&self, repository: &Repository) -> Result<Option<Credential>, CredentialError> {
-        let path = repository.registry_path();
-        let mut scope = format!("{}/{path}", repository.registry);
-        loop {
-            // An exact key before one that means the same; then by name, to be the same every time.
-            let mut keys: Vec<&String> = self
-                .auths
-                .keys()
-                .filter(|key| normalized(key) == scope)
-                .collect();
-            keys.sort_by_key(|key| (**key != scope, (*key).clone()));
-            for key in keys {
+        for scope in scopes(repository) {
+            for key in keys(&self.auths, &scope) {
                 if let Some(credential) = self.entry(key)? {
                     return Ok(Some(credential));
                 }
             }
-            match scope.rfind('/') {
-                Some(end) => scope.truncate(end),
-                None => return Ok(None),
-            }
         }
+        Ok(None)
     }
 
     /// What an entry says; one that says nothing (left behind by a credential store) is none.
@@ -204,8 +194,10 @@ fn normalized(key: &str) -> String {
         Some(rest) => rest.split('/').next().unwrap_or_default(),
         None => {
             let name = key.trim_end_matches('/');
+            // `reg.io/v1/` is the registry; `reg.io/a/v1` is a namespace.
             name.strip_suffix("/v1")
                 .or_else(|| name.strip_suffix("/v2"))
+                .filter(|host| !host.contains('/'))
                 .unwrap_or(name)
         }
     };
@@ -219,181 +211,23 @@ fn normalized(key: &str) -> String {
     path.map_or_else(|| host.to_owned(), |path| format!("{host}/{path}"))
 }
 
-fn host_of(key: &str) -> String {
-    normalized(key)
-        .split('/')
-        .next()
-        .unwrap_or_default()
-        .to_owned()
+/// What a key may name for a repository: itself, each path above it, the registry.
+fn scopes(repository: &Repository) -> impl Iterator<Item = String> {
+    let whole = format!("{}/{}", repository.registry, repository.registry_path());
+    std::iter::successors(Some(whole), |scope| {
+        scope.rfind('/').map(|end| scope[..end].to_owned())
+    })
+}
+
+/// The keys of a section that mean this: the exact one first, then by name, to be the same every time.
+fn keys<'a>(section: &'a Map<String, Value>, scope: &str) -> Vec<&'a String> {
+    let mut keys: Vec<&String> = section
+        .keys()
+        .filter(|key| normalized(key) == scope)
+        .collect();
+    keys.sort_by_key(|key| (**key != scope, (*key).clone()));
+    keys
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    fn user(file: &Value, registry: &str, path: &str) -> Option<String> {
-        let file = AuthFile::parse("test", file.to_string().as_bytes(), false).expect("readable");
-        let repository = Repository {
-            registry: registry.to_owned(),
-            path: path.to_owned(),
-        };
-        file.find(&repository)
-            .expect("an entry")
-            .map(|credential| credential.user)
-    }
-
-    fn auth(user: &str) -> Value {
-        json!({"auth": BASE64.encode(format!("{user}:p:w"))})
-    }
-
-    #[test]
-    fn the_longest_path_wins_and_ports_count() {
-        let file = json!({"auths": {
-            "reg.io": auth("host"), "reg.io/team": auth("team"), "reg.io/team/x": auth("repository"),
-            "https://other.io/v2/": auth("url"), "reg.io:5000": auth("port"), "http://plain.io/v1/": auth("plain"),
-        }});
-        for (registry, path, expected) in [
-            ("reg.io", "team/x", Some("repository")),
-            ("reg.io", "team/y", Some("team")),
-            ("reg.io", "teamwork/x", Some("host")),
-            ("reg.io:5000", "team/x", Some("port")),
-            ("reg.io:443", "x", None),
-            ("other.io", "x", Some("url")),
-            ("plain.io", "x", Some("plain")),
-        ] {
-            assert_eq!(
-                user(&file, registry, path).as_deref(),
-                expected,
-                "{registry}/{path}"
-            );
-        }
-    }
-
-    #[test]
-    fn docker_hub_has_many_names() {
-        for key in [
-            "docker.io",
-            "index.docker.io",
-            "registry-1.docker.io",
-            "https://index.docker.io/v1/",
-            "https://index.docker.io/v1",
-            "index.docker.io/v1/",
-        ] {
-            assert_eq!(
-                user(&json!({"auths": {key: auth("me")}}), "docker.io", "x").as_deref(),
-                Some("me"),
-                "{key}"
-            );
-        }
-        let both = json!({"auths": {"https://index.docker.io/v1/": auth("old"), "docker.io": auth("exact")}});
-        assert_eq!(user(&both, "docker.io", "x").as_deref(), Some("exact"));
-    }
-
-    #[test]
-    fn entries_as_tools_leave_them() {
-        let parse = |entry: Value| {
-            let file = AuthFile::parse(
-                "test",
-                json!({"auths": {"reg.io": entry}}).to_string().as_bytes(),
-                false,
-            )
-            .expect("readable");
-            file.find(&Repository {
-                registry: "reg.io".to_owned(),
-                path: "x".to_owned(),
-            })
-        };
-        assert_eq!(parse(json!({})), Ok(None));
-        assert_eq!(parse(json!({"email": "x", "auth": ""})), Ok(None));
-        let found = parse(json!({"auth": "dTpwOnc="}))
-            .expect("readable")
-            .expect("an entry");
-        assert_eq!(
-            found
-                .basic()
-                .map(|(user, password)| (user, password.expose())),
-            Some(("u", "p:w"))
-        );
-        assert!(
-            parse(json!({"auth": " dTpwOnc \n"}))
-                .expect("readable")
-                .is_some(),
-            "without padding"
-        );
-        assert!(
-            parse(json!({"Username": "u", "PASSWORD": "p"}))
-                .expect("readable")
-                .is_some()
-        );
-        // Azure: an empty password beside an identity token.
-        let azure = json!({"auth": BASE64.encode("00000000-0000-0000-0000-000000000000:"), "identitytoken": "t"});
-        let found = parse(azure).expect("readable").expect("an entry");
-        assert!(found.basic().is_none() && found.identity_token.is_some());
-        assert!(
-            parse(json!({"auth": BASE64.encode("user:")}))
-                .expect("readable")
-                .is_none(),
-            "nothing to show"
-        );
-        for broken in ["%%%", "bm9jb2xvbg==", "dTpwCg=="] {
-            let error = parse(json!({"auth": broken}))
-                .expect_err("broken")
-                .to_string();
-            assert!(
-                error.contains("reg.io") && !error.contains(broken),
-                "{error}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_broken_entry_for_another_registry_does_no_harm() {
-        let file =
-            json!({"auths": {"other.io": {"auth": "%%%"}, "third.io": 7, "reg.io": auth("me")}});
-        assert_eq!(user(&file, "reg.io", "x").as_deref(), Some("me"));
-        assert_eq!(
-            user(&json!({"auths": null, "credHelpers": null}), "reg.io", "x"),
-            None
-        );
-    }
-
-    #[test]
-    fn helpers_by_host_before_the_store() {
-        let file = json!({"credHelpers": {"reg.io": "ecr-login", "https://index.docker.io/v1/": "hub"}, "credsStore": "desktop"});
-        let file = AuthFile::parse("test", file.to_string().as_bytes(), false).expect("readable");
-        assert_eq!(file.helper("reg.io").as_deref(), Some("ecr-login"));
-        assert_eq!(file.helper("docker.io").as_deref(), Some("hub"));
-        assert_eq!(file.helper("other.io").as_deref(), Some("desktop"));
-    }
-
-    #[test]
-    fn what_is_no_file_is_named_without_its_content() {
-        assert!(AuthFile::parse("f", b" \n", false).is_ok());
-        for content in [
-            &b"{\"auths\": {\"reg.io\": {\"auth\": hunter2}}}"[..],
-            b"[]",
-            b"hunter2",
-        ] {
-            let error = AuthFile::parse("/x/config.json", content, false)
-                .expect_err("malformed")
-                .to_string();
-            assert!(
-                error.contains("/x/config.json") && !error.contains("hunter2"),
-                "{error}"
-            );
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_file_makes_it_panic(bytes in any::<Vec<u8>>(), key in "\\PC{0,20}", auth in "\\PC{0,20}") {
-            let _ = AuthFile::parse("f", &bytes, true);
-            let file = json!({"auths": {key.clone(): {"auth": auth}}, "credHelpers": {key: 1}});
-            let file = AuthFile::parse("f", file.to_string().as_bytes(), false).expect("an object");
-            let _ = file.find(&Repository { registry: "reg.io".to_owned(), path: "x/y".to_owned() });
-            let _ = file.helper("reg.io");
-        }
-    }
-}
+mod tests;

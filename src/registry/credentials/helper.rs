@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::Credential;
 use crate::escape::escape_bytes;
 use crate::reference::DOCKER_HUB;
+use crate::registry::quirks;
 use crate::registry::secret::Secret;
 
 /// The name by which helpers know Docker Hub.
@@ -79,7 +80,7 @@ pub fn get(helper: &str, registry: &str, patience: Duration) -> Result<Option<Cr
         return parse(&answer, &program).map(Some);
     }
     match answer.trim_ascii() {
-        b"credentials not found in native keychain" => Ok(None),
+        quirks::NOT_IN_KEYCHAIN => Ok(None),
         words => Err(format!("{program}: {}", escape_bytes(words, 200))),
     }
 }

@@ -182,7 +182,7 @@ impl Credentials {
             let Some(file) = source.read(now, forget)? else {
                 continue;
             };
-            if let Some(helper) = file.helper(&repository.registry)
+            if let Some(helper) = file.helper(repository)
                 && let Some(credential) =
                     self.ask_helper(&helper, &file.name, &repository.registry, now, log)
             {

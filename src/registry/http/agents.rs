@@ -16,8 +16,9 @@ use ureq::unversioned::transport::{
 use ureq::{Agent, Proxy};
 use url::Url;
 
+use super::deadline::DeadlineConnector;
 use super::forward::ForwardConnector;
-use super::resolver::CachingResolver;
+use super::resolver::{CachingResolver, StrangerGuard};
 use super::tls::TlsConnector;
 use crate::registry::exchange::Clock;
 use crate::registry::failure::Failure;
@@ -29,6 +30,9 @@ const CONNECT: Duration = Duration::from_secs(10);
 
 /// Blobs that come slower do not come, in bytes a second.
 const SLOWEST: u64 = 8 * 1024;
+
+/// How many time-outs a blob of unknown size may take: an hour by default.
+const UNKNOWN_SIZE_TIMEOUTS: u32 = 120;
 
 /// Connections are shared by the hosts for which all of this is the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -100,6 +104,14 @@ impl Agents {
         Ok(self.lock().by_origin.entry(origin).or_insert(agent).clone())
     }
 
+    /// Keeps a host that another has named from being this machine, until it is dropped. What is reached
+    /// by a proxy is the proxy's to judge.
+    pub fn guard(&self, url: &Url, named_by: &Url) -> Option<StrangerGuard> {
+        let host = url.host_str()?;
+        let is_proxied = self.proxies.find(url).is_ok_and(|proxy| proxy.is_some());
+        (named_by.host() != url.host() && !is_proxied).then(|| StrangerGuard::new(host, named_by))
+    }
+
     /// Forgets the addresses of a URL's host, and of the proxy to it: they do not take connections.
     pub fn forget_addresses(&self, url: &Url) {
         self.resolver.forget(url);
@@ -108,10 +120,12 @@ impl Agents {
         }
     }
 
-    /// How long a body of so many bytes may take; none: as long as it comes at all.
-    pub fn time_for(&self, bytes: u64) -> Option<Duration> {
-        let slowest = Duration::from_secs(bytes / SLOWEST);
-        (bytes < u64::MAX).then(|| slowest + 4 * self.timeout)
+    /// How long a blob of so many bytes may take; of unknown size: [`UNKNOWN_SIZE_TIMEOUTS`].
+    pub fn time_for(&self, bytes: Option<u64>) -> Duration {
+        match bytes {
+            Some(bytes) => Duration::from_secs(bytes / SLOWEST) + 4 * self.timeout,
+            None => UNKNOWN_SIZE_TIMEOUTS * self.timeout,
+        }
     }
 
     /// Ends all connections, and refuses new ones.
@@ -170,7 +184,8 @@ impl Agents {
                 .chain(ConnectProxyConnector::default())
                 .chain(SocksConnector::default())
                 .chain(TcpConnector::default())
-                .chain(tls);
+                .chain(tls)
+                .chain(DeadlineConnector::new(key.proxy.as_ref()));
         Ok(Agent::with_parts(
             self.config().proxy(tunnel).build(),
             connector,
@@ -196,7 +211,7 @@ impl Agents {
             .timeout_recv_response(Some(self.timeout))
             .timeout_per_read(Some(self.timeout))
             // A server that sends a byte now and then makes progress, but not for ever.
-            .timeout_recv_body(Some(4 * self.timeout))
+            .timeout_recv_body(Some(self.timeout))
     }
 
     fn lock(&self) -> MutexGuard<'_, AgentCache> {

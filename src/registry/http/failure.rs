@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::io::{self, ErrorKind};
 
+use super::resolver::OwnAddress;
 use crate::registry::error::shown;
 use crate::registry::failure::{Failure, LookupFailed};
 use crate::registry::tls;
@@ -23,6 +24,7 @@ pub fn failure(error: &ureq::Error, kept: bool) -> Failure {
         },
         ureq::Error::Other(other) => match other.downcast_ref::<LookupFailed>() {
             Some(lookup) => Failure::Lookup(lookup.clone()),
+            None if other.is::<OwnAddress>() => Failure::OwnAddress,
             None => Failure::NotHttp(shown(other)),
         },
         ureq::Error::BodyExceedsLimit(limit) => Failure::TooLarge(*limit),

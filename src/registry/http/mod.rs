@@ -5,6 +5,7 @@
 //! and proxy) → [`resolver`], [`forward`] (proxies for plain HTTP), [`tls`].
 
 mod agents;
+mod deadline;
 mod failure;
 mod forward;
 mod resolver;
@@ -20,7 +21,7 @@ use ureq::http::{self, Method, StatusCode, header};
 
 pub use agents::Agents;
 
-use super::exchange::{BodyMode, Exchange, Request, Response};
+use super::exchange::{BodyMode, Exchange, Request, Response, UNKNOWN_SIZE_LIMIT};
 use super::failure::Failure;
 use super::redirect::without_secrets;
 use crate::log::Log;
@@ -79,7 +80,7 @@ impl HttpExchange {
             (None, BodyMode::Hash(_, limit)) => {
                 let time = self.agents.time_for(limit);
                 let request = agent.configure_request(builder.body(())?);
-                agent.run(request.timeout_recv_body(time).build())?
+                agent.run(request.timeout_recv_body(Some(time)).build())?
             }
             (None, _) => agent.run(builder.body(())?)?,
         };
@@ -112,6 +113,7 @@ impl HttpExchange {
             headers: parts.headers,
             body,
             hashed,
+            secrets: Vec::new(),
             url: request.url.clone(),
         })
     }
@@ -121,14 +123,15 @@ impl HttpExchange {
         &self,
         body: &mut ureq::Body,
         algorithm: Algorithm,
-        limit: u64,
+        limit: Option<u64>,
         log: &Log,
     ) -> Result<(Digest, u64), ureq::Error> {
+        let most = limit.unwrap_or(UNKNOWN_SIZE_LIMIT);
         let mut reader = body.with_config().limit(u64::MAX).reader();
         let mut hasher = Hasher::new(algorithm);
         let mut length = 0;
         let mut piece = vec![0; PIECE];
-        while length <= limit {
+        while length <= most {
             if self.interrupt.is_set() {
                 return Err(io::Error::from(io::ErrorKind::NotConnected).into());
             }
@@ -139,6 +142,9 @@ impl HttpExchange {
             hasher.update(&piece[..read]);
             length += read as u64;
             log.count_bytes(read as u64);
+        }
+        if limit.is_none() && length > most {
+            return Err(ureq::Error::BodyExceedsLimit(most));
         }
         Ok((hasher.finish(), length))
     }
@@ -151,6 +157,8 @@ impl Exchange for HttpExchange {
         let begun = Instant::now();
         // The difference says whether the request had a connection of its own.
         let opened = OPENED.get();
+        let named_by = request.named_by.as_ref();
+        let _guard = named_by.and_then(|named_by| self.agents.guard(&request.url, named_by));
         let result = self.run(&agent, request, log);
         let kept = opened == OPENED.get();
         let result = result.map_err(|error| {

@@ -5,6 +5,7 @@
 //! that moves to another address is found there after a minute, or as soon as the old address takes
 //! no connection.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
@@ -19,6 +20,7 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 use url::Url;
 
+use crate::registry::address;
 use crate::registry::exchange::Clock;
 use crate::registry::failure::LookupFailed;
 use crate::registry::quirks;
@@ -26,6 +28,34 @@ use crate::sync::Flight;
 
 /// How long addresses are used without asking again.
 const LIFE: Duration = Duration::from_secs(60);
+
+/// A host that a stranger named has an address of this machine.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("{}", address::REFUSED_ADDRESS)]
+pub struct OwnAddress;
+
+thread_local! {
+    /// The host of this thread's request that must not be this machine, and who named it.
+    static STRANGER: RefCell<Option<(String, Url)>> = const { RefCell::new(None) };
+}
+
+/// While it lives, this thread's connections to a host that another has named do not lead to this
+/// machine, whatever its name resolves to. A host inside may name others inside.
+pub struct StrangerGuard(());
+
+impl StrangerGuard {
+    /// For this host, as it stands in the URL.
+    pub fn new(host: &str, named_by: &Url) -> Self {
+        STRANGER.set(Some((host.to_owned(), named_by.clone())));
+        Self(())
+    }
+}
+
+impl Drop for StrangerGuard {
+    fn drop(&mut self) {
+        STRANGER.set(None);
+    }
+}
 
 type Addresses = Arc<[SocketAddr]>;
 
@@ -71,6 +101,10 @@ impl Resolver for CachingResolver {
                 .addresses(host, port, *timeout.after)
                 .map_err(|error| ureq::Error::Other(Box::new(error)))?,
         };
+        let leads_here = addresses.iter().any(|found| address::is_own_ip(found.ip()));
+        if leads_here && self.is_named_from_outside(host, *timeout.after) {
+            return Err(ureq::Error::Other(Box::new(OwnAddress)));
+        }
         let mut found = self.empty();
         // ureq keeps sixteen.
         for address in addresses.iter().take(16) {
@@ -101,6 +135,27 @@ impl CachingResolver {
             only: proxy.host_str().map(str::to_owned),
             ..self.clone()
         }
+    }
+
+    fn is_named_from_outside(&self, host: &str, timeout: Duration) -> bool {
+        let named_by = STRANGER.with_borrow(|stranger| {
+            let stranger = stranger.as_ref().filter(|(name, _)| name == host);
+            stranger.map(|(_, named_by)| named_by.clone())
+        });
+        named_by.is_some_and(|named_by| !self.is_private(&named_by, timeout))
+    }
+
+    /// Whether a URL's host is on this machine or in a private network, as it is written or by an
+    /// address of its name.
+    fn is_private(&self, url: &Url, timeout: Duration) -> bool {
+        if address::is_private(url) || address::ip(url).is_some() {
+            return address::is_private(url);
+        }
+        let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
+            return false;
+        };
+        self.addresses(host, port, timeout)
+            .is_ok_and(|found| found.iter().any(|found| address::is_private_ip(found.ip())))
     }
 
     /// Forgets the addresses of a URL's host.
@@ -206,6 +261,66 @@ mod tests {
         assert_eq!(last_byte(&resolver), 1);
         clock.advance(Duration::from_secs(1));
         assert_eq!(last_byte(&resolver), 2);
+    }
+
+    /// `inside.io` is this machine, `corp.io` is in a private network, all else is outside.
+    fn fixed() -> CachingResolver {
+        let lookup = |name: String, _| {
+            let ip = match name.split(':').next() {
+                Some("inside.io") => [127, 0, 0, 1],
+                Some("corp.io") => [10, 0, 0, 1],
+                _ => [8, 8, 8, 8],
+            };
+            Ok(Arc::from([SocketAddr::from((ip, 443))]))
+        };
+        CachingResolver::with(Arc::new(FakeClock::default()), Arc::new(lookup))
+    }
+
+    #[test]
+    fn a_stranger_s_host_is_not_this_machine_by_any_name() {
+        let resolver = fixed();
+        let resolve = |uri: &str| {
+            let timeout = NextTimeout {
+                after: ureq::unversioned::transport::time::Duration::from_secs(5),
+                reason: ureq::Timeout::Global,
+                ..NextTimeout::default()
+            };
+            let config = Config::builder().build();
+            resolver.resolve(&uri.parse().expect("a URI"), &config, timeout)
+        };
+        assert!(resolve("https://inside.io/").is_ok());
+        let outside = Url::parse("https://reg.io/").expect("a URL");
+        let guard = StrangerGuard::new("inside.io", &outside);
+        let error = resolve("https://inside.io/").expect_err("refused");
+        assert!(matches!(error, ureq::Error::Other(other) if other.is::<OwnAddress>()));
+        assert!(
+            resolve("https://127.0.0.1/").is_ok(),
+            "a proxy of this machine"
+        );
+        drop(guard);
+        assert!(resolve("https://inside.io/").is_ok());
+        let guard = StrangerGuard::new("[::ffff:127.0.0.1]", &outside);
+        assert!(resolve("https://[::ffff:127.0.0.1]/").is_err());
+        drop(guard);
+        let inside = Url::parse("https://corp.io/").expect("a URL");
+        let _guard = StrangerGuard::new("inside.io", &inside);
+        assert!(resolve("https://inside.io/").is_ok());
+    }
+
+    #[test]
+    fn a_private_host_is_known_by_its_address() {
+        let resolver = fixed();
+        for (url, expected) in [
+            ("https://inside.io/", true),
+            ("https://corp.io/", true),
+            ("https://10.1.1.1/", true),
+            ("https://localhost/", true),
+            ("https://reg.io/", false),
+            ("https://8.8.4.4/", false),
+        ] {
+            let url = Url::parse(url).expect("a URL");
+            assert_eq!(resolver.is_private(&url, LIFE), expected, "{url}");
+        }
     }
 
     #[test]

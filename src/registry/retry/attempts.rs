@@ -11,6 +11,8 @@ pub struct Attempts {
     pub retries: u32,
     /// Retries after a connection broke.
     pub broken: u32,
+    /// Retries after a time-out.
+    pub slow: u32,
     /// Kept connections that were found closed.
     pub stale: u32,
     /// What the last attempt came to.
@@ -22,6 +24,7 @@ impl Attempts {
     pub fn renew(&mut self) {
         self.retries = 0;
         self.broken = 0;
+        self.slow = 0;
     }
 
     /// The error of a request that has no retries left.

@@ -175,10 +175,12 @@ impl Brake {
         state.failures
     }
 
-    /// Closes the host, unless it is closed.
-    pub fn close(&self, now: Instant, cause: &str) {
+    /// Closes the host, unless it is closed. How long its requests will wait: of a host that has never
+    /// answered, or is closed already, nothing is to be told.
+    pub fn close(&self, now: Instant, cause: &str, patience: Duration) -> Option<Duration> {
         let mut state = self.lock();
         state.failures = 0;
+        let is_news = state.closed.is_none() && state.answered.is_some();
         if state.closed.is_none() {
             state.closed = Some(Closed {
                 since: now,
@@ -188,6 +190,8 @@ impl Brake {
                 trial_running: false,
             });
         }
+        let left = patience.saturating_sub(state.closed_before);
+        (is_news && !left.is_zero()).then_some(left)
     }
 
     /// Whether the host has ever answered.
@@ -281,7 +285,7 @@ mod tests {
     fn a_closed_host_is_tried_by_one_thread_at_a_time() {
         let (brake, now) = (Brake::default(), Instant::now());
         answer(&brake, now);
-        brake.close(now, "down");
+        brake.close(now, "down", PATIENCE);
         assert_eq!(wait(&brake, now), FIRST_PAUSE);
         let now = now + FIRST_PAUSE;
         let Admission::Trial(trial) = brake.admit(now, PATIENCE) else {
@@ -303,11 +307,11 @@ mod tests {
         let (brake, mut now) = (Brake::default(), Instant::now());
         answer(&brake, now);
         for _ in 0..2 {
-            brake.close(now, "down");
+            brake.close(now, "down", PATIENCE);
             now += seconds(59);
             answer(&brake, now);
         }
-        brake.close(now, "down again");
+        brake.close(now, "down again", PATIENCE);
         assert_eq!(wait(&brake, now), FIRST_PAUSE);
         let Admission::Trial(trial) = brake.admit(now + FIRST_PAUSE, PATIENCE) else {
             panic!("no trial");
@@ -322,7 +326,7 @@ mod tests {
     #[test]
     fn a_host_that_has_never_answered_gets_less_patience() {
         let (brake, now) = (Brake::default(), Instant::now());
-        brake.close(now, "down");
+        brake.close(now, "down", PATIENCE);
         let Admission::Trial(trial) = brake.admit(now + seconds(9), PATIENCE) else {
             panic!("no trial");
         };
@@ -336,7 +340,7 @@ mod tests {
     #[test]
     fn a_panic_in_a_trial_leaves_the_host_to_the_next_trial() {
         let (brake, now) = (Brake::default(), Instant::now());
-        brake.close(now, "down");
+        brake.close(now, "down", PATIENCE);
         let now = now + FIRST_PAUSE;
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let _trial = brake.admit(now, PATIENCE);

@@ -27,6 +27,9 @@ pub enum Retry {
     NoConnection,
     /// A temporary error, of the host or of this request only.
     Temporary,
+    /// No response in time, or one that did not end in time: worth one retry, for it has cost a
+    /// time-out already.
+    Slow,
     /// The host asks all clients to wait; not shorter than this.
     Pause(Duration),
     /// A temporary error, and the host asks all clients to wait.
@@ -82,8 +85,9 @@ fn classify_failure(failure: &Failure) -> Retry {
         // Said by the network before the host has seen the request.
         Failure::Refused(_) | Failure::ConnectTimeout => Retry::NoConnection,
         Failure::Lookup(lookup) if lookup.is_temporary => Retry::NoConnection,
-        // The host, or what it has to read for this request, is slow.
-        Failure::Timeout(_) => Retry::Temporary,
+        // The host, or what it has to read for this request, is slow. Each further attempt would cost
+        // another time-out: all together they may cost two.
+        Failure::Timeout(_) => Retry::Slow,
         // A name that does not exist, certificates, other protocols, bodies beyond the limit, our
         // own settings: the same for every attempt. And nothing is retried at the end of the run.
         Failure::Lookup(_)
@@ -92,6 +96,7 @@ fn classify_failure(failure: &Failure) -> Retry {
         | Failure::NotHttp(_)
         | Failure::TooLarge(_)
         | Failure::Setup(_)
+        | Failure::OwnAddress
         | Failure::Interrupted => Retry::Never,
     }
 }
@@ -147,7 +152,7 @@ mod tests {
             (lookup(false), Retry::Never),
             (lost(true), Retry::StaleConnection),
             (lost(false), Retry::BrokenConnection),
-            (Failure::Timeout(String::new()), Retry::Temporary),
+            (Failure::Timeout(String::new()), Retry::Slow),
             (Failure::Tls(String::new()), Retry::Never),
             (Failure::NotTls, Retry::Never),
             (Failure::TooLarge(1), Retry::Never),

@@ -62,6 +62,8 @@ pub struct RetrySettings {
     pub retries: u32,
     /// How long requests wait for a host that is down, in total for each host.
     pub patience: Duration,
+    /// The longest time of one request without progress.
+    pub timeout: Duration,
     /// Redirects and token servers may be plain HTTP.
     pub insecure: bool,
 }
@@ -92,6 +94,11 @@ impl Retrier {
     /// Whether plain HTTP is allowed to every host.
     pub fn is_insecure(&self) -> bool {
         self.settings.insecure
+    }
+
+    /// The longest time of one request without progress.
+    pub fn timeout(&self) -> Duration {
+        self.settings.timeout
     }
 
     /// The clock of all deadlines.
@@ -157,7 +164,12 @@ impl Retrier {
                 Err(cause) => return Err(attempts.refused(host, line, &cause)),
             };
             let begun = self.clock.now();
-            let result = exchange();
+            let mut result = exchange();
+            if let Ok(response) = &mut result
+                && !response.status.is_success()
+            {
+                response.secrets = request.secrets();
+            }
             attempts.sent += 1;
             let retry = classify(&result);
             let was_trial = trial.is_some();
@@ -197,7 +209,10 @@ impl Retrier {
                     attempts.broken += 1;
                     BROKEN_PAUSE
                 }
-                _ if attempts.retries < self.settings.retries => {
+                _ if attempts.retries < self.settings.retries
+                    && (retry != Retry::Slow || attempts.slow == 0) =>
+                {
+                    attempts.slow += u32::from(retry == Retry::Slow);
                     attempts.retries += 1;
                     Self::pause(attempts.retries - 1)
                 }
@@ -285,8 +300,14 @@ impl Retrier {
             }
         };
         if is_down {
-            log.debug(|| format!("{}: the host is down: {cause}", authority(&request.url)));
-            state.brake.close(self.clock.now(), cause);
+            let (now, patience) = (self.clock.now(), self.settings.patience);
+            if let Some(left) = state.brake.close(now, cause, patience) {
+                let host = authority(&request.url);
+                log.warn(format!(
+                    "{host}: not responding ({cause}); its images wait for it, up to {} s",
+                    left.as_secs()
+                ));
+            }
         }
         is_down
     }

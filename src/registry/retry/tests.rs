@@ -17,6 +17,7 @@ fn with_clock(script: &Scripted, clock: &Arc<FakeClock>, retries: u32) -> Retrie
     let settings = RetrySettings {
         retries,
         patience: PATIENCE,
+        timeout: Duration::from_secs(30),
         insecure: false,
     };
     Retrier::new(Box::new(script.clone()), clock.clone(), settings)
@@ -73,6 +74,21 @@ fn a_final_response_or_failure_is_not_repeated() {
         Err("reg.io: GET /v2/a: the server does not speak TLS on this port; for plain HTTP use --tls-verify=false".to_owned())
     );
     script.finish();
+}
+
+#[test]
+fn a_time_out_is_worth_one_retry() {
+    let slow = || Err(Failure::Timeout("no answer in time".to_owned()));
+    let script = Scripted::answering(move |request| match request.url.path() {
+        "/v2/a" => slow(),
+        _ => reply(200, ""),
+    });
+    let (retrier, _) = over(&script, RETRIES);
+    assert_eq!(
+        send(&retrier, A),
+        Err("reg.io: GET /v2/a: no answer in time (2 attempts)".to_owned())
+    );
+    assert_eq!(script.count(A), 2);
 }
 
 #[test]
@@ -208,6 +224,11 @@ fn an_outage_beyond_the_patience_fails_the_rest_at_once() {
 
 #[test]
 fn a_host_that_never_answers_costs_its_retries_and_a_little_patience() {
+    let script = Scripted::answering(|_| refused());
+    let (retrier, clock) = over(&script, 0);
+    let expected = "reg.io: GET /v2/a: connection refused".to_owned();
+    assert_eq!(send(&retrier, A), Err(expected));
+    assert_eq!(clock.passed(), Duration::ZERO, "without retries at once");
     for failure in [refused, || reply(503, "")] {
         let script = Scripted::answering(move |_| failure());
         let (retrier, clock) = over(&script, RETRIES);
@@ -223,17 +244,6 @@ fn a_host_that_never_answers_costs_its_retries_and_a_little_patience() {
         let sent = script.lines().len();
         assert!(sent < 20, "{sent}");
     }
-}
-
-#[test]
-fn without_retries_a_host_that_never_answers_fails_at_once() {
-    let script = Scripted::answering(|_| refused());
-    let (retrier, clock) = over(&script, 0);
-    assert_eq!(
-        send(&retrier, A),
-        Err("reg.io: GET /v2/a: connection refused".to_owned())
-    );
-    assert_eq!(clock.passed(), Duration::ZERO);
 }
 
 #[test]

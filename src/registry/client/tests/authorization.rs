@@ -220,3 +220,112 @@ fn what_is_hidden_is_asked_for_once_more_with_the_credentials() {
     let (client, _) = over(&script, None);
     assert!(matches!(read(&client), Err(Error::Missing(_))));
 }
+
+#[test]
+fn a_secret_that_a_server_repeats_is_not_printed() {
+    for body in [
+        "you sent Basic bWU6c2VjcmV0",
+        "wrong password: secret",
+        r#"{"errors":[{"code":"UNAUTHORIZED","message":"got bWU6c2VjcmV0"}]}"#,
+    ] {
+        for status in [401, 403, 500] {
+            let script = Scripted::answering(move |request| match request.url.path() {
+                "/v2/" => challenged(CHALLENGE),
+                _ => reply(status, body),
+            });
+            let (client, _) = over(&script, Some(("me", "secret")));
+            let error = read(&client).expect_err("refused").to_string();
+            assert!(error.contains("<redacted>"), "{error}");
+            assert!(!error.contains("bWU6c2VjcmV0"), "{error}");
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_wrong_password_is_sent_twice_in_a_run() {
+    let basic = "Basic realm=\"x\"";
+    for (probe, token_server, most) in [
+        (challenged(basic), false, 2),
+        (challenged(CHALLENGE), true, 2),
+        (reply(200, "{}"), false, 3),
+    ] {
+        let script = Scripted::answering({
+            let probe = probe.clone();
+            move |request| match request.url.path() {
+                "/v2/" if authorization(request).is_empty() => probe.clone(),
+                "/token" => reply(401, ""),
+                _ if token_server => challenged(CHALLENGE),
+                _ => challenged(basic),
+            }
+        });
+        let (client, _) = over(&script, Some(("me", "wrong")));
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let client = &client;
+                scope.spawn(move || {
+                    for image in 0..10 {
+                        let repository = Repository {
+                            registry: "reg.io".to_owned(),
+                            path: format!("team/x{thread}-{image}"),
+                        };
+                        let tag = Reference::Tag("1".to_owned());
+                        let result =
+                            client.manifest(Side::Destination, &repository, &tag, &no_log());
+                        assert!(matches!(result, Err(Error::Denied(_))));
+                    }
+                });
+            }
+        });
+        let requests = script.requests();
+        let with_password = |request: &&Request| authorization(request).starts_with("Basic");
+        let sent = requests.iter().filter(with_password).count();
+        assert_eq!(sent, most, "{probe:?}");
+    }
+}
+
+#[test]
+fn a_right_password_is_not_given_up_for_what_it_may_not_read() {
+    let basic = "Basic realm=\"x\"";
+    for token_server in [false, true] {
+        let script = Scripted::answering(move |request| {
+            let with_password = authorization(request).starts_with("Basic");
+            match request.url.path() {
+                "/v2/" if with_password => reply(200, "{}"),
+                "/v2/" if token_server => challenged(CHALLENGE),
+                // A token server may refuse what one may not read.
+                "/token" if request.url.as_str().contains("private") => reply(401, ""),
+                "/token" => reply(200, r#"{"token":"t"}"#),
+                path if !path.contains("private") && !authorization(request).is_empty() => {
+                    reply(200, MANIFEST)
+                }
+                _ => challenged(if token_server { CHALLENGE } else { basic }),
+            }
+        });
+        let (client, _) = over(&script, Some(("me", "secret")));
+        for number in 0..10 {
+            let repository = Repository {
+                registry: "reg.io".to_owned(),
+                path: format!("private/x{number}"),
+            };
+            let tag = Reference::Tag("1".to_owned());
+            let result = client.manifest(Side::Destination, &repository, &tag, &no_log());
+            let error = result.expect_err("private").to_string();
+            assert!(!error.contains("skipped"), "{error}");
+        }
+        assert!(read(&client).is_ok());
+    }
+}
+
+#[test]
+fn a_token_server_that_does_not_work_does_not_spoil_the_password() {
+    // Artifactory: its realm is on the same host, and refuses everybody.
+    let both = r#"Bearer realm="/token",service="art", Basic realm="x""#;
+    let script = Scripted::answering(move |request| match request.url.path() {
+        "/token" => reply(401, ""),
+        _ if authorization(request).is_empty() => challenged(both),
+        _ => reply(200, MANIFEST),
+    });
+    let (client, _) = over(&script, Some(("me", "secret")));
+    assert!(read(&client).is_ok());
+}

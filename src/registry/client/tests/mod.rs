@@ -19,6 +19,7 @@ fn over(script: &Scripted, pair: Option<(&str, &str)>) -> (Client, Arc<FakeClock
     let retry = RetrySettings {
         retries: 0,
         patience: Duration::from_secs(120),
+        timeout: Duration::from_secs(30),
         insecure: false,
     };
     let environment = |name: &str| match (name, pair) {
@@ -284,4 +285,55 @@ fn a_404_without_a_registry_s_body_has_to_come_twice() {
     let (client, _) = over(&script, None);
     assert!(matches!(read(&client), Err(Error::Missing(_))));
     script.finish();
+}
+
+#[test]
+fn the_pages_of_a_list_have_a_total_time() {
+    let clock = Arc::new(FakeClock::default());
+    let time = clock.clone();
+    let script = Scripted::answering(move |request| {
+        let count = request.url.query().unwrap_or_default().len();
+        time.advance(Duration::from_secs(20));
+        let next = format!(
+            "</v2/team/x/referrers/y?{}>; rel=next",
+            "n".repeat(count + 1)
+        );
+        let mut response = Response::for_test(
+            200,
+            &[
+                ("content-type", "application/vnd.oci.image.index.v1+json"),
+                ("link", &next),
+            ],
+            r#"{"schemaVersion":2,"manifests":[]}"#,
+        );
+        if request.url.path() == "/v2/" {
+            response = Response::for_test(200, &[], "{}");
+        }
+        Ok(response)
+    });
+    let retry = RetrySettings {
+        retries: 0,
+        patience: Duration::ZERO,
+        timeout: Duration::from_secs(30),
+        insecure: false,
+    };
+    let client = Client::over(
+        Box::new(script.clone()),
+        clock.clone(),
+        retry,
+        Credentials::default(),
+    );
+    let repository = Repository {
+        registry: "reg.io".to_owned(),
+        path: "team/x".to_owned(),
+    };
+    let subject = Digest::of(MANIFEST.as_bytes());
+    let error = client
+        .listed(Side::Source, &repository, &subject, &no_log())
+        .expect_err("endless");
+    assert!(
+        error.to_string().contains("did not end within 300 s"),
+        "{error}"
+    );
+    assert!(clock.passed() < Duration::from_secs(400));
 }

@@ -1,0 +1,128 @@
+//! A wrong password is not sent for every image: servers lock accounts out after some attempts.
+//!
+//! The first request with a credential goes alone. A refusal may be about one repository, so it is
+//! confirmed by a request that every valid login may send; where there is none, three refusals count.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::credentials::{Credential, Identity};
+use super::error::Error;
+use super::exchange::Response;
+use crate::sync::Flight;
+
+/// So many refusals, before anything was accepted, count as one of the credential itself.
+const MOST_REFUSALS: u32 = 3;
+
+/// What to do about a refused credential.
+pub const HINT: &str = "log in again, or remove them if the image is public";
+
+/// What hosts have said of credentials, for the run.
+#[derive(Debug, Default)]
+pub struct Logins {
+    /// By the server and whose it is. The server is a host, or a realm: the token server of a host may
+    /// refuse what the host itself accepts.
+    known: Mutex<HashMap<(String, Identity), Arc<Login>>>,
+}
+
+#[derive(Debug)]
+struct Login {
+    /// Whether the credential is accepted.
+    is_accepted: Flight<bool>,
+    refusals: AtomicU32,
+}
+
+/// Why it is not known whether a credential is accepted.
+enum Undecided {
+    /// The request failed.
+    Failed(Error),
+    /// It was refused, which may be about the repository only.
+    Refused,
+}
+
+impl Logins {
+    /// Sends a request with a credential to this server, or does not, if the server has refused the
+    /// credential before: then there is no response. `is_refusal`: whether a response may mean that the
+    /// credential is wrong. `confirm`: whether a request that every valid login may send is accepted;
+    /// none where there is no such request.
+    ///
+    /// # Errors
+    /// Those of `send` and `confirm`.
+    pub fn send(
+        &self,
+        server: &str,
+        credential: &Credential,
+        send: impl Fn() -> Result<Response, Error>,
+        is_refusal: impl Fn(&Response) -> bool,
+        confirm: impl FnOnce() -> Result<Option<bool>, Error>,
+    ) -> Result<Option<Response>, Error> {
+        let login = self.login(server, credential);
+        let mut own = None;
+        let decide = || {
+            let response = send().map_err(Undecided::Failed)?;
+            let is_refused = is_refusal(&response);
+            own = Some(response);
+            if !is_refused {
+                return Ok(true);
+            }
+            match confirm() {
+                Ok(Some(is_accepted)) => Ok(is_accepted),
+                Ok(None) if login.refuse() => Ok(false),
+                Ok(None) => Err(Undecided::Refused),
+                Err(error) => Err(Undecided::Failed(error)),
+            }
+        };
+        let decided = login.is_accepted.get(|_| true, decide);
+        match (own, decided) {
+            (Some(response), _) => Ok(Some(response)),
+            (None, Ok(true)) => send().map(Some),
+            (None, Ok(false)) => Ok(None),
+            (None, Err(Undecided::Failed(error))) => Err(error),
+            // Never without a response of our own.
+            (None, Err(Undecided::Refused)) => Ok(None),
+        }
+    }
+
+    fn login(&self, server: &str, credential: &Credential) -> Arc<Login> {
+        self.known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry((server.to_owned(), credential.identity()))
+            .or_insert_with(|| {
+                Arc::new(Login {
+                    is_accepted: Flight::new(),
+                    refusals: AtomicU32::new(0),
+                })
+            })
+            .clone()
+    }
+}
+
+impl Login {
+    /// Counts a refusal; whether there have been enough.
+    fn refuse(&self) -> bool {
+        self.refusals.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_REFUSALS
+    }
+}
+
+/// Why a request was not sent.
+pub fn skipped(host: &str, credential: &Credential) -> String {
+    format!(
+        "skipped: {host} has refused the credentials from {}",
+        credential.origin
+    )
+}
+
+/// What the user can do about a registry's refusal.
+pub fn hint(host: &str, credential: Option<&Credential>) -> String {
+    match credential {
+        Some(credential) => format!(
+            "the credentials from {} were refused or may not read this repository: {HINT}",
+            credential.origin
+        ),
+        None => format!(
+            "the repository is private or does not exist, and there are no credentials for {host}: log in to {host}"
+        ),
+    }
+}

@@ -1,0 +1,81 @@
+//! A pull limit that is used up: counted over hours, so that no retry helps, and no further pull is
+//! sent for a while.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use super::answer::{describe, words};
+use super::credentials::{Credential, Identity};
+use super::error::Diagnostic;
+use super::exchange::Response;
+use super::query::Query;
+use super::{NEGATIVE_MEMORY, quirks};
+use crate::escape::escape;
+
+/// The pull limit of one registry.
+#[derive(Debug, Default)]
+pub struct PullLimit {
+    reached: Mutex<Option<Reached>>,
+}
+
+#[derive(Debug)]
+struct Reached {
+    at: Instant,
+    /// Whose limit; without a login, this address's.
+    identity: Option<Identity>,
+    cause: String,
+}
+
+impl PullLimit {
+    /// Why a query would not be answered: what the registry said a short while ago.
+    pub fn refuses(
+        &self,
+        query: &Query<'_>,
+        credential: Option<&Credential>,
+        now: Instant,
+    ) -> Option<Diagnostic> {
+        if !query.is_pull() {
+            return None;
+        }
+        let reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
+        let reached = reached.as_ref().filter(|reached| {
+            now.saturating_duration_since(reached.at) < NEGATIVE_MEMORY
+                && reached.identity == credential.map(Credential::identity)
+        });
+        reached.map(|reached| diagnostic(query, &reached.cause))
+    }
+
+    /// Remembers what a response says of the limit.
+    pub fn learn(
+        &self,
+        query: &Query<'_>,
+        response: &Response,
+        credential: Option<&Credential>,
+        now: Instant,
+    ) {
+        if query.is_pull() && quirks::is_pull_limit(response, &words(response)) {
+            *self.reached.lock().unwrap_or_else(PoisonError::into_inner) = Some(Reached {
+                at: now,
+                identity: credential.map(Credential::identity),
+                cause: cause(response),
+            });
+        }
+    }
+}
+
+/// What a registry says of its pull limit.
+pub fn cause(response: &Response) -> String {
+    let left = response
+        .header("ratelimit-remaining")
+        .map(|left| format!(", ratelimit-remaining: {left}"))
+        .unwrap_or_default();
+    escape(&format!("{}{left}", describe(response))).into_owned()
+}
+
+/// The diagnostic of a query that the pull limit does not allow.
+pub fn diagnostic(query: &Query<'_>, cause: &str) -> Diagnostic {
+    let host = &query.repository.registry;
+    query.diagnostic(cause).hint(format!(
+        "the pull limit is used up: log in to {host}, or run again later with the failed list"
+    ))
+}

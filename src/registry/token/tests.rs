@@ -1,0 +1,49 @@
+use super::*;
+
+#[test]
+fn answers_are_read_leniently() {
+    let now = Instant::now();
+    let life =
+        |body: &str| parse(body.as_bytes(), now).map(|(token, _)| (token.expires - now).as_secs());
+    assert_eq!(life(r#"{"token":"a"}"#), Some(50));
+    assert_eq!(life(r#"{"access_token":"a","expires_in":300}"#), Some(290));
+    assert_eq!(life(r#"{"token":"a","expires_in":"300"}"#), Some(290));
+    assert_eq!(life(r#"{"token":"a","expires_in":300.5}"#), Some(290));
+    assert_eq!(life(r#"{"token":"a","expires_in":-5}"#), Some(50));
+    assert_eq!(
+        life(r#"{"token":"a","expires_in":1,"issued_at":"yesterday"}"#),
+        Some(50)
+    );
+    for body in [
+        "",
+        "[]",
+        "{}",
+        r#"{"token":""}"#,
+        r#"{"token":7}"#,
+        r#"{"token":"a\nb"}"#,
+    ] {
+        assert!(parse(body.as_bytes(), now).is_none(), "{body}");
+    }
+    let both = parse(br#"{"token":"a","access_token":"b"}"#, now)
+        .expect("a token")
+        .0;
+    assert_eq!(both.header().expose(), "Bearer b");
+}
+
+#[test]
+fn our_scope_stands_first_and_once() {
+    let bearer = Bearer {
+        scopes: vec!["repository:a/b:pull,push".to_owned(), "aws".to_owned()],
+        ..Bearer::default()
+    };
+    let base = Url::parse("https://reg.io/").expect("a URL");
+    let query = TokenQuery {
+        host: "reg.io",
+        base: &base,
+        bearer: &bearer,
+        scope: "repository:a/b:pull",
+        credential: None,
+        logins: &Logins::default(),
+    };
+    assert_eq!(query.key().scopes, ["repository:a/b:pull", "aws"]);
+}
