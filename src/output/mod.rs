@@ -7,6 +7,7 @@ mod conflicts;
 mod error;
 mod failed;
 mod file;
+mod json;
 pub mod line;
 mod metrics;
 mod progress;
