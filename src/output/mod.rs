@@ -10,11 +10,13 @@ mod file;
 mod json;
 pub mod line;
 mod metrics;
+mod place;
 mod progress;
 mod recording;
 mod report;
 mod spool;
 mod summary;
+mod user;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
