@@ -68,6 +68,11 @@ test-tools:
 bench: test-tools
 	$(CARGO) bench --bench validate
 
+# Only what bounds the memory: a million lines, and the longest lines that there are.
+.PHONY: bench-memory
+bench-memory:
+	$(CARGO) bench --bench validate -- memory
+
 lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings

@@ -29,6 +29,10 @@ pub enum Code {
     PlatformDiffers,
     /// Failed: the images of the two indexes differ.
     IndexDiffers,
+    /// Failed: the destination's index has a wrong size for an image.
+    IndexDamaged,
+    /// Failed: the destination's tag does not lead to the digest that the list pins.
+    TagDiffers,
     /// Failed: the destination does not have images that its index lists.
     ImageMissing,
     /// Failed: the destination does not have blobs of its images.
@@ -67,6 +71,8 @@ impl Code {
             | Self::DigestDiffers
             | Self::PlatformDiffers
             | Self::IndexDiffers
+            | Self::IndexDamaged
+            | Self::TagDiffers
             | Self::ImageMissing
             | Self::BlobMissing
             | Self::BlobDamaged
@@ -164,6 +170,8 @@ pub struct Finding {
     pub source: Option<Vec<Spec>>,
     /// The compared images of the destination.
     pub destination: Option<Vec<Spec>>,
+    /// Wanted architectures that the source lacks, in Go's names.
+    pub absent: Vec<String>,
     /// Of the task `record`: the source that was read.
     pub recorded: Option<Box<RecordedSource>>,
     /// Requests that were sent for the image.
@@ -181,6 +189,7 @@ impl From<Outcome> for Finding {
             outcome,
             source: None,
             destination: None,
+            absent: Vec::new(),
             recorded: None,
             requests: 0,
             time: Duration::ZERO,

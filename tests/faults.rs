@@ -281,7 +281,7 @@ fn too_deep_and_too_large_indexes_are_refused() {
     let mut content = Content::default();
     let image = content.image("team/x", OCI, "linux/amd64", "a");
     let mut inner = content.index("team/x", None, INDEX, &[entry(&image, "linux/amd64")]);
-    for _ in 0..4 {
+    for _ in 0..5 {
         inner = content.index("team/x", None, INDEX, &[crate::support::descriptor(&inner)]);
     }
     content.tag("team/x", "1", &inner);

@@ -110,11 +110,12 @@ fn without_a_failure_there_is_no_failed_list() {
     dir.write("failed.txt", "stale\n");
     dir.write("failed.txt.partial", "left by a killed run\n");
     let flags = format!(
-        "-f - -s {} -d {} -o failed.txt",
+        "-s {} -d {} -o failed.txt",
         source.name(),
         destination.name()
     );
-    let run = dir.validate().args(&flags).stdin(GOOD).run();
+    dir.write("list.txt", GOOD);
+    let run = dir.validate().args(&flags).args("-f list.txt").run();
     run.code(0)
         .has("1 image: 1 passed, 0 failed, 0 not validated in ")
         .has("; removed the failed list of an earlier run")

@@ -48,6 +48,11 @@ fn passed(run: &Run) -> BTreeSet<usize> {
         .collect()
 }
 
+/// Whether a run says that it did not read its list to the end.
+fn is_cut(run: &Run) -> bool {
+    run.stdout.contains("found so far: ") || run.stdout.contains("not read to its end")
+}
+
 /// `-f list.txt -o list.txt` on a disk of so many milliseconds.
 fn on_slow_disk(dir: &Dir, shim: &Shim, milliseconds: u64, registry: &Server) -> TestCommand {
     let flags = format!(
@@ -105,7 +110,9 @@ fn interrupted(shim: &Shim, signal: &str, code: i32, moment: Moment) {
     run.code(code).has(&format!("interrupted by SIG{signal}: "));
     let found = dir.read("list.txt");
     if found == old {
-        run.has("found so far: list.txt.partial");
+        if !is_cut(&run) {
+            run.fail("a word about the list that was not read to its end");
+        }
         assert!(dir.has("list.txt.partial"));
         return;
     }
@@ -214,15 +221,19 @@ fn any_run(
         .env("SLOW_DISK_MS", slow.to_string())
         .start();
     if !signal.is_empty() {
+        let mut has_ended = false;
         wait_until("a request, or the end", || {
-            registry.requests().len() > asked || running.child.try_wait().unwrap().is_some()
+            has_ended = running.child.try_wait().unwrap().is_some();
+            has_ended || registry.requests().len() > asked
         });
         for _ in 0..random.below(if slow == 0 { lines.len() } else { 200 }) {
             if running.next_line().is_none() {
                 break;
             }
         }
-        running.signal(signal);
+        if !has_ended {
+            running.signal(signal);
+        }
     }
     let run = running.end();
     let images: Vec<&String> = lines
@@ -239,7 +250,7 @@ fn any_run(
             .map(|number| images[number - 1].clone())
             .collect(),
         partial: read(&format!("{output}.partial")),
-        is_cut: run.stdout.contains("found so far: "),
+        is_cut: is_cut(&run),
         ..Places::default()
     };
     if output == "list.txt" && places.is_cut {

@@ -81,6 +81,8 @@ fn attestations_do_not_count() {
     let mut source = Content::default();
     let amd64 = source.image("team/x", OCI, "linux/amd64", "a");
     let attestation = source.image("team/x", OCI, "unknown/unknown", "attestation");
+    let mut attestation = entry(&attestation, "unknown/unknown");
+    attestation["annotations"] = json!({"vnd.docker.reference.type": "attestation-manifest"});
     let destination = {
         let mut destination = source.clone();
         destination.index("team/x", Some("1"), INDEX, &[entry(&amd64, "linux/amd64")]);
@@ -90,10 +92,7 @@ fn attestations_do_not_count() {
         "team/x",
         Some("1"),
         INDEX,
-        &[
-            entry(&amd64, "linux/amd64"),
-            entry(&attestation, "unknown/unknown"),
-        ],
+        &[entry(&amd64, "linux/amd64"), attestation],
     );
     validate(&source, &destination, "1", "")
         .0
@@ -234,11 +233,12 @@ fn a_list_with_one_platform_too_few_or_too_many_fails() {
     let amd64 = fewer.image("team/x", V2, "linux/amd64", "a");
     let more = {
         let mut more = fewer.clone();
+        let other = more.image("team/x", V2, "linux/amd64", "b");
         more.index(
             "team/x",
             Some("1"),
             LIST,
-            &[entry(&amd64, "linux/amd64"), entry(&amd64, "linux/amd64")],
+            &[entry(&amd64, "linux/amd64"), entry(&other, "linux/amd64")],
         );
         more
     };
@@ -270,7 +270,10 @@ fn of_a_single_image_the_first_difference_is_told() {
     let other = base.clone().image("team/x", V2, "linux/arm/v7", "b");
     let cases: [(Content, String); 6] = [
         (
-            with(&|_| vec![entry(&image, "linux/arm/v7"), entry(&image, "linux/arm/v7")]),
+            with(&|content| {
+                let other = content.image("team/x", V2, "linux/arm/v7", "b");
+                vec![entry(&image, "linux/arm/v7"), entry(&other, "linux/arm/v7")]
+            }),
             "destination manifest list length should be 1".to_owned(),
         ),
         (
@@ -468,13 +471,14 @@ fn a_schema_1_source_is_compared_by_its_platform_only() {
             .code(1)
             .has("no image available for specified arch list");
         let mut two = destination.clone();
+        let other = two.image("team/x", V2, "linux/arm/v6", "other");
         two.index(
             "team/x",
             Some("1"),
             LIST,
             &[
                 entry(&converted, "linux/arm/v6"),
-                entry(&converted, "linux/arm/v6"),
+                entry(&other, "linux/arm/v6"),
             ],
         );
         run(two, "-a arm")

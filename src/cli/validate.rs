@@ -144,6 +144,7 @@ fn task(options: &Options, interrupt: &Arc<Interrupt>) -> Result<Arc<dyn Task>, 
         allow_single: compare.allow_single,
         deep: compare.deep.map(|depth| Deep::new(client.clone(), depth)),
         referrers: compare.referrers,
+        require_arch: compare.require_arch,
         interrupt,
         client,
     }))

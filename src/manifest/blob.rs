@@ -5,9 +5,10 @@
 
 use std::collections::HashSet;
 
-use serde_json::{Map, Value};
-
-use super::{Digest, ManifestError, MediaType, digest_field, guess, list};
+use super::document::{DESCRIPTOR, Document};
+use super::entry::each;
+use super::strict::{Field, to_text};
+use super::{Digest, ManifestError, MediaType, digest, inner, schema1};
 
 /// A config or a layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,21 +29,21 @@ pub struct Blob {
 /// # Errors
 /// [`ManifestError`] where the bytes are not a manifest, or a blob has no digest or no size.
 pub fn blobs(bytes: &[u8]) -> Result<Option<Vec<Blob>>, ManifestError> {
-    let object: Map<String, Value> = serde_json::from_slice(bytes)
-        .map_err(|error| ManifestError::NotJson(format!("not JSON ({error})")))?;
-    let mut blobs: Vec<Blob> = match guess(&object)? {
+    let text = to_text(bytes);
+    let document = Document::read(&text)?;
+    let mut blobs = match document.media_type()? {
         MediaType::OciIndex | MediaType::DockerList => return Ok(None),
-        MediaType::Schema1 | MediaType::Schema1Signed => list(&object, "fsLayers")?
-            .iter()
-            .enumerate()
-            .map(|(index, layer)| schema1_layer(index, layer))
-            .collect::<Result<_, _>>()?,
+        MediaType::Schema1 => schema1_layers(&document)?,
+        MediaType::Schema1Signed => {
+            let payload = schema1::payload(bytes, &text, &document)?;
+            schema1_layers(&inner(&to_text(&payload))?)?
+        }
         MediaType::OciManifest | MediaType::DockerManifest => {
-            let config = object.get("config").unwrap_or(&Value::Null);
-            let mut blobs = vec![descriptor("config", config, true)?];
-            for (index, layer) in list(&object, "layers")?.iter().enumerate() {
-                blobs.push(descriptor(&format!("layer {}", index + 1), layer, false)?);
-            }
+            let mut blobs = vec![descriptor(&document.config, true)?];
+            each(&document.layers, |layer| {
+                blobs.push(descriptor(&layer, false)?);
+                Ok(())
+            })?;
             blobs
         }
     };
@@ -60,21 +61,18 @@ pub fn blobs(bytes: &[u8]) -> Result<Option<Vec<Blob>>, ManifestError> {
     Ok(Some(blobs))
 }
 
-fn descriptor(what: &str, value: &Value, is_config: bool) -> Result<Blob, ManifestError> {
-    let digest =
-        digest_field(value).map_err(|error| ManifestError::Damaged(format!("{what}: {error}")))?;
-    let size = value
-        .get("size")
-        .and_then(Value::as_u64)
-        .ok_or_else(|| ManifestError::Damaged(format!("{what}: its size is not a number")))?;
-    let media_type = value
-        .get("mediaType")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let has_urls = value
-        .get("urls")
-        .and_then(Value::as_array)
-        .is_some_and(|urls| !urls.is_empty());
+fn descriptor(field: &Field<'_, '_>, is_config: bool) -> Result<Blob, ManifestError> {
+    let Some([media_type, digest, size, _, _, _, urls, _]) = field.object(DESCRIPTOR)? else {
+        return Err(field.missing());
+    };
+    let digest = digest::field(&digest)?;
+    let size = size.number()?.ok_or_else(|| size.missing())?;
+    let media_type = media_type.text()?.unwrap_or_default();
+    let mut has_urls = false;
+    urls.each(|_| {
+        has_urls = true;
+        Ok(())
+    })?;
     Ok(Blob {
         is_config,
         digest,
@@ -86,25 +84,27 @@ fn descriptor(what: &str, value: &Value, is_config: bool) -> Result<Blob, Manife
     })
 }
 
-fn schema1_layer(index: usize, value: &Value) -> Result<Blob, ManifestError> {
-    let digest = value
-        .get("blobSum")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    Ok(Blob {
-        is_config: false,
-        digest: digest
-            .parse()
-            .map_err(|error| ManifestError::Damaged(format!("layer {}: {error}", index + 1)))?,
-        size: None,
-        is_foreign: false,
-    })
+fn schema1_layers(document: &Document<'_>) -> Result<Vec<Blob>, ManifestError> {
+    let mut blobs = Vec::new();
+    each(&document.fs_layers, |layer| {
+        let Some([sum]) = layer.object(["blobSum"])? else {
+            return Err(layer.missing());
+        };
+        blobs.push(Blob {
+            is_config: false,
+            digest: digest::field(&sum)?,
+            size: None,
+            is_foreign: false,
+        });
+        Ok(())
+    })?;
+    Ok(blobs)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn digest(text: &str) -> Digest {
         Digest::of(text.as_bytes())

@@ -8,6 +8,9 @@ use std::str::FromStr;
 
 use ring::digest::{self, SHA256, SHA512};
 
+use super::ManifestError;
+use super::strict::Field;
+
 /// `sha256:…` or `sha512:…`, well formed: safe as a part of a URL.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest(Box<str>);
@@ -121,6 +124,16 @@ impl Digest {
         }
         Self(text.into_boxed_str())
     }
+}
+
+/// A digest in a document; it is checked before anything is asked for by it (CVE-2024-3727).
+///
+/// # Errors
+/// [`ManifestError::Damaged`] where it is absent or not a digest.
+pub(super) fn field(field: &Field<'_, '_>) -> Result<Digest, ManifestError> {
+    let text = field.text()?.ok_or_else(|| field.missing())?;
+    text.parse()
+        .map_err(|error| ManifestError::Damaged(format!("{}: {error}", field.at())))
 }
 
 impl FromStr for Digest {

@@ -59,14 +59,14 @@ impl MediaType {
         }
     }
 
-    /// The type of this name; parameters, blanks and letter case do not count.
+    /// The type of this name in a Content-Type; parameters, blanks and letter case do not count.
+    pub fn from_header(name: &str) -> Option<Self> {
+        let name = name.split(';').next().unwrap_or_default().trim();
+        Self::from_name(&name.to_ascii_lowercase())
+    }
+
+    /// The type of this name in a document, where every character counts for other readers.
     pub fn from_name(name: &str) -> Option<Self> {
-        let name = name
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_ascii_lowercase();
         [
             Self::OciIndex,
             Self::DockerList,
@@ -81,8 +81,12 @@ impl MediaType {
 
     /// Whether it is the same type, signed or not.
     pub fn is_same_kind(self, other: Self) -> bool {
-        let is_schema1 = |of: Self| matches!(of, Self::Schema1 | Self::Schema1Signed);
-        self == other || is_schema1(self) && is_schema1(other)
+        self == other || self.is_schema1() && other.is_schema1()
+    }
+
+    /// Whether it is schema 1, signed or not.
+    pub fn is_schema1(self) -> bool {
+        matches!(self, Self::Schema1 | Self::Schema1Signed)
     }
 
     /// Whether it lists other manifests.

@@ -1,13 +1,25 @@
 //! A platform: what an image of an index runs on.
 //!
-//! Fields: OCI image-spec, image-index.md, "platform". Values are kept as they were written and
-//! compared normalised, as containerd's `platforms` package does: the same image is `arm64` with
-//! variant `v8` in one tool's index and without in another's, and means the same.
+//! Fields: OCI image-spec, image-index.md, "platform". Values are kept as they were written. Compared
+//! are variants as containerd's `platforms` package normalises them: the same image is `arm64` with
+//! variant `v8` in one tool's index and without in another's, and means the same. Another spelling of
+//! an architecture or a system (`x86_64`) is a difference, because podman and skopeo do not find it.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-/// Architecture, operating system, variant and OS version; an absent field is empty.
+use super::ManifestError;
+use super::strict::Field;
+
+/// The longest field of a platform, in bytes.
+pub const MAX_FIELD: usize = 255;
+
+/// The most `os.features` of one platform.
+const MAX_FEATURES: usize = 100;
+
+/// The fields of a platform, and those of an image's config that are one.
+pub const FIELDS: [&str; 5] = ["architecture", "os", "variant", "os.version", "os.features"];
+
+/// Architecture, operating system, variant, version and features; an absent field is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Platform {
@@ -23,63 +35,114 @@ pub struct Platform {
     /// Version of the operating system (Windows images), `10.0.17763.1234`.
     #[serde(rename = "os.version", skip_serializing_if = "String::is_empty")]
     pub os_version: String,
+    /// Features that the operating system has to have (`win32k`), as written.
+    #[serde(rename = "os.features", skip_serializing_if = "Vec::is_empty")]
+    pub os_features: Vec<String>,
 }
 
 impl Platform {
-    /// Reads the fields from a descriptor's `platform`, an image's config or a schema 1 manifest.
-    pub fn from_json(value: &Value) -> Self {
-        let field = |name: &str| {
-            value
-                .get(name)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
-        };
+    /// Reads a descriptor's `platform`; none where it is absent.
+    ///
+    /// # Errors
+    /// [`ManifestError::Damaged`] where a field is of a wrong type or too long.
+    pub(super) fn read(field: &Field<'_, '_>) -> Result<Option<Self>, ManifestError> {
+        field
+            .object(FIELDS)?
+            .map(|fields| Self::of(&fields))
+            .transpose()
+    }
+
+    /// Reads [`FIELDS`].
+    ///
+    /// # Errors
+    /// As [`Platform::read`].
+    pub(super) fn of(fields: &[Field<'_, '_>; 5]) -> Result<Self, ManifestError> {
+        let [architecture, os, variant, os_version, features] = fields;
+        let mut os_features = Vec::new();
+        features.each(|feature| {
+            if !feature.is_present() {
+                return Err(feature.missing());
+            }
+            if os_features.len() == MAX_FEATURES {
+                let what = format_args!("has more than {MAX_FEATURES} entries");
+                return Err(features.at().damaged(what));
+            }
+            os_features.push(feature.text_within(MAX_FIELD)?);
+            Ok(())
+        })?;
+        Ok(Self {
+            architecture: architecture.text_within(MAX_FIELD)?,
+            os: os.text_within(MAX_FIELD)?,
+            variant: variant.text_within(MAX_FIELD)?,
+            os_version: os_version.text_within(MAX_FIELD)?,
+            os_features,
+        })
+    }
+
+    /// Whether architecture and operating system are known; the rest may be absent.
+    pub fn is_complete(&self) -> bool {
+        !self.architecture.is_empty() && !self.os.is_empty()
+    }
+
+    /// Whether there is a platform at all; an artifact has none.
+    pub fn is_known(&self) -> bool {
+        !self.architecture.is_empty() || !self.os.is_empty()
+    }
+
+    /// What an index says, with the fields that it leaves out taken from the image's config.
+    #[must_use]
+    pub fn completed_by(&self, config: &Self) -> Self {
+        let text = |own: &String, other: &String| if own.is_empty() { other } else { own }.clone();
         Self {
-            architecture: field("architecture"),
-            os: field("os"),
-            variant: field("variant"),
-            os_version: field("os.version"),
+            architecture: text(&self.architecture, &config.architecture),
+            os: text(&self.os, &config.os),
+            variant: text(&self.variant, &config.variant),
+            os_version: text(&self.os_version, &config.os_version),
+            os_features: if self.os_features.is_empty() {
+                &config.os_features
+            } else {
+                &self.os_features
+            }
+            .clone(),
         }
     }
 
     /// Whether builders mark with this platform what is not an image (attestations).
     pub fn is_unknown(&self) -> bool {
-        self.architecture == "unknown" || self.os == "unknown"
+        self.architecture == "unknown" && self.os == "unknown"
     }
 
-    /// The architecture and variant as everybody compares them.
+    /// The platform in the form in which two are compared. Variants follow `normalizeArch` in
+    /// containerd's `platforms/database.go`.
     pub fn normalized(&self) -> Normalized {
         let architecture = self.architecture.to_ascii_lowercase();
         let variant = self.variant.to_ascii_lowercase();
-        let (architecture, variant) = match (architecture.as_str(), variant.as_str()) {
-            ("i386", _) => ("386", ""),
-            ("x86_64" | "x86-64" | "amd64", "" | "v1") => ("amd64", ""),
-            ("x86_64" | "x86-64", other) => ("amd64", other),
-            ("aarch64" | "arm64", "" | "8" | "v8" | "v8.0") => ("arm64", ""),
-            ("aarch64" | "arm64", "9" | "9.0" | "v9.0") => ("arm64", "v9"),
-            ("aarch64", other) => ("arm64", other),
-            ("armhf", _) | ("arm", "" | "7") => ("arm", "v7"),
-            ("armel", _) | ("arm", "6") => ("arm", "v6"),
-            ("arm", "5") => ("arm", "v5"),
-            ("arm", "8") => ("arm", "v8"),
-            (architecture, variant) => (architecture, variant),
+        let variant = match (architecture.as_str(), variant.as_str()) {
+            ("i386", _)
+            | ("x86_64" | "x86-64" | "amd64", "v1")
+            | ("aarch64" | "arm64", "8" | "v8" | "v8.0") => "",
+            ("aarch64" | "arm64", "9" | "9.0" | "v9.0") => "v9",
+            ("armhf", _) | ("arm", "" | "7") => "v7",
+            ("armel", _) | ("arm", "6") => "v6",
+            ("arm", "5") => "v5",
+            ("arm", "8") => "v8",
+            (_, variant) => variant,
         };
-        let os = match self.os.to_ascii_lowercase().as_str() {
-            "macos" => "darwin".to_owned(),
-            os => os.to_owned(),
-        };
+        let mut os_features = self.os_features.clone();
+        os_features.sort_unstable();
+        os_features.dedup();
         Normalized {
-            architecture: architecture.to_owned(),
-            os,
+            architecture: self.architecture.clone(),
+            os: self.os.clone(),
             variant: variant.to_owned(),
             os_version: self.os_version.clone(),
+            os_features,
         }
     }
 }
 
 impl std::fmt::Display for Platform {
-    /// `os/architecture[/variant][:os.version]`; unknown parts are `?`.
+    /// `os/architecture[/variant][:os.version][+feature…]`; absent parts are `?`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let shown = |text: &str| {
             if text.is_empty() {
@@ -95,91 +158,32 @@ impl std::fmt::Display for Platform {
         if !self.os_version.is_empty() {
             write!(f, ":{}", self.os_version)?;
         }
+        for feature in &self.os_features {
+            write!(f, "+{feature}")?;
+        }
         Ok(())
     }
 }
 
-/// A platform in the one spelling in which two can be compared.
+/// A platform in the form in which two are compared.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Normalized {
-    /// Architecture, lower case, Go's name.
+    /// Architecture, as written.
     pub architecture: String,
-    /// Operating system, lower case, Go's name.
+    /// Operating system, as written.
     pub os: String,
     /// Variant; empty for the architecture's usual one.
     pub variant: String,
     /// Version of the operating system, as written.
     pub os_version: String,
-}
-
-/// Which platforms are validated: `-a` and `--os`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Filter {
-    architectures: Vec<String>,
-    systems: Option<Vec<String>>,
-}
-
-impl Filter {
-    /// From the names that the user gave; no systems means all.
-    pub fn new(architectures: &[String], systems: Option<&[String]>) -> Self {
-        let architecture = |name: &String| {
-            Platform {
-                architecture: name.clone(),
-                ..Platform::default()
-            }
-            .normalized()
-            .architecture
-        };
-        let system = |name: &String| {
-            Platform {
-                os: name.clone(),
-                ..Platform::default()
-            }
-            .normalized()
-            .os
-        };
-        Self {
-            architectures: architectures.iter().map(architecture).collect(),
-            systems: systems.map(|names| names.iter().map(system).collect()),
-        }
-    }
-
-    /// The architectures, in Go's names.
-    pub fn architectures(&self) -> &[String] {
-        &self.architectures
-    }
-
-    /// The operating systems, in Go's names; none: all.
-    pub fn systems(&self) -> Option<&[String]> {
-        self.systems.as_deref()
-    }
-
-    /// Whether images of this platform are validated.
-    pub fn selects(&self, platform: &Platform) -> bool {
-        let platform = platform.normalized();
-        self.architectures.contains(&platform.architecture)
-            && self
-                .systems
-                .as_ref()
-                .is_none_or(|systems| systems.contains(&platform.os))
-    }
-}
-
-impl std::fmt::Display for Filter {
-    /// `amd64, arm64` or `amd64 on linux`.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.architectures.join(", "))?;
-        match &self.systems {
-            Some(systems) => write!(f, " on {}", systems.join(", ")),
-            None => Ok(()),
-        }
-    }
+    /// Features of the operating system, sorted, each once.
+    pub os_features: Vec<String>,
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::strict::At;
     use super::*;
-    use serde_json::json;
 
     fn platform(architecture: &str, variant: &str) -> Platform {
         Platform {
@@ -191,55 +195,147 @@ mod tests {
     }
 
     #[test]
-    fn the_same_machine_has_several_names() {
-        for (a, b) in [
-            (("arm64", "v8"), ("arm64", "")),
-            (("aarch64", ""), ("arm64", "8")),
-            (("x86_64", ""), ("amd64", "v1")),
-            (("arm", ""), ("arm", "v7")),
-            (("armhf", ""), ("arm", "7")),
-            (("AMD64", ""), ("amd64", "")),
+    fn variants_are_equal_as_containerd_normalises_them() {
+        // Each line: variants of one architecture that are one, and are none of another line.
+        let table: [(&str, &[&str]); 16] = [
+            ("amd64", &["", "v1", "V1"]),
+            ("amd64", &["v2", "V2"]),
+            ("amd64", &["1"]),
+            ("x86_64", &["", "v1"]),
+            ("arm64", &["", "8", "v8", "V8", "v8.0"]),
+            ("arm64", &["8.0"]),
+            ("arm64", &["9", "9.0", "v9", "v9.0"]),
+            ("aarch64", &["", "v8"]),
+            ("arm", &["", "7", "v7"]),
+            ("arm", &["6", "v6"]),
+            ("arm", &["5", "v5"]),
+            ("arm", &["8", "v8"]),
+            ("armhf", &["", "v6", "v7"]),
+            ("armel", &["", "v6", "v7"]),
+            ("i386", &["", "v1"]),
+            ("386", &[""]),
+        ];
+        let spelled = |(line, (architecture, variants)): (usize, &(&str, &[&str]))| {
+            let of = |variant: &&str| (line, platform(architecture, variant).normalized());
+            variants.iter().map(of).collect::<Vec<_>>()
+        };
+        let all: Vec<_> = table.iter().enumerate().flat_map(spelled).collect();
+        for (line, one) in &all {
+            for (other_line, other) in &all {
+                assert_eq!(one == other, line == other_line, "{one:?} {other:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn another_spelling_of_architecture_or_system_is_a_difference() {
+        for (one, other) in [
+            ("amd64", "AMD64"),
+            ("amd64", "x86_64"),
+            ("arm64", "aarch64"),
+            ("386", "i386"),
+            ("arm", "armhf"),
         ] {
-            assert_eq!(
-                platform(a.0, a.1).normalized(),
-                platform(b.0, b.1).normalized()
+            assert_ne!(
+                platform(one, "").normalized(),
+                platform(other, "").normalized()
             );
         }
-        assert_ne!(
-            platform("arm", "v6").normalized(),
-            platform("arm", "v7").normalized()
+        let with_os = |os: &str| Platform {
+            os: os.into(),
+            ..platform("amd64", "")
+        };
+        for (one, other) in [("linux", "LINUX"), ("darwin", "macos")] {
+            assert_ne!(with_os(one).normalized(), with_os(other).normalized());
+        }
+    }
+
+    #[test]
+    fn features_are_a_set() {
+        let with = |features: &[&str]| Platform {
+            os_features: features.iter().map(|&feature| feature.into()).collect(),
+            ..platform("amd64", "")
+        };
+        assert_eq!(
+            with(&["b", "a", "b"]).normalized(),
+            with(&["a", "b"]).normalized()
         );
-        assert_ne!(
-            platform("amd64", "v2").normalized(),
-            platform("amd64", "").normalized()
+        assert_ne!(with(&["a"]).normalized(), with(&[]).normalized());
+        assert_eq!(with(&["a", "b"]).to_string(), "linux/amd64+a+b");
+        assert_eq!(
+            serde_json::to_string(&with(&["win32k"])).expect("JSON"),
+            r#"{"architecture":"amd64","os":"linux","os.features":["win32k"]}"#
         );
+    }
+
+    fn read(json: &str) -> Result<Platform, ManifestError> {
+        Platform::of(&At::Root("platform").document(json, FIELDS)?)
     }
 
     #[test]
     fn fields_are_read_and_null_is_absent() {
-        let value = json!({"architecture": "amd64", "os": "windows", "variant": null, "os.version": "10.0.1"});
-        let platform = Platform::from_json(&value);
-        assert_eq!(platform.os_version, "10.0.1");
-        assert_eq!(platform.variant, "");
-        assert_eq!(platform.to_string(), "windows/amd64:10.0.1");
+        let json = r#"{"architecture": "amd64", "os": "windows", "variant": null,
+            "os.version": "10.0.1", "os.features": ["win32k"], "features": 5}"#;
+        let platform = read(json).expect("a platform");
+        assert_eq!(platform.to_string(), "windows/amd64:10.0.1+win32k");
     }
 
     #[test]
-    fn the_filter_takes_every_spelling() {
-        let filter = Filter::new(&["x86_64".into(), "arm64".into()], None);
-        assert!(filter.selects(&platform("amd64", "")));
-        assert!(filter.selects(&platform("aarch64", "v8")));
-        assert!(!filter.selects(&platform("s390x", "")));
-        assert!(!filter.selects(&Platform::default()));
-        let linux = Filter::new(&["amd64".into()], Some(&["linux".into()]));
-        assert_eq!(
-            (filter.to_string(), linux.to_string()),
-            ("amd64, arm64".into(), "amd64 on linux".into())
-        );
-        assert!(linux.selects(&platform("amd64", "")));
-        assert!(!linux.selects(&Platform {
+    fn a_field_of_a_wrong_type_or_length_is_damage() {
+        let long = "x".repeat(256);
+        let features = "\"a\",".repeat(101);
+        let features = features.trim_end_matches(',');
+        for (json, why) in [
+            (
+                r#"{"architecture": 5}"#.to_owned(),
+                "architecture is not a string",
+            ),
+            (
+                r#"{"variant": ["v7"]}"#.to_owned(),
+                "variant is not a string",
+            ),
+            (r#"{"os": "\ud800"}"#.to_owned(), "not valid Unicode"),
+            (format!(r#"{{"os.version": "{long}"}}"#), "longer than 255"),
+            (
+                r#"{"os.features": "win32k"}"#.to_owned(),
+                "os.features is not a list",
+            ),
+            (
+                r#"{"os.features": [null]}"#.to_owned(),
+                "os.features[0] is missing",
+            ),
+            (
+                r#"{"os.features": ["a", {}]}"#.to_owned(),
+                "os.features[1] is not a string",
+            ),
+            (
+                format!(r#"{{"os.features": [{features}]}}"#),
+                "more than 100",
+            ),
+        ] {
+            let error = read(&json).expect_err(&json);
+            assert!(matches!(error, ManifestError::Damaged(_)), "{error}");
+            assert!(error.to_string().contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_absent_comes_from_the_config() {
+        let config = Platform {
+            os_version: "10".into(),
+            os_features: vec!["a".into()],
+            ..platform("arm", "v6")
+        };
+        let windows = Platform {
             os: "windows".into(),
-            ..platform("amd64", "")
-        }));
+            ..Platform::default()
+        };
+        assert!(!windows.is_complete());
+        let completed = windows.completed_by(&config);
+        assert_eq!(completed.to_string(), "windows/arm/v6:10+a");
+        assert!(completed.is_complete());
+        let whole = platform("arm", "v7").completed_by(&config);
+        assert_eq!(whole.to_string(), "linux/arm/v7:10+a");
+        assert_eq!(Platform::default().completed_by(&config), config);
     }
 }

@@ -5,9 +5,11 @@
 //! tags; `BuildKit`'s attestation entries of an index.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
-use super::{Digest, ManifestError, entry_digest, manifests};
+use super::document::{DESCRIPTOR, Document};
+use super::entry::{each, own};
+use super::strict::{At, Field, to_text};
+use super::{Digest, ManifestError, MediaType, digest};
 
 /// A manifest that is attached to another one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -75,30 +77,78 @@ impl Link {
     }
 }
 
-/// The referrers that an index lists, all of one subject.
+/// An entry of a list of referrers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedReferrer {
+    /// The digest of the manifest that it names.
+    pub digest: Digest,
+    /// The length of that manifest in bytes, where the list says one.
+    pub size: Option<u64>,
+    /// The type of that manifest; none where the list says none, or not one of the six.
+    pub media_type: Option<MediaType>,
+    /// What it is; none where the list does not say it.
+    pub artifact_type: Option<String>,
+}
+
+impl ListedReferrer {
+    /// The referrer of this subject that it names.
+    pub fn of(self, subject: &Digest) -> Referrer {
+        Referrer {
+            subject: subject.clone(),
+            by: Link::Referrers,
+            digest: self.digest,
+            artifact_type: self.artifact_type.unwrap_or_default(),
+        }
+    }
+
+    fn read(field: &Field<'_, '_>) -> Result<Self, ManifestError> {
+        let Some([media_type, digest, size, artifact_type, ..]) = field.object(DESCRIPTOR)? else {
+            return Err(field.missing());
+        };
+        let artifact_type = artifact_type
+            .is_present()
+            .then(|| artifact_type.text_within(MAX_TYPE));
+        Ok(Self {
+            digest: digest::field(&digest)?,
+            size: size.number()?,
+            media_type: media_type.text()?.as_deref().and_then(MediaType::from_name),
+            artifact_type: artifact_type.transpose()?,
+        })
+    }
+}
+
+/// The referrers that an index lists, in its order; a damaged entry is an error of its own.
 ///
 /// # Errors
 /// [`ManifestError`] where the bytes are not such a list.
-pub fn referrers(bytes: &[u8], subject: &Digest) -> Result<Vec<Referrer>, ManifestError> {
-    let list: Map<String, Value> = serde_json::from_slice(bytes)
-        .map_err(|error| ManifestError::NotJson(format!("not JSON ({error})")))?;
-    let referrer = |(index, entry): (usize, &Value)| {
-        let digest = entry_digest(index, entry)?;
-        let artifact_type = entry.get("artifactType").and_then(Value::as_str);
-        if artifact_type.is_some_and(|name| name.len() > MAX_TYPE) {
-            return Err(ManifestError::Damaged(format!(
-                "entry {} of the index: its artifactType is longer than {MAX_TYPE} bytes",
-                index + 1
-            )));
+pub fn referrers(
+    bytes: &[u8],
+) -> Result<Vec<Result<ListedReferrer, ManifestError>>, ManifestError> {
+    let text = to_text(bytes);
+    let document = Document::read(&text)?;
+    document.refuse_foreign(MediaType::OciIndex)?;
+    let mut list = Vec::new();
+    each(&document.manifests, |field| {
+        list.push(own(ListedReferrer::read(&field))?);
+        Ok(())
+    })?;
+    Ok(list)
+}
+
+/// Whether an answer is a list of referrers and not an error or anything else, by its body and by
+/// whether its Content-Type is an index's. Harbor leaves out the entries where there are none.
+pub fn is_referrers_list(bytes: &[u8], is_index: bool) -> bool {
+    let text = to_text(bytes);
+    match At::Root("list of referrers").document(&text, ["errors", "mediaType"]) {
+        Ok([errors, media_type]) => {
+            let name = media_type.text().ok().flatten();
+            let known = name.as_deref().and_then(MediaType::from_name);
+            !errors.has_key() && (is_index || known == Some(MediaType::OciIndex))
         }
-        Ok(Referrer {
-            subject: subject.clone(),
-            by: Link::Referrers,
-            digest,
-            artifact_type: artifact_type.unwrap_or_default().to_owned(),
-        })
-    };
-    manifests(&list)?.iter().enumerate().map(referrer).collect()
+        Err(ManifestError::NotJson(_)) => false,
+        // Reading it as a list says why it cannot be read.
+        Err(_) => true,
+    }
 }
 
 #[cfg(test)]
@@ -110,22 +160,67 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(bytes in any::<Vec<u8>>()) {
-            let _ = referrers(&bytes, &Digest::of(b"x"));
+            let _ = referrers(&bytes);
+            let _ = is_referrers_list(&bytes, true);
         }
     }
 
     #[test]
-    fn a_list_is_read_and_a_digest_that_is_none_refused() {
-        let (subject, digest) = (Digest::of(b"x"), Digest::of(b"y"));
+    fn a_list_is_read_and_damage_is_the_entry_s() {
+        let digest = Digest::of(b"y");
+        let long = "t".repeat(256);
         let list = format!(
-            r#"{{"manifests": [{{"digest": "{digest}", "artifactType": "t"}}, {{"digest": "{digest}"}}]}}"#
+            r#"{{"manifests": [
+                {{"digest": "{digest}", "artifactType": "t", "size": 7}},
+                {{"digest": "{digest}", "artifactType": null}},
+                {{"digest": "sha256:../x"}},
+                {{"digest": "{digest}", "artifactType": "{long}"}},
+                {{"digest": "{digest}", "size": "big"}}]}}"#
         );
-        let found = referrers(list.as_bytes(), &subject).expect("a list");
-        assert_eq!((found.len(), found[0].artifact_type.as_str()), (2, "t"));
-        assert!(referrers(br#"{"manifests": [{"digest": "sha256:../x"}]}"#, &subject).is_err());
-        assert!(referrers(br#"{"manifests": null}"#, &subject).is_ok());
-        let long = list.replace("\"t\"", &format!("\"{}\"", "t".repeat(256)));
-        assert!(referrers(long.as_bytes(), &subject).is_err());
+        let found = referrers(list.as_bytes()).expect("a list");
+        let kinds: Vec<_> = found
+            .iter()
+            .map(|entry| {
+                entry
+                    .as_ref()
+                    .ok()
+                    .map(|entry| (entry.artifact_type.as_deref(), entry.size))
+            })
+            .collect();
+        assert_eq!(
+            kinds,
+            [
+                Some((Some("t"), Some(7))),
+                Some((None, None)),
+                None,
+                None,
+                None
+            ]
+        );
+        let error = found[4].as_ref().expect_err("damaged").to_string();
+        assert!(
+            error.contains("manifests[4].size is not a number"),
+            "{error}"
+        );
+        let subject = Digest::of(b"x");
+        let referrer = found[0].clone().expect("an entry").of(&subject);
+        assert_eq!(
+            (referrer.subject, referrer.artifact_type.as_str()),
+            (subject, "t")
+        );
+        assert!(referrers(br#"{"manifests": null}"#).is_ok_and(|list| list.is_empty()));
+    }
+
+    #[test]
+    fn a_list_that_two_readers_read_differently_is_refused() {
+        for list in [
+            r#"{"manifests": [], "Manifests": []}"#,
+            r#"{"manifests": [{"digest": "x", "Digest": "y"}]}"#,
+            r#"{"manifests": [], "layers": []}"#,
+        ] {
+            let error = referrers(list.as_bytes()).expect_err(list);
+            assert!(matches!(error, ManifestError::Ambiguous(_)), "{error}");
+        }
     }
 
     #[test]

@@ -1,76 +1,125 @@
 //! Docker image manifest, schema 1: the format before configs and indexes.
 //!
-//! Its platform stands in the manifest and in the newest history entry; its digest, when it is
-//! signed, is that of the payload without the signatures (libtrust's "pretty signature").
+//! Its platform stands in the manifest and in the newest history entry. A signed one is its payload
+//! (libtrust's "pretty signature"): the document without the signatures, whose digest is the
+//! manifest's. What is around the payload is signed by nobody and is not read.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use serde_json::{Map, Value};
 
-use super::{Digest, ManifestError, Platform};
+use super::document::Document;
+use super::platform::{FIELDS, MAX_FIELD};
+use super::strict::{At, Field};
+use super::{ManifestError, Platform};
 
 /// The platform: `architecture` of the manifest, `os` and `variant` of the newest history entry.
-pub fn platform(object: &Map<String, Value>) -> Result<Platform, ManifestError> {
-    let mut platform = object
-        .get("history")
-        .and_then(|history| history.get(0))
-        .and_then(|newest| newest.get("v1Compatibility"))
-        .and_then(Value::as_str)
-        .map(serde_json::from_str::<Value>)
-        .transpose()
-        .map_err(|error| ManifestError::Damaged(format!("v1Compatibility is not JSON ({error})")))?
-        .map(|config| Platform::from_json(&config))
-        .unwrap_or_default();
-    if let Some(architecture) = object.get("architecture").and_then(Value::as_str) {
-        architecture.clone_into(&mut platform.architecture);
+pub fn platform(document: &Document<'_>) -> Result<Platform, ManifestError> {
+    let mut newest = None;
+    document.history.each(|entry| {
+        if newest.is_none() {
+            newest = Some(history_platform(&entry)?);
+        }
+        Ok(())
+    })?;
+    let mut platform = newest.unwrap_or_default();
+    let architecture = document.architecture.text_within(MAX_FIELD)?;
+    if !architecture.is_empty() {
+        platform.architecture = architecture;
     }
     Ok(platform)
 }
 
-/// The digest of the payload that the signatures sign.
-pub fn payload_digest(bytes: &[u8], object: &Map<String, Value>) -> Result<Digest, ManifestError> {
+fn history_platform(entry: &Field<'_, '_>) -> Result<Platform, ManifestError> {
+    let Some([compatibility]) = entry.object(["v1Compatibility"])? else {
+        return Ok(Platform::default());
+    };
+    let Some(text) = compatibility.text()? else {
+        return Ok(Platform::default());
+    };
+    let root = At::Root("v1Compatibility");
+    let fields = root.document(&text, FIELDS).map_err(damaged_part)?;
+    Platform::of(&fields)
+}
+
+/// A part that is not JSON is damage of the manifest.
+fn damaged_part(error: ManifestError) -> ManifestError {
+    match error {
+        ManifestError::NotJson(what) => ManifestError::Damaged(what),
+        other => other,
+    }
+}
+
+/// The payload of a signed manifest: the whole document but for its signatures.
+///
+/// # Errors
+/// [`ManifestError::Damaged`] where the signatures are of anything less or anything else.
+pub fn payload(
+    bytes: &[u8],
+    text: &str,
+    document: &Document<'_>,
+) -> Result<Vec<u8>, ManifestError> {
     let damaged = |what: &str| ManifestError::Damaged(format!("schema 1 signature: {what}"));
-    let signatures = object
-        .get("signatures")
-        .and_then(Value::as_array)
-        .ok_or_else(|| damaged("\"signatures\" is not a list"))?;
-    let mut payload: Option<Vec<u8>> = None;
-    for signature in signatures {
-        let protected = signature
-            .get("protected")
-            .and_then(Value::as_str)
-            .and_then(|text| BASE64_URL_SAFE_NO_PAD.decode(text).ok())
-            .and_then(|json| serde_json::from_slice::<Value>(&json).ok())
-            .ok_or_else(|| damaged("\"protected\" cannot be read"))?;
-        let length = protected
-            .get("formatLength")
-            .and_then(Value::as_u64)
-            .and_then(|length| usize::try_from(length).ok())
-            .ok_or_else(|| damaged("no formatLength"))?;
-        let tail = protected
-            .get("formatTail")
-            .and_then(Value::as_str)
-            .and_then(|text| BASE64_URL_SAFE_NO_PAD.decode(text).ok())
-            .ok_or_else(|| damaged("no formatTail"))?;
-        let head = bytes
-            .get(..length)
-            .ok_or_else(|| damaged("formatLength is beyond the manifest"))?;
-        let signed = [head, &tail].concat();
-        if payload.as_ref().is_some_and(|other| *other != signed) {
-            return Err(damaged("the signatures are of different payloads"));
+    let mut cut: Option<(usize, Vec<u8>)> = None;
+    document.signatures.each(|signature| {
+        let found = protected(&signature)?;
+        match &cut {
+            Some(known) if *known != found => {
+                Err(damaged("the signatures are of different payloads"))
+            }
+            _ => {
+                cut = Some(found);
+                Ok(())
+            }
         }
-        payload = Some(signed);
+    })?;
+    // Go's readers take the payload of no signatures to be empty.
+    let (length, tail) = cut.ok_or_else(|| damaged("there is none"))?;
+    let (Some(head), Some(rest)) = (bytes.get(..length), text.get(length..)) else {
+        return Err(damaged("formatLength is not a place in the manifest"));
+    };
+    let is_whole = tail.trim_ascii() == b"}"
+        && is_only_signatures(rest, document.signatures.value().unwrap_or_default());
+    if !is_whole {
+        return Err(damaged("the payload is not the manifest"));
     }
-    match payload {
-        Some(payload) => Ok(Digest::of(&payload)),
-        // `"signatures": []`: nothing was cut out.
-        None => Ok(Digest::of(bytes)),
-    }
+    Ok([head, &tail].concat())
+}
+
+/// Where the payload ends in the document, and what it has there instead of the signatures.
+fn protected(signature: &Field<'_, '_>) -> Result<(usize, Vec<u8>), ManifestError> {
+    let Some([protected, ..]) = signature.object(["protected", "header", "signature"])? else {
+        return Err(signature.missing());
+    };
+    let decode = |field: &Field<'_, '_>| {
+        let text = field.text()?.ok_or_else(|| field.missing())?;
+        BASE64_URL_SAFE_NO_PAD
+            .decode(text.as_bytes())
+            .map_err(|_| field.at().damaged("is not base64"))
+    };
+    let header = decode(&protected)?;
+    let header =
+        String::from_utf8(header).map_err(|_| protected.at().damaged("is not base64 of JSON"))?;
+    let root = At::Root("protected");
+    let [length, tail] = root
+        .document(&header, ["formatLength", "formatTail"])
+        .map_err(damaged_part)?;
+    let number = length.number()?.ok_or_else(|| length.missing())?;
+    let number = usize::try_from(number).map_err(|_| length.at().damaged("is too large"))?;
+    Ok((number, decode(&tail)?))
+}
+
+/// Whether the rest of a document is the field `signatures` with this value, and its end.
+fn is_only_signatures(rest: &str, value: &str) -> bool {
+    let parts = [",", "\"signatures\"", ":", value, "}"];
+    let end = parts.iter().try_fold(rest, |rest, part| {
+        rest.trim_ascii_start().strip_prefix(part)
+    });
+    end.is_some_and(|end| end.trim_ascii().is_empty())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Body, MediaType, parse};
+    use super::super::{Body, Digest, Manifest, MediaType, blobs, parse};
     use super::*;
     use serde_json::json;
 
@@ -78,10 +127,24 @@ mod tests {
     fn signed(payload: &str) -> String {
         let head = payload.trim_end_matches(['}', '\n']);
         let tail = &payload[head.len()..];
+        format!(
+            "{head},\n   \"signatures\": [{}]\n}}",
+            signature(head.len(), tail)
+        )
+    }
+
+    fn signature(length: usize, tail: &str) -> String {
         let protected =
-            json!({"formatLength": head.len(), "formatTail": BASE64_URL_SAFE_NO_PAD.encode(tail)});
+            json!({"formatLength": length, "formatTail": BASE64_URL_SAFE_NO_PAD.encode(tail)});
         let protected = BASE64_URL_SAFE_NO_PAD.encode(protected.to_string());
-        format!("{head},\n   \"signatures\": [{{\"protected\": \"{protected}\"}}]\n}}")
+        format!("{{\"protected\": \"{protected}\"}}")
+    }
+
+    fn refused(text: &str) -> String {
+        let as_blobs = blobs(text.as_bytes()).expect_err(text);
+        let error = parse(text.as_bytes()).expect_err(text);
+        assert_eq!(as_blobs, error);
+        error.to_string()
     }
 
     const PAYLOAD: &str = "{\n   \"schemaVersion\": 1,\n   \"architecture\": \"arm\",\n   \"history\": [{\"v1Compatibility\": \"{\\\"os\\\":\\\"linux\\\",\\\"variant\\\":\\\"v7\\\"}\"}]\n}";
@@ -91,6 +154,113 @@ mod tests {
         let manifest = parse(signed(PAYLOAD).as_bytes()).expect("a manifest");
         assert_eq!(manifest.media_type, MediaType::Schema1Signed);
         assert_eq!(manifest.digest, Digest::of(PAYLOAD.as_bytes()));
+        assert_eq!(manifest.raw_digest, Digest::of(signed(PAYLOAD).as_bytes()));
+        let Manifest {
+            digest, raw_digest, ..
+        } = parse(PAYLOAD.as_bytes()).expect("a manifest");
+        assert_eq!(digest, raw_digest);
+    }
+
+    #[test]
+    fn several_signatures_are_of_one_payload() {
+        let head = PAYLOAD.trim_end_matches(['}', '\n']);
+        let (one, other) = (signature(head.len(), "\n}"), signature(head.len(), "}"));
+        let of = |signatures: &str| format!("{head}, \"signatures\" : [{signatures}]}}");
+        assert!(parse(of(&format!("{one}, {one}")).as_bytes()).is_ok());
+        assert!(refused(&of(&format!("{one}, {other}"))).contains("different payloads"));
+        assert!(refused(&of("")).contains("there is none"));
+        assert!(refused(&of("null")).contains("signatures[0] is missing"));
+        assert!(refused(&of("{}")).contains("protected is missing"));
+        assert!(refused(&of("{\"protected\": \"?\"}")).contains("protected is not base64"));
+        let twice = BASE64_URL_SAFE_NO_PAD.encode(r#"{"formatLength":1,"FormatLength":2}"#);
+        let twice = of(&format!("{{\"protected\": \"{twice}\"}}"));
+        assert!(refused(&twice).starts_with("ambiguous manifest: protected has the key"));
+    }
+
+    /// A document around something that has any digest.
+    #[test]
+    fn the_payload_has_to_be_the_whole_document() {
+        let evil = r#"{"schemaVersion":1,"architecture":"amd64""#;
+        let wrapper = |length: usize, tail: &str| {
+            format!("{evil},\"signatures\":[{}]}}", signature(length, tail))
+        };
+        assert!(parse(wrapper(evil.len(), "}").as_bytes()).is_ok());
+        let image = r#"{"schemaVersion":2,"manifests":[]}"#;
+        let schema1 = r#"{"schemaVersion":1,"architecture":"arm64"}"#;
+        for (length, tail) in [
+            // The payload is another text, that of the tail.
+            (0, image),
+            (0, schema1),
+            (0, "}"),
+            (1, &image[1..]),
+            (1, &schema1[1..]),
+            // It ends before the last field, or in it.
+            (1, "}"),
+            (r#"{"schemaVersion":1"#.len(), "}"),
+            (evil.len() - 1, "\"}"),
+            // It adds a field.
+            (evil.len(), r#","fsLayers":[]}"#),
+            // It reaches into the signatures, or beyond the end.
+            (evil.len() + 1, "}"),
+            (evil.len() + 40, "}"),
+            (999_999, "}"),
+        ] {
+            let error = refused(&wrapper(length, tail));
+            assert!(
+                error.starts_with("damaged manifest: schema 1 signature: "),
+                "{error}"
+            );
+        }
+        for after in [
+            r#","architecture":"arm64"}"#,
+            r#","fsLayers":[]}"#,
+            r#","x":0}"#,
+        ] {
+            let around = format!(
+                "{evil},\"signatures\":[{}]{after}",
+                signature(evil.len(), "}")
+            );
+            refused(&around);
+        }
+        let before = format!(
+            "{{\"signatures\":[{}],\"schemaVersion\":1}}",
+            signature(1, "\"schemaVersion\":1}")
+        );
+        refused(&before);
+    }
+
+    #[test]
+    fn wrong_types_are_damage() {
+        for (text, why) in [
+            (
+                r#"{"schemaVersion":1,"architecture":5}"#,
+                "architecture is not a string",
+            ),
+            (
+                r#"{"schemaVersion":1,"history":"x"}"#,
+                "history is not a list",
+            ),
+            (
+                r#"{"schemaVersion":1,"history":[5]}"#,
+                "history[0] is not an object",
+            ),
+            (
+                r#"{"schemaVersion":1,"history":[{"v1Compatibility":{}}]}"#,
+                "history[0].v1Compatibility is not a string",
+            ),
+            (
+                r#"{"schemaVersion":1,"history":[{"v1Compatibility":"x"}]}"#,
+                "v1Compatibility: not JSON",
+            ),
+            (
+                r#"{"schemaVersion":1,"history":[{"v1Compatibility":"{\"os\":[]}"}]}"#,
+                "v1Compatibility: os is not a string",
+            ),
+        ] {
+            let error = parse(text.as_bytes()).expect_err(text);
+            assert!(matches!(error, ManifestError::Damaged(_)), "{error}");
+            assert!(error.to_string().contains(why), "{error}");
+        }
     }
 
     #[test]
@@ -100,16 +270,5 @@ mod tests {
             panic!("not schema 1")
         };
         assert_eq!(platform.to_string(), "linux/arm/v7");
-    }
-
-    #[test]
-    fn a_length_beyond_the_end_is_an_error() {
-        let protected = BASE64_URL_SAFE_NO_PAD.encode(r#"{"formatLength":999999,"formatTail":""}"#);
-        let body =
-            json!({"schemaVersion": 1, "signatures": [{"protected": protected}]}).to_string();
-        assert!(matches!(
-            parse(body.as_bytes()),
-            Err(ManifestError::Damaged(_))
-        ));
     }
 }

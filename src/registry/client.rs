@@ -92,23 +92,24 @@ impl Client {
             .map(|(manifest, _)| manifest)
     }
 
-    /// The blobs of an image, from its manifest: its config first. None of an index.
+    /// Reads the manifest of this digest, and its blobs: its config first. An index has none.
     ///
     /// # Errors
     /// As [`Client::manifest`].
-    pub fn blobs(
+    pub fn manifest_with_blobs(
         &self,
         side: Side,
         repository: &Repository,
         digest: &Digest,
         log: &Log,
-    ) -> Result<Option<Vec<Blob>>, Error> {
+    ) -> Result<(Manifest, Option<Vec<Blob>>), Error> {
         let reference = Reference::Digest(digest.clone());
-        let (_, bytes) = self.manifest_and_bytes(side, repository, &reference, log)?;
-        manifest::blobs(&bytes).map_err(|error| {
+        let (manifest, bytes) = self.manifest_and_bytes(side, repository, &reference, log)?;
+        let blobs = manifest::blobs(&bytes).map_err(|error| {
             let question = Question::manifest(Method::GET, repository, &reference);
             Error::Invalid(question.trouble(error.to_string()))
-        })
+        })?;
+        Ok((manifest, blobs))
     }
 
     /// An index as it was received; none where it is something else.
@@ -186,7 +187,7 @@ impl Client {
         }
         let named = response
             .header("content-type")
-            .and_then(|text| MediaType::from_name(&text));
+            .and_then(|text| MediaType::from_header(&text));
         if let Some(named) = named.filter(|named| !named.is_same_kind(manifest.media_type)) {
             log.warn(format!(
                 "{}: the registry calls it {}, and its body says {}",

@@ -3,7 +3,6 @@
 //! Specification: OCI distribution-spec, "Listing Referrers"; where a registry does not know that,
 //! "Referrers Tag Schema".
 
-use serde_json::{Map, Value};
 use ureq::http::Method;
 use url::Url;
 
@@ -12,7 +11,9 @@ use super::client::{Client, Question};
 use super::error::Error;
 use super::http::{Response, Want};
 use crate::log::Log;
-use crate::manifest::{Digest, Link, MAX_BYTES, MAX_ENTRIES, MediaType, Referrer, referrers};
+use crate::manifest::{
+    Digest, Link, MAX_BYTES, MAX_ENTRIES, MediaType, Referrer, is_referrers_list, referrers,
+};
 use crate::reference::{DOCKER_HUB, Reference, Repository};
 
 /// The media type of a list of referrers.
@@ -180,25 +181,20 @@ fn is_xml(response: &Response) -> bool {
 }
 
 fn is_index(name: &str) -> bool {
-    MediaType::from_name(name) == Some(MediaType::OciIndex)
+    MediaType::from_header(name) == Some(MediaType::OciIndex)
 }
 
-/// Whether an answer is a list of referrers. Harbor leaves out the entries where there are none.
+/// Whether an answer is a list of referrers.
 fn is_list(response: &Response) -> bool {
-    let Ok(Value::Object(body)) = serde_json::from_slice(&response.body) else {
-        return false;
-    };
-    let says_so = |body: &Map<String, Value>| {
-        body.get("mediaType")
-            .and_then(Value::as_str)
-            .is_some_and(is_index)
-    };
-    !body.contains_key("errors")
-        && (is_index(&response.header("content-type").unwrap_or_default()) || says_so(&body))
+    let is_index = is_index(&response.header("content-type").unwrap_or_default());
+    is_referrers_list(&response.body, is_index)
 }
 
 fn read(bytes: &[u8], subject: &Digest, question: &Question<'_>) -> Result<Vec<Referrer>, Error> {
-    referrers(bytes, subject).map_err(|error| Error::Invalid(question.trouble(error.to_string())))
+    referrers(bytes)
+        .and_then(|list| list.into_iter().collect::<Result<Vec<_>, _>>())
+        .map(|list| list.into_iter().map(|entry| entry.of(subject)).collect())
+        .map_err(|error| Error::Invalid(question.trouble(error.to_string())))
 }
 
 /// What to ask for the next page (RFC 8288), below `/v2/`; an error where the link leads elsewhere or

@@ -1,12 +1,14 @@
 //! Reducing a manifest to the images that are compared: nested indexes followed, platforms that
 //! an index does not tell read from the images' configs, attestations left out.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::log::Log;
 use crate::manifest::{
-    Body, Digest, Entry, Filter, Link, MAX_ENTRIES, Manifest, Platform, Referrer, Spec,
+    Body, Digest, Entry, Filter, IndexEntry, Link, MAX_ENTRIES, Manifest, MediaType, Platform,
+    Referrer, Spec, compared,
 };
 use crate::reference::{Reference, Repository};
 use crate::registry::{Client, Error, Side};
@@ -19,6 +21,52 @@ const MAX_DEPTH: usize = 4;
 /// So many entries are read before it is seen whether one of them failed; more than threads.
 const AT_A_TIME: usize = 32;
 
+/// An image as its index lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its digest and platform; one without a platform is an artifact.
+    pub spec: Spec,
+    /// The length of its manifest in bytes, where the index says one.
+    pub size: Option<u64>,
+    /// The type of its manifest, where the index says one of the six.
+    pub media_type: Option<MediaType>,
+}
+
+impl Listed {
+    /// An image that no index lists.
+    pub fn alone(digest: Digest, platform: Platform) -> Self {
+        Self {
+            spec: Spec { digest, platform },
+            size: None,
+            media_type: None,
+        }
+    }
+
+    fn of(entry: &Entry, platform: Platform) -> Self {
+        Self {
+            size: entry.size,
+            media_type: entry.media_type,
+            ..Self::alone(entry.digest.clone(), platform)
+        }
+    }
+
+    /// Refuses a manifest of another format than the index says. Schema 1 is parsed from a part of
+    /// its document, so it could pass for anything.
+    ///
+    /// # Errors
+    /// The contradiction, in words.
+    pub fn check_type(&self, found: MediaType) -> Result<(), String> {
+        match self.media_type {
+            Some(listed) if found.is_schema1() && !listed.is_schema1() => Err(format!(
+                "{}: a schema 1 manifest, but listed as {}",
+                self.spec.digest,
+                listed.as_str()
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Why a side cannot be reduced.
 #[derive(Clone, Debug)]
 pub enum Unreadable {
@@ -26,7 +74,7 @@ pub enum Unreadable {
     ChildMissing(Vec<Digest>, Box<Error>),
     /// Anything else that a registry says.
     Registry(Error),
-    /// The index is beyond the bounds.
+    /// The index is beyond the bounds, or an entry that is compared is damaged.
     Bounds(String),
 }
 
@@ -59,8 +107,15 @@ pub struct Reader {
     /// not there makes no difference.
     needed: Option<Vec<Digest>>,
     entries: AtomicUsize,
-    /// Attestations that the indexes list besides images.
-    attestations: Mutex<Vec<Referrer>>,
+    beside: Mutex<Beside>,
+}
+
+/// Facts of the indexes besides the images that were asked for.
+#[derive(Default)]
+struct Beside {
+    attestations: Vec<Referrer>,
+    /// The architectures of all images, selected or not, as written.
+    architectures: BTreeSet<String>,
 }
 
 impl Reader {
@@ -80,7 +135,7 @@ impl Reader {
             filter: filter.cloned(),
             needed: None,
             entries: AtomicUsize::new(0),
-            attestations: Mutex::default(),
+            beside: Mutex::default(),
         }
     }
 
@@ -92,11 +147,11 @@ impl Reader {
         }
     }
 
-    /// The images of an index, in its order.
+    /// The images of an index, in its order; what has no platform is not filtered.
     ///
     /// # Errors
     /// [`Unreadable`] where one of them cannot be told.
-    pub fn images(self: &Arc<Self>, entries: &[Entry]) -> Result<Vec<Spec>, Unreadable> {
+    pub fn images(self: &Arc<Self>, entries: &[IndexEntry]) -> Result<Vec<Listed>, Unreadable> {
         self.level(entries, 1)
     }
 
@@ -112,35 +167,38 @@ impl Reader {
 
     /// The attestations that were listed beside the images, in a fixed order.
     pub fn attestations(&self) -> Vec<Referrer> {
-        let mut found = self
-            .attestations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let mut found = self.beside().attestations.clone();
         found.sort_unstable();
         found
     }
 
-    fn level(self: &Arc<Self>, entries: &[Entry], depth: usize) -> Result<Vec<Spec>, Unreadable> {
+    /// The architectures of all images that were listed, selected or not, as written.
+    pub fn architectures(&self) -> BTreeSet<String> {
+        self.beside().architectures.clone()
+    }
+
+    fn beside(&self) -> MutexGuard<'_, Beside> {
+        self.beside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn level(
+        self: &Arc<Self>,
+        entries: &[IndexEntry],
+        depth: usize,
+    ) -> Result<Vec<Listed>, Unreadable> {
         if self.entries.fetch_add(entries.len(), Ordering::Relaxed) + entries.len() > MAX_ENTRIES {
             return Err(Unreadable::Bounds(format!(
                 "{}: its indexes have more than {MAX_ENTRIES} entries",
                 self.repository
             )));
         }
-        let mut attestations = entries.iter().filter_map(attestation).peekable();
-        if attestations.peek().is_some() {
-            self.attestations
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .extend(attestations);
+        self.note(entries);
+        let relevant = compared(entries, self.filter.as_ref())
+            .map_err(|error| Unreadable::Bounds(format!("{}: {error}", self.repository)))?;
+        if relevant.iter().all(|entry| told_by_index(entry).is_some()) {
+            return Ok(relevant.into_iter().filter_map(told_by_index).collect());
         }
-        let needs_request = |entry: &Entry| entry.is_index || entry.platform.is_none();
-        let relevant = entries.iter().filter(|entry| self.is_relevant(entry));
-        if !relevant.clone().any(needs_request) {
-            return Ok(relevant.filter_map(told_by_index).collect());
-        }
-        let relevant: Vec<Entry> = relevant.cloned().collect();
+        let relevant: Vec<Entry> = relevant.into_iter().cloned().collect();
         let mut images = Vec::new();
         // Some at a time: an index of thousands that are not there is not read to its end.
         for entries in relevant.chunks(AT_A_TIME) {
@@ -153,20 +211,28 @@ impl Reader {
         Ok(images)
     }
 
-    fn is_relevant(&self, entry: &Entry) -> bool {
-        let selected = |platform| {
-            self.filter
-                .as_ref()
-                .is_none_or(|filter| filter.selects(platform))
-        };
-        !entry.is_attestation && entry.platform.as_ref().is_none_or(selected)
+    /// Notes what a level lists besides the images that are asked for.
+    fn note(&self, entries: &[IndexEntry]) {
+        let mut beside = self.beside();
+        let attestations = entries.iter().flatten().filter_map(attestation);
+        beside.attestations.extend(attestations);
+        let platforms = entries.iter().filter_map(|entry| match entry {
+            Ok(entry) if !entry.is_attestation => entry.platform.as_ref(),
+            Err(damaged) if !damaged.is_attestation => damaged.platform.as_ref(),
+            _ => None,
+        });
+        for platform in platforms.filter(|platform| !platform.architecture.is_empty()) {
+            if !beside.architectures.contains(&platform.architecture) {
+                beside.architectures.insert(platform.architecture.clone());
+            }
+        }
     }
 
     fn needed_entry(
         self: &Arc<Self>,
         entry: &Entry,
         depth: usize,
-    ) -> Result<Vec<Spec>, Unreadable> {
+    ) -> Result<Vec<Listed>, Unreadable> {
         match (self.entry(entry, depth), &self.needed) {
             (Err(Unreadable::ChildMissing(..)), Some(needed))
                 if !needed.contains(&entry.digest) =>
@@ -177,48 +243,47 @@ impl Reader {
         }
     }
 
-    fn entry(self: &Arc<Self>, entry: &Entry, depth: usize) -> Result<Vec<Spec>, Unreadable> {
-        if !entry.is_index
-            && let Some(spec) = told_by_index(entry)
-        {
-            return Ok(vec![spec]);
+    fn entry(self: &Arc<Self>, entry: &Entry, depth: usize) -> Result<Vec<Listed>, Unreadable> {
+        if let Some(listed) = told_by_index(entry) {
+            return Ok(vec![listed]);
         }
         let reference = Reference::Digest(entry.digest.clone());
         let manifest: Manifest = self
             .client
             .manifest(self.side, &self.repository, &reference, &self.log)
             .map_err(|error| missing_child(&entry.digest, error))?;
+        let unknown = Platform::default();
+        let listed = entry.platform.as_ref().unwrap_or(&unknown);
         let platform = match manifest.body {
-            Body::Index(_) if depth >= MAX_DEPTH => {
+            Body::Index(_) if depth > MAX_DEPTH => {
                 return Err(Unreadable::Bounds(format!(
                     "{}: its indexes are nested deeper than {MAX_DEPTH}",
                     self.repository
                 )));
             }
             Body::Index(entries) => return self.level(&entries, depth + 1),
-            Body::Image { config } => match &entry.platform {
-                Some(platform) => platform.clone(),
-                None => self.platform(&entry.digest, &config)?,
-            },
-            Body::Schema1(platform) => platform,
-            // No image: like an attestation, it is nothing that is compared.
-            Body::Artifact => return Ok(Vec::new()),
+            Body::Image { .. } if listed.is_complete() => listed.clone(),
+            Body::Image { config } => listed.completed_by(&self.platform(&entry.digest, &config)?),
+            Body::Schema1(ref platform) => listed.completed_by(platform),
+            Body::Artifact => listed.clone(),
         };
-        let spec = Spec {
-            digest: entry.digest.clone(),
-            platform,
-        };
-        let selected = self
-            .filter
-            .as_ref()
-            .is_none_or(|filter| filter.selects(&spec.platform));
-        Ok(if selected { vec![spec] } else { Vec::new() })
+        let found = Listed::of(entry, platform);
+        found
+            .check_type(manifest.media_type)
+            .map_err(|why| Unreadable::Bounds(format!("{}@{why}", self.repository)))?;
+        let architecture = &found.spec.platform.architecture;
+        if !architecture.is_empty() {
+            self.beside().architectures.insert(architecture.clone());
+        }
+        let filter = self.filter.as_ref();
+        let selected = filter.is_none_or(|filter| filter.selects(&found.spec.platform));
+        Ok(if selected { vec![found] } else { Vec::new() })
     }
 }
 
 /// All images; or all that are missing, which counts more than what cannot be read; or the first
 /// that cannot be read. So the result does not depend on who was quicker.
-fn gather(levels: Vec<Result<Vec<Spec>, Unreadable>>) -> Result<Vec<Spec>, Unreadable> {
+fn gather(levels: Vec<Result<Vec<Listed>, Unreadable>>) -> Result<Vec<Listed>, Unreadable> {
     let mut images = Vec::new();
     let mut missing: Option<(Vec<Digest>, Box<Error>)> = None;
     let mut unreadable = None;
@@ -248,12 +313,10 @@ fn attestation(entry: &Entry) -> Option<Referrer> {
     })
 }
 
-fn told_by_index(entry: &Entry) -> Option<Spec> {
-    let platform = entry.platform.clone()?;
-    Some(Spec {
-        digest: entry.digest.clone(),
-        platform,
-    })
+/// An image of which the index says enough; the entry of an index is none.
+fn told_by_index(entry: &Entry) -> Option<Listed> {
+    let platform = entry.complete_platform()?;
+    (!entry.is_index()).then(|| Listed::of(entry, platform.clone()))
 }
 
 fn missing_child(digest: &Digest, error: Error) -> Unreadable {

@@ -20,6 +20,7 @@ mod server;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use wait4::Wait4 as _;
@@ -30,16 +31,17 @@ use floor::Asked;
 use registry::Registry;
 use server::FastServer;
 
-/// What one run of the program cost. The peak counts this program's own memory at the fork as
-/// well, so the rows that follow large ones have none.
+/// What one run of the program cost.
 struct Cost {
     wall: Duration,
     cpu: Duration,
     peak_kib: Option<u64>,
 }
 
+/// Everything, or with the argument `memory` only what bounds the memory.
 fn main() {
     let content = images(1);
+    let only_memory = std::env::args().any(|arg| arg == "memory");
     println!(
         "{:<34} {:>6} {:>3} {:>9} {:>6} {:>6} {:>6} {:>8} {:>8} {:>9} {:>7}",
         "setting",
@@ -55,6 +57,10 @@ fn main() {
         "ratio"
     );
     let at_once = || FastServer::start(&content, Duration::ZERO);
+    if only_memory {
+        million_lines(&at_once());
+        return long_lines();
+    }
     let slow = || FastServer::start(&content, Duration::from_millis(50));
     for (jobs, count) in [(1, 500), (4, 500), (20, 500)] {
         fast("answers at once", &at_once(), &at_once(), jobs, count);
@@ -78,6 +84,7 @@ fn main() {
     recorded(&at_once(), 5_000);
     deep(&at_once(), 1_000);
     million_lines(&at_once());
+    long_lines();
     skopeo();
     full();
 }
@@ -140,12 +147,44 @@ fn run(dir: &Dir, list: &str, args: &str) -> Cost {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
+    let peak = watch_memory(child.id());
     let usage = child.wait4().unwrap().rusage;
+    let wall = begun.elapsed();
     Cost {
-        wall: begun.elapsed(),
+        wall,
         cpu: usage.utime + usage.stime,
-        peak_kib: Some(usage.maxrss / 1024),
+        peak_kib: peak.join().unwrap(),
     }
+}
+
+/// The peak of a process's memory, in KiB, from its own account every few milliseconds: the one that
+/// `wait4` gives counts also this program's memory at the fork.
+fn watch_memory(process: u32) -> JoinHandle<Option<u64>> {
+    std::thread::spawn(move || {
+        let mut peak = None;
+        // A process that has ended has no such line.
+        while let Some(kib) = fs::read_to_string(format!("/proc/{process}/status"))
+            .ok()
+            .and_then(|status| {
+                let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+                line.split_whitespace().nth(1)?.parse().ok()
+            })
+        {
+            peak = Some(kib);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        peak
+    })
+}
+
+/// Ends the benchmark where the program took more memory than it may.
+fn bounded(cost: &Cost, mib: u64) {
+    let peak = cost.peak_kib.expect("a peak");
+    assert!(
+        peak <= mib * 1024,
+        "the peak is {} MiB, more than {mib} MiB",
+        peak / 1024
+    );
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
@@ -353,6 +392,19 @@ fn million_lines(server: &FastServer) {
         Some(server.take()),
         None,
     );
+    bounded(&cost, 60);
+}
+
+/// The longest lines that are kept, none of them an image.
+fn long_lines() {
+    const COUNT: usize = 32;
+    let line = "x".repeat(16 * 1024 * 1024 - 1) + "\n";
+    let dir = Dir::new();
+    let cost = run(&dir, &line.repeat(COUNT), "-j 20");
+    let log = dir.read("log");
+    assert!(log.contains(&format!("{COUNT} not validated")), "{log}");
+    row("lines of 16 MiB", COUNT, 20, &cost, None, None);
+    bounded(&cost, 192);
 }
 
 /// The way of the original: a process of skopeo for each manifest.

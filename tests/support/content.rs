@@ -224,12 +224,14 @@ impl Content {
 
     /// The manifest under a tag or digest.
     pub fn find(&self, repository: &str, reference: &str) -> Option<&Stored> {
-        self.manifests
+        let mut there = self
+            .manifests
             .iter()
             .rev()
-            .find(|(name, known, stored)| {
-                name == repository && (known == reference || digest(&stored.bytes) == reference)
-            })
+            .filter(|(name, _, _)| name == repository);
+        let named = there.clone().find(|(_, known, _)| known == reference);
+        named
+            .or_else(|| there.find(|(_, _, stored)| digest(&stored.bytes) == reference))
             .map(|(_, _, stored)| stored)
     }
 

@@ -18,6 +18,8 @@ pub struct CompareFlags {
     pub systems: Vec<String>,
     pub default_project: String,
     pub allow_single: bool,
+    pub require_arch: bool,
+    pub allow_empty: bool,
     pub deep: Option<Depth>,
     pub referrers: bool,
     pub shard: Option<Shard>,
@@ -101,6 +103,13 @@ pub const GROUP: Group = Group {
             ..PLAIN
         },
         Flag {
+            names: &["--require-arch"],
+            takes: Takes::Switch(|flags, on| flags.compare.require_arch = on),
+            help: "fail an image whose source lacks an architecture of -a",
+            conflicts: &[READS_SOURCES_ONLY],
+            ..PLAIN
+        },
+        Flag {
             names: &["--deep"],
             takes: Takes::Grade(&["full"], |flags, word| {
                 flags.compare.deep = match word {
@@ -117,6 +126,12 @@ pub const GROUP: Group = Group {
             names: &["--referrers"],
             takes: Takes::Switch(|flags, on| flags.compare.referrers = on),
             help: "what is attached to the source (signatures, SBOMs, attestations) has to be at the destination",
+            ..PLAIN
+        },
+        Flag {
+            names: &["--allow-empty"],
+            takes: Takes::Switch(|flags, on| flags.compare.allow_empty = on),
+            help: "accept an image list without images",
             ..PLAIN
         },
         Flag {

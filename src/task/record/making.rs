@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::format::Source;
 use crate::list::Image;
 use crate::log::Log;
-use crate::manifest::{Body, Spec};
+use crate::manifest::{Body, Spec, distinct as distinct_specs};
 use crate::registry::{Client, Side};
 use crate::sync::Interrupt;
 use crate::task::attached::{attached, distinct};
@@ -76,7 +76,12 @@ impl Recorder {
         let reader = Arc::new(reader);
         let digest = manifest.digest.clone();
         let images = match &manifest.body {
-            Body::Index(entries) => Some(reader.images(entries)?),
+            Body::Index(entries) => {
+                let images = reader.images(entries)?;
+                Some(distinct_specs(
+                    images.into_iter().map(|listed| listed.spec).collect(),
+                ))
+            }
             Body::Image { config } => {
                 let platform = reader.platform(&digest, config)?;
                 Some(vec![Spec { digest, platform }])

@@ -3,13 +3,14 @@
 //! The strings in this file are an interface: users' scripts search for them, in the spelling of
 //! the original ("unknow", "does not exists").
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use serde::Serialize;
 use serde_json::ser::PrettyFormatter;
 
 use super::difference;
-use crate::manifest::{Digest, Filter, Manifest, Normalized, Platform, Spec};
+use super::reasons::Names;
+use crate::manifest::{Digest, Manifest, Normalized, Platform, Spec, distinct};
 use crate::verdict::{Code, Reason};
 
 /// What the source is, reduced to the validated platforms.
@@ -33,157 +34,47 @@ impl Source {
     }
 }
 
-/// The names of the two sides, for messages.
-#[derive(Clone, Copy, Debug)]
-pub struct Names<'a> {
-    /// The source without tag.
-    pub source: &'a str,
-    /// The destination without tag.
-    pub destination: &'a str,
-    /// The destination with tag or digest.
-    pub full_destination: &'a str,
-    /// Tag or digest.
-    pub tag: &'a str,
-}
-
-/// The source has nothing that is validated; `available`: what it has.
-pub fn nothing_selected(filter: &Filter, available: &[Spec]) -> Reason {
-    let shown = |spec: &Spec| spec.platform.to_string();
-    let mut available: Vec<String> = available.iter().map(shown).collect();
-    available.sort_unstable();
-    available.dedup();
-    let details = if available.is_empty() {
-        Vec::new()
-    } else {
-        vec![format!(
-            "wanted is {filter}; the source has {}",
-            available.join(", ")
-        )]
-    };
-    Reason {
-        details,
-        ..Reason::new(
-            Code::NoPlatform,
-            "no image available for specified arch list".to_owned(),
-        )
-    }
-}
-
-/// The destination answers that it has no such manifest.
-pub fn destination_missing(names: Names<'_>) -> Reason {
-    Reason::new(
-        Code::DestinationMissing,
-        format!(
-            "[{}]: destination manifest does not exists",
-            names.full_destination
-        ),
-    )
-}
-
-/// The destination is an index without entries.
-pub fn destination_empty(names: Names<'_>) -> Reason {
-    Reason::new(
-        Code::DestinationEmpty,
-        format!(
-            "[{}]: destination manifest list is empty",
-            names.full_destination
-        ),
-    )
-}
-
-/// The destination is not an index.
-pub fn destination_not_an_index(names: Names<'_>, media_type: &str) -> Reason {
-    Reason::new(
-        Code::DestinationNotAnIndex,
-        format!(
-            "[{}]: destination manifest MIME type unknow: {media_type}",
-            names.full_destination
-        ),
-    )
-}
-
-/// None of these children may be missing, by what the destination answers for each.
-///
-/// # Errors
-/// Those that are.
-pub fn refuse_missing<T>(
-    names: Names<'_>,
-    children: &[Spec],
-    answers: &[T],
-    is_missing: impl Fn(&T) -> bool,
-) -> Result<(), Reason> {
-    let answered = children.iter().zip(answers);
-    let missing: Vec<Digest> = answered
-        .filter(|(_, answer)| is_missing(answer))
-        .map(|(spec, _)| spec.digest.clone())
-        .collect();
-    if missing.is_empty() {
-        Ok(())
-    } else {
-        Err(children_missing(names, &missing))
-    }
-}
-
-/// Children that the destination lists but does not have.
-pub fn children_missing(names: Names<'_>, missing: &[Digest]) -> Reason {
-    let list: Vec<String> = missing
-        .iter()
-        .map(|digest| format!("docker://{}@{digest}", names.destination))
-        .collect();
-    Reason::new(
-        Code::ImageMissing,
-        format!("failed to inspect dest image: [{}]", list.join(" ")),
-    )
-}
-
 /// Compares the source with the destination's images, attestations left out.
 ///
 /// # Errors
-/// The first difference. Without one: the images that really have to be at the destination.
-pub fn compare(
-    source: &Source,
-    destination: &[Spec],
-    filter: &Filter,
-    names: Names<'_>,
-) -> Result<Vec<Spec>, Reason> {
+/// The first difference.
+pub fn compare(source: &Source, destination: &[Spec], names: Names<'_>) -> Result<(), Reason> {
+    let destination = distinct(destination.to_vec());
     match source {
-        Source::Index(specs) => {
-            let selected: Vec<Spec> = destination
-                .iter()
-                .filter(|spec| filter.selects(&spec.platform))
-                .cloned()
-                .collect();
-            if specs.is_empty() {
-                return Err(nothing_selected(filter, &[]));
-            }
-            if counted(specs) != counted(&selected) {
-                return Err(Reason {
-                    code: Code::IndexDiffers,
-                    sides: vec![
-                        format!("srcSpec: {}", json(specs)),
-                        format!("dstSpec: {}", json(&selected)),
-                    ],
-                    details: difference::explain(specs, &selected),
-                    message: format!(
-                        "source manifest \"{}\" != dest \"{}\", tag \"{}\"",
-                        names.source, names.destination, names.tag
-                    ),
-                });
-            }
-            Ok(distinct(&selected))
-        }
+        Source::Index(specs) => compare_sets(specs, &destination, names),
         Source::Image(spec) => {
-            let only = only_one(destination)?;
+            let only = only_one(&destination)?;
             differs("digest", spec.digest.as_str(), only.digest.as_str())?;
-            compare_platform(&spec.platform, &only.platform)?;
-            Ok(distinct(destination))
+            compare_platform(&spec.platform, &only.platform)
         }
         Source::Schema1(spec) => {
-            let only = only_one(destination)?;
-            compare_platform(&spec.platform, &only.platform)?;
-            Ok(distinct(destination))
+            let only = only_one(&destination)?;
+            compare_platform(&spec.platform, &only.platform)
         }
     }
+}
+
+/// Compares the images of two indexes as sets. An empty comparison never passes.
+fn compare_sets(source: &[Spec], destination: &[Spec], names: Names<'_>) -> Result<(), Reason> {
+    if !source.is_empty() && keys(source) == keys(destination) {
+        return Ok(());
+    }
+    Err(Reason {
+        code: Code::IndexDiffers,
+        sides: vec![
+            format!("srcSpec: {}", json(source)),
+            format!("dstSpec: {}", json(destination)),
+        ],
+        details: difference::explain(source, destination),
+        message: format!(
+            "source manifest \"{}\" != dest \"{}\", tag \"{}\"",
+            names.source, names.destination, names.tag
+        ),
+    })
+}
+
+fn keys(specs: &[Spec]) -> HashSet<(&Digest, Normalized)> {
+    specs.iter().map(Spec::key).collect()
 }
 
 /// Compares what is no image: it has to be at the destination as it is.
@@ -234,6 +125,20 @@ fn compare_platform(source: &Platform, destination: &Platform) -> Result<(), Rea
             ),
         ));
     }
+    if !right.os_features.is_empty() && right.os_features != left.os_features {
+        return Err(Reason::new(
+            Code::PlatformDiffers,
+            format!(
+                "dest os.features is {:?}, should be {}",
+                right.os_features,
+                if left.os_features.is_empty() {
+                    "empty".to_owned()
+                } else {
+                    format!("{:?}", left.os_features)
+                }
+            ),
+        ));
+    }
     Ok(())
 }
 
@@ -252,28 +157,6 @@ fn differs(name: &str, source: &str, destination: &str) -> Result<(), Reason> {
     ))
 }
 
-/// A multiset: how often each image is there.
-fn counted(specs: &[Spec]) -> HashMap<(&Digest, Normalized), usize> {
-    let mut counts = HashMap::new();
-    for spec in specs {
-        *counts
-            .entry((&spec.digest, spec.platform.normalized()))
-            .or_default() += 1;
-    }
-    counts
-}
-
-/// Each digest once, in the list's order.
-fn distinct(specs: &[Spec]) -> Vec<Spec> {
-    let mut found: Vec<Spec> = Vec::new();
-    for spec in specs {
-        if !found.iter().any(|known| known.digest == spec.digest) {
-            found.push(spec.clone());
-        }
-    }
-    found
-}
-
 /// JSON as the original prints it, indented by four blanks.
 fn json(specs: &[Spec]) -> String {
     let mut out = Vec::new();
@@ -287,6 +170,7 @@ fn json(specs: &[Spec]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const NAMES: Names<'_> = Names {
         source: "docker.io/x",
@@ -302,17 +186,13 @@ mod tests {
                 architecture: architecture.into(),
                 os: "linux".into(),
                 variant: variant.into(),
-                os_version: String::new(),
+                ..Platform::default()
             },
         }
     }
 
-    fn filter() -> Filter {
-        Filter::new(&["amd64".into(), "arm64".into(), "arm".into()], None)
-    }
-
-    fn compared(source: &Source, destination: &[Spec]) -> Result<Vec<Spec>, Reason> {
-        compare(source, destination, &filter(), NAMES)
+    fn compared(source: &Source, destination: &[Spec]) -> Result<(), Reason> {
+        compare(source, destination, NAMES)
     }
 
     fn reason(source: &Source, destination: &[Spec]) -> String {
@@ -322,38 +202,44 @@ mod tests {
     }
 
     #[test]
-    fn an_index_passes_in_any_order_with_other_architectures_beside() {
-        let source = Source::Index(vec![spec("a", "amd64", ""), spec("b", "arm64", "v8")]);
-        let destination = [
-            spec("b", "arm64", ""),
-            spec("s", "s390x", ""),
-            spec("a", "amd64", ""),
-        ];
-        let children = compared(&source, &destination).expect("equal");
-        assert_eq!(children, [destination[0].clone(), destination[2].clone()]);
-    }
-
-    #[test]
-    fn an_index_is_a_multiset() {
-        let (a, b) = (spec("a", "amd64", ""), spec("b", "arm64", ""));
+    fn an_index_is_a_set_of_images() {
+        let (a, b) = (spec("a", "amd64", ""), spec("b", "arm64", "v8"));
         let source = Source::Index(vec![a.clone(), b.clone()]);
+        for destination in [
+            vec![spec("b", "arm64", ""), a.clone()],
+            vec![a.clone(), b.clone(), spec("b", "arm64", "")],
+        ] {
+            assert_eq!(compared(&source, &destination), Ok(()));
+        }
         let expected =
             "source manifest \"docker.io/x\" != dest \"reg.io/library/x\", tag \"latest\"";
         for destination in [
             vec![a.clone()],
             vec![],
-            vec![a.clone(), b.clone(), b.clone()],
+            vec![a.clone(), b.clone(), spec("c", "arm64", "")],
             vec![a.clone(), spec("c", "arm64", "")],
             vec![a.clone(), spec("b", "arm64", "v9")],
+            vec![a.clone(), spec("b", "aarch64", "")],
+            vec![a.clone(), b.clone(), spec("x", "", "")],
         ] {
             assert_eq!(reason(&source, &destination), expected);
         }
-        let twice = Source::Index(vec![a.clone(), a.clone()]);
+    }
+
+    #[test]
+    fn entries_that_differ_only_in_os_features_are_different() {
+        let with = |features: &[&str]| {
+            let mut spec = spec("a", "amd64", "");
+            spec.platform.os_features = features.iter().map(|f| (*f).to_owned()).collect();
+            spec
+        };
+        let source = Source::Index(vec![with(&["x", "y"])]);
+        assert_eq!(compared(&source, &[with(&["y", "x", "y"])]), Ok(()));
+        assert!(compared(&source, &[with(&["x"])]).is_err());
+        let single = Source::Image(with(&[]));
         assert_eq!(
-            compared(&twice, &[a.clone(), a.clone()])
-                .expect("equal")
-                .len(),
-            1
+            reason(&single, &[with(&["x"])]),
+            "dest os.features is [\"x\"], should be empty"
         );
     }
 
@@ -374,21 +260,15 @@ mod tests {
 
     #[test]
     fn an_empty_comparison_never_passes() {
-        assert_eq!(
-            reason(&Source::Index(vec![]), &[]),
-            "no image available for specified arch list"
-        );
+        assert!(compared(&Source::Index(vec![]), &[]).is_err());
     }
 
     #[test]
     fn an_image_needs_a_list_of_exactly_one() {
         let a = spec("a", "amd64", "");
         let source = Source::Image(a.clone());
-        assert_eq!(
-            compared(&source, std::slice::from_ref(&a)).expect("equal"),
-            std::slice::from_ref(&a)
-        );
-        for destination in [vec![], vec![a.clone(), a.clone()]] {
+        assert_eq!(compared(&source, &[a.clone(), a.clone()]), Ok(()));
+        for destination in [vec![], vec![a.clone(), spec("b", "amd64", "")]] {
             assert_eq!(
                 reason(&source, &destination),
                 "destination manifest list length should be 1"
@@ -460,26 +340,28 @@ mod tests {
         );
     }
 
-    #[test]
-    fn the_strings_are_an_interface() {
-        assert_eq!(
-            destination_missing(NAMES).message,
-            "[reg.io/library/x:latest]: destination manifest does not exists"
-        );
-        assert_eq!(
-            destination_empty(NAMES).message,
-            "[reg.io/library/x:latest]: destination manifest list is empty"
-        );
-        assert_eq!(
-            destination_not_an_index(NAMES, "application/x").message,
-            "[reg.io/library/x:latest]: destination manifest MIME type unknow: application/x"
-        );
-        let (a, b) = (Digest::of(b"a"), Digest::of(b"b"));
-        assert_eq!(
-            children_missing(NAMES, &[a.clone(), b.clone()]).message,
-            format!(
-                "failed to inspect dest image: [docker://reg.io/library/x@{a} docker://reg.io/library/x@{b}]"
-            )
-        );
+    fn any_spec() -> impl Strategy<Value = Spec> {
+        let architecture = prop_oneof![Just("amd64"), Just("arm64"), Just("arm"), Just("")];
+        let variant = prop_oneof![Just(""), Just("v7"), Just("v8")];
+        ("[ab]", architecture, variant)
+            .prop_map(|(content, architecture, variant)| spec(&content, architecture, variant))
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_does_not_matter_and_the_sides_can_change_places(
+            one in prop::collection::vec(any_spec(), 0..5),
+            other in prop::collection::vec(any_spec(), 0..5),
+        ) {
+            let (one, other) = (distinct(one), distinct(other));
+            let passes = |source: &[Spec], destination: &[Spec]| {
+                compared(&Source::Index(source.to_vec()), destination).is_ok()
+            };
+            let reversed: Vec<Spec> = other.iter().rev().cloned().collect();
+            prop_assert_eq!(passes(&one, &other), passes(&one, &reversed));
+            prop_assert_eq!(passes(&one, &other), passes(&other, &one));
+            let is_same = one.len() == other.len() && keys(&one).is_subset(&keys(&other));
+            prop_assert_eq!(passes(&one, &other), is_same && !one.is_empty());
+        }
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::compare::{self, Names};
+use super::reasons::{self, Names};
 use crate::log::Log;
-use crate::manifest::{Blob, Digest, Spec};
+use crate::manifest::{Blob, Digest, Platform, Spec};
 use crate::reference::Repository;
 use crate::registry::{Client, Error, Side};
 use crate::sync::{Fingerprints, Flight, fan_out};
@@ -35,8 +35,14 @@ struct Checked {
     states: Mutex<HashMap<u128, Arc<Flight<BlobState>>>>,
 }
 
-/// An image, and its blobs; none: it is an index.
-type Listed<'a> = (&'a Spec, Option<Vec<Blob>>);
+/// A manifest of the destination that was read.
+#[derive(Clone)]
+pub struct Manifested {
+    /// Its digest, and its platform if it has one.
+    pub spec: Spec,
+    /// Its blobs; `None`: it is an index.
+    pub blobs: Option<Vec<Blob>>,
+}
 
 /// What a blob is at the destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,33 +67,69 @@ impl Deep {
         }
     }
 
-    /// Checks the blobs of these images, which have to be images and not indexes if `are_images`.
-    pub(super) fn check(
+    /// Reads the manifests of these referrers and checks their blobs.
+    ///
+    /// # Errors
+    /// As [`Deep::check`], and a manifest that cannot be read.
+    pub(super) fn check_referrers(
         &self,
         repository: &Repository,
-        children: &[Spec],
-        are_images: bool,
+        referrers: Vec<Digest>,
         names: Names<'_>,
         log: &Log,
     ) -> Result<(), Reason> {
-        let images = read_manifests(&self.client, repository, children, names, log)?;
-        let is_index = |(spec, blobs): &Listed<'_>| blobs.is_none().then(|| spec.digest.clone());
-        if are_images && let Some(digest) = images.iter().find_map(is_index) {
-            return Err(Reason::new(
-                Code::InvalidAnswer,
-                format!(
-                    "docker://{}@{digest}: it is an index, and was listed as an image",
-                    names.destination
-                ),
-            ));
-        }
-        let images: Vec<(&Spec, Vec<Blob>)> = images
-            .into_iter()
-            .filter_map(|(spec, blobs)| Some((spec, blobs?)))
+        let (client, place, own_log) = (self.client.clone(), repository.clone(), log.clone());
+        let read = fan_out(referrers.clone(), move |digest| {
+            client.manifest_with_blobs(Side::Destination, &place, digest, &own_log)
+        });
+        let missing = referrers.iter().zip(&read);
+        let missing: Vec<_> = missing
+            .filter(|(_, read)| matches!(read, Err(Error::Missing(_))))
+            .map(|(digest, _)| (digest, None))
             .collect();
+        if !missing.is_empty() {
+            return Err(reasons::children_missing(names, missing.into_iter()));
+        }
+        let mut manifests = Vec::new();
+        for (digest, read) in referrers.into_iter().zip(read) {
+            let (_, blobs) = read?;
+            // Lists among the referrers have no blobs of their own.
+            if blobs.is_some() {
+                let platform = Platform::default();
+                let spec = Spec { digest, platform };
+                manifests.push(Manifested { spec, blobs });
+            }
+        }
+        self.check(repository, &manifests, names, log)
+    }
+
+    /// Checks the blobs of these images, which must not be indexes.
+    ///
+    /// # Errors
+    /// Blobs that are missing or damaged, or why one cannot be checked.
+    pub(super) fn check(
+        &self,
+        repository: &Repository,
+        manifests: &[Manifested],
+        names: Names<'_>,
+        log: &Log,
+    ) -> Result<(), Reason> {
+        let mut images = Vec::new();
+        for Manifested { spec, blobs } in manifests {
+            let Some(blobs) = blobs else {
+                return Err(Reason::new(
+                    Code::InvalidAnswer,
+                    format!(
+                        "docker://{}@{}: an index, but listed as an image",
+                        names.destination, spec.digest
+                    ),
+                ));
+            };
+            images.push((spec, blobs));
+        }
         let mut distinct: Vec<&Blob> = Vec::new();
         let mut indices = HashMap::new();
-        for blob in images.iter().flat_map(|(_, blobs)| blobs) {
+        for blob in images.iter().flat_map(|(_, blobs)| blobs.iter()) {
             indices.entry(key(blob)).or_insert_with(|| {
                 distinct.push(blob);
                 distinct.len() - 1
@@ -100,7 +142,7 @@ impl Deep {
         let mut bad: Vec<&Digest> = Vec::new();
         let mut code = Code::BlobDamaged;
         for (spec, blobs) in &images {
-            for blob in blobs {
+            for blob in *blobs {
                 let Ok(state) = &states[indices[&key(blob)]] else {
                     continue;
                 };
@@ -169,24 +211,6 @@ impl Deep {
 /// What makes two blobs of a repository the same for this purpose.
 fn key(blob: &Blob) -> (&Digest, Option<u64>, bool) {
     (&blob.digest, blob.size, blob.is_foreign)
-}
-
-/// Reads the images' manifests: which blobs each of them has.
-fn read_manifests<'a>(
-    client: &Arc<Client>,
-    repository: &Repository,
-    children: &'a [Spec],
-    names: Names<'_>,
-    log: &Log,
-) -> Result<Vec<Listed<'a>>, Reason> {
-    let (client, repository, log) = (client.clone(), repository.clone(), log.clone());
-    let lists = fan_out(children.to_vec(), move |spec| {
-        client.blobs(Side::Destination, &repository, &spec.digest, &log)
-    });
-    let is_missing = |list: &Result<_, Error>| matches!(list, Err(Error::Missing(_)));
-    compare::refuse_missing(names, children, &lists, is_missing)?;
-    let images = children.iter().zip(lists);
-    images.map(|(spec, list)| Ok((spec, list?))).collect()
 }
 
 /// Asks for a blob's length.

@@ -1,19 +1,33 @@
 //! The destination of an image: its manifest, the images that it leads to, and whether they are there.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Validator;
-use super::compare::{self, Names, Source};
+use super::compare::Source;
+use super::deep::Manifested;
+use super::reasons::{self, Names};
+use super::source::Found;
 use crate::list::Image;
 use crate::log::Log;
-use crate::manifest::{Body, Manifest, Referrer, Spec};
+use crate::manifest::{Blob, Body, Digest, Filter, Manifest, MediaType, Referrer};
+use crate::reference::{DOCKER_HUB, Reference};
 use crate::registry::{Error, Side};
 use crate::sync::fan_out;
-use crate::task::specs::{Reader, Unreadable};
-use crate::verdict::Reason;
+use crate::task::specs::{Listed, Reader, Unreadable};
+use crate::verdict::{Code, Reason};
+
+/// A child that is at the destination.
+#[derive(Default)]
+struct Child {
+    /// Type and length in bytes of its manifest; `None`: it was not read.
+    manifest: Option<(MediaType, u64)>,
+    /// Its blobs; `None`: they are not wanted, or it is an index.
+    blobs: Option<Vec<Blob>>,
+}
 
 impl Validator {
-    /// The destination's manifest, where it has not been read yet.
+    /// The destination's manifest; `read`: where it has been read already.
     pub(super) fn destination(
         &self,
         image: &Image,
@@ -21,10 +35,27 @@ impl Validator {
         names: Names<'_>,
         log: &Log,
     ) -> Result<Manifest, Reason> {
-        match read.unwrap_or_else(|| self.read(Side::Destination, image, log)) {
-            Ok(manifest) => Ok(manifest),
-            Err(Error::Missing(_)) => Err(compare::destination_missing(names)),
-            Err(error) => Err(error.into()),
+        let found = match read.unwrap_or_else(|| self.read(Side::Destination, image, log)) {
+            Ok(manifest) => Some(manifest),
+            Err(Error::Missing(_)) => None,
+            Err(error) => return Err(error.into()),
+        };
+        match (image.pinned(), found) {
+            (Some(pinned), Some(manifest)) if manifest.digest == *pinned => Ok(manifest),
+            (Some(pinned), found) => {
+                let there =
+                    self.client
+                        .has_manifest(Side::Destination, &image.destination, pinned, log)?;
+                let found = found.as_ref().map(|manifest| &manifest.digest);
+                Err(if there {
+                    reasons::tag_differs(names, pinned, found)
+                } else {
+                    let reference = Reference::Digest(pinned.clone());
+                    reasons::destination_missing(&reference.of(&image.destination))
+                })
+            }
+            (None, Some(manifest)) => Ok(manifest),
+            (None, None) => Err(reasons::destination_missing(names.full_destination)),
         }
     }
 
@@ -34,71 +65,168 @@ impl Validator {
         image: &Image,
         source: &Source,
         destination: &Manifest,
+        filter: &Filter,
         names: Names<'_>,
         log: &Log,
-    ) -> Result<(Vec<Spec>, Vec<Referrer>), Reason> {
+    ) -> Result<(Vec<Listed>, Vec<Referrer>), Reason> {
         // Of an image, there has to be one entry: those of other platforms count as well.
-        let filter = matches!(source, Source::Index(_)).then_some(&self.filter);
-        let mut reader = Reader::new(
-            &self.client,
-            Side::Destination,
-            &image.destination,
-            filter,
-            log,
-        );
+        let filter = matches!(source, Source::Index(_)).then_some(filter);
+        let (side, repository) = (Side::Destination, &image.destination);
+        let mut reader = Reader::new(&self.client, side, repository, filter, log);
         if let Source::Index(specs) = source {
             reader = reader.needing(specs.iter().map(|spec| spec.digest.clone()).collect());
         }
-        let digest = destination.digest.clone();
         let reader = Arc::new(reader);
-        let specs = match &destination.body {
+        let alone = |platform| vec![Listed::alone(destination.digest.clone(), platform)];
+        let images = match &destination.body {
             Body::Index(entries) if entries.is_empty() => {
-                return Err(compare::destination_empty(names));
+                return Err(reasons::destination_empty(names));
             }
             Body::Index(entries) => reader.images(entries),
-            Body::Image { config } if self.allow_single => reader
-                .platform(&destination.digest, config)
-                .map(|platform| vec![Spec { digest, platform }]),
-            Body::Schema1(platform) if self.allow_single => {
-                let platform = platform.clone();
-                Ok(vec![Spec { digest, platform }])
+            Body::Image { config } if self.allow_single => {
+                reader.platform(&destination.digest, config).map(alone)
             }
+            Body::Schema1(platform) if self.allow_single => Ok(alone(platform.clone())),
             Body::Image { .. } | Body::Artifact | Body::Schema1(_) => {
-                return Err(compare::destination_not_an_index(
-                    names,
-                    destination.media_type.as_str(),
+                let is_image = !matches!(destination.body, Body::Artifact);
+                let media_type = destination.media_type.as_str();
+                return Err(reasons::destination_not_an_index(
+                    names, media_type, is_image,
                 ));
             }
         };
-        let specs = specs.map_err(|why| match why {
-            Unreadable::ChildMissing(digests, _) => compare::children_missing(names, &digests),
+        let images = images.map_err(|why| match why {
+            Unreadable::ChildMissing(digests, _) => {
+                let missing = digests.iter().map(|digest| (digest, None));
+                reasons::children_missing(names, missing)
+            }
             other => other.into(),
         })?;
-        Ok((specs, reader.attestations()))
+        Ok((images, reader.attestations()))
     }
 
-    /// Every compared child must really be at the destination.
-    pub(super) fn ask_for_children(
+    /// Every compared child must really be at the destination, as its index lists it. With `--deep`,
+    /// their blobs.
+    pub(super) fn check_children(
         &self,
         image: &Image,
         destination: &Manifest,
-        children: &[Spec],
+        images: &[Listed],
+        found: &Found,
         names: Names<'_>,
         log: &Log,
-    ) -> Result<(), Reason> {
+    ) -> Result<Vec<Manifested>, Reason> {
+        let mut seen = HashSet::new();
+        let once: Vec<Listed> = images
+            .iter()
+            .filter(|listed| seen.insert(&listed.spec.digest))
+            .cloned()
+            .collect();
+        let answers = self.read_children(image, destination, &once, log);
+        let missing = once.iter().zip(&answers);
+        let missing: Vec<(&Digest, Option<_>)> = missing
+            .filter(|(_, answer)| matches!(answer, Ok(None)))
+            .map(|(listed, _)| (&listed.spec.digest, Some(&listed.spec)))
+            .collect();
+        if !missing.is_empty() {
+            return Err(reasons::children_missing(names, missing.into_iter()));
+        }
+        let mut children = HashMap::new();
+        for (listed, answer) in once.iter().zip(answers) {
+            children.insert(&listed.spec.digest, answer?.unwrap_or_default());
+        }
+        check_listing(images, &children, found, names, log)?;
+        let manifested = once.iter().map(|listed| Manifested {
+            spec: listed.spec.clone(),
+            blobs: children
+                .get_mut(&listed.spec.digest)
+                .and_then(|child| child.blobs.take()),
+        });
+        Ok(manifested.collect())
+    }
+
+    /// Asks for each child; `Ok(None)`: it is not there.
+    fn read_children(
+        &self,
+        image: &Image,
+        destination: &Manifest,
+        once: &[Listed],
+        log: &Log,
+    ) -> Vec<Result<Option<Child>, Error>> {
         let (client, repository, log) =
             (self.client.clone(), image.destination.clone(), log.clone());
-        let top = destination.digest.clone();
-        let answers: Vec<Result<bool, Error>> = fan_out(children.to_vec(), move |spec| {
-            // A bare image has just been read.
-            Ok(spec.digest == top
-                || client.has_manifest(Side::Destination, &repository, &spec.digest, &log)?)
-        });
-        let is_missing = |answer: &Result<bool, Error>| matches!(answer, Ok(false));
-        compare::refuse_missing(names, children, &answers, is_missing)?;
-        for answer in answers {
-            answer?;
+        let (top, wants_blobs) = (destination.digest.clone(), self.deep.is_some());
+        // Docker counts GETs as pulls, not HEADs.
+        let by_head = repository.registry == DOCKER_HUB;
+        fan_out(once.to_vec(), move |listed| {
+            let digest = &listed.spec.digest;
+            let side = Side::Destination;
+            if !wants_blobs && *digest == top {
+                // A bare image has just been read.
+                return Ok(Some(Child::default()));
+            }
+            if !wants_blobs && by_head {
+                let there = client.has_manifest(side, &repository, digest, &log)?;
+                return Ok(there.then(Child::default));
+            }
+            let read = if wants_blobs {
+                client.manifest_with_blobs(side, &repository, digest, &log)
+            } else {
+                let reference = Reference::Digest(digest.clone());
+                client
+                    .manifest(side, &repository, &reference, &log)
+                    .map(|manifest| (manifest, None))
+            };
+            match read {
+                Ok((manifest, blobs)) => Ok(Some(Child {
+                    manifest: Some((manifest.media_type, manifest.size)),
+                    blobs,
+                })),
+                Err(Error::Missing(_)) => Ok(None),
+                Err(error) => Err(error),
+            }
+        })
+    }
+}
+
+/// What the index says of its children has to be so; where the source says the same wrong size, the
+/// mirror is as good as its source.
+fn check_listing(
+    images: &[Listed],
+    children: &HashMap<&Digest, Child>,
+    found: &Found,
+    names: Names<'_>,
+    log: &Log,
+) -> Result<(), Reason> {
+    let mut wrong = Vec::new();
+    for listed in images {
+        let digest = &listed.spec.digest;
+        let read = children.get(digest).and_then(|child| child.manifest);
+        let Some((media_type, received)) = read else {
+            continue;
+        };
+        listed.check_type(media_type).map_err(|why| {
+            Reason::new(
+                Code::InvalidAnswer,
+                format!("docker://{}@{why}", names.destination),
+            )
+        })?;
+        if listed.size.is_none_or(|size| size == received) {
+            continue;
         }
+        if found.sizes.get(digest) == listed.size.as_ref() {
+            log.warn(format!(
+                "[{}]: {}; the source has the same wrong size",
+                names.full_destination,
+                reasons::wrong_size(listed, received)
+            ));
+        } else {
+            wrong.push((listed, received));
+        }
+    }
+    if wrong.is_empty() {
         Ok(())
+    } else {
+        Err(reasons::wrong_sizes(names, &wrong))
     }
 }

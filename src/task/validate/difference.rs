@@ -64,6 +64,11 @@ fn other_fields(source: &Spec, destination: &Spec) -> String {
         ("os", left.os, right.os),
         ("variant", left.variant, right.variant),
         ("os.version", left.os_version, right.os_version),
+        (
+            "os.features",
+            left.os_features.join(","),
+            right.os_features.join(","),
+        ),
     ]
     .into_iter()
     .filter(|(_, left, right)| left != right)
@@ -82,7 +87,7 @@ mod tests {
             architecture: architecture.into(),
             os: "linux".into(),
             variant: variant.into(),
-            os_version: String::new(),
+            ..Platform::default()
         };
         Spec {
             digest: Digest::of(content.as_bytes()),

@@ -5,6 +5,7 @@ mod compare;
 mod deep;
 mod destination;
 mod difference;
+mod reasons;
 mod referrers;
 mod source;
 
@@ -12,14 +13,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::record::Recording;
+use super::specs::{Listed, Reader};
 use super::{Task, Words};
 use crate::list::Image;
 use crate::log::Log;
-use crate::manifest::{Digest, Filter, Manifest, Platform, Referrer, Spec};
+use crate::manifest::{Body, Filter, Manifest, Platform, Referrer, Spec};
 use crate::registry::{Client, Error, Side};
 use crate::sync::Interrupt;
 use crate::verdict::{Finding, Reason};
-use compare::Names;
+use reasons::Names;
 use source::Found;
 
 pub use deep::{Deep, Depth};
@@ -47,6 +49,8 @@ pub struct Validator {
     pub deep: Option<Deep>,
     /// Whether the source's referrers are required at the destination.
     pub referrers: bool,
+    /// Whether the source has to have every wanted architecture.
+    pub require_arch: bool,
     /// Set when the run is to end.
     pub interrupt: Arc<Interrupt>,
 }
@@ -56,6 +60,8 @@ pub struct Validator {
 struct Compared {
     source: Option<Vec<Spec>>,
     destination: Option<Vec<Spec>>,
+    /// Wanted architectures that the source lacks.
+    absent: Vec<String>,
 }
 
 impl Task for Validator {
@@ -71,6 +77,7 @@ impl Task for Validator {
         Finding {
             source: compared.source,
             destination: compared.destination,
+            absent: compared.absent,
             requests: log.requests(),
             time: begun.elapsed(),
             ..Finding::from(outcome)
@@ -92,29 +99,60 @@ impl Validator {
             full_destination: &image.destination_name(),
             tag: image.source_reference.as_str(),
         };
-        let mut found = self.find_source(image, log)?;
+        let filter = image.platforms.as_ref().unwrap_or(&self.filter);
+        let mut found = self.find_source(image, filter, log)?;
+        compared.source = found.images.as_ref().map(|images| images.specs().to_vec());
         let destination = self.destination(image, found.destination.take(), names, log)?;
         let Some(source) = &found.images else {
-            // It runs on no platform: it has to be there as it is.
-            compare::compare_artifact(&found.digest, &destination)?;
-            let whole = whole(found.digest.clone());
-            let whole = std::slice::from_ref(&whole);
-            return self.look_deeper(image, &found, whole, &[], names, log);
+            return self.compare_whole(image, &found, &destination, names, log);
         };
-        compared.source = Some(source.specs().to_vec());
-        let (specs, attestations) =
-            self.reduce_destination(image, source, &destination, names, log)?;
-        let result = compare::compare(source, &specs, &self.filter, names);
-        compared.destination = Some(specs);
-        let children = result?;
-        if self.deep.is_none() {
-            self.ask_for_children(image, &destination, &children, names, log)?;
+        compared.absent = filter.absent(&found.architectures);
+        if self.require_arch && !compared.absent.is_empty() {
+            return Err(reasons::architecture_missing(&compared.absent));
         }
-        self.look_deeper(image, &found, &children, &attestations, names, log)
+        let (images, attestations) =
+            self.reduce_destination(image, source, &destination, filter, names, log)?;
+        let specs: Vec<Spec> = images.iter().map(|listed| listed.spec.clone()).collect();
+        let result = compare::compare(source, &specs, names);
+        compared.destination = Some(specs);
+        result?;
+        let children = self.check_children(image, &destination, &images, &found, names, log)?;
+        if let Some(deep) = &self.deep {
+            deep.check(&image.destination, &children, names, log)?;
+        }
+        let children: Vec<Spec> = children.into_iter().map(|child| child.spec).collect();
+        self.check_attached(image, &found, &children, &attestations, names, log)
     }
 
-    /// What is only looked at when the user wants it.
-    fn look_deeper(
+    /// Compares what has no platform: it has to be at the destination as it is.
+    fn compare_whole(
+        &self,
+        image: &Image,
+        found: &Found,
+        destination: &Manifest,
+        names: Names<'_>,
+        log: &Log,
+    ) -> Result<(), Reason> {
+        compare::compare_artifact(&found.digest, destination)?;
+        // The entries of an index without platforms are not compared, but they have to be there.
+        let images = match &destination.body {
+            Body::Index(entries) => {
+                let (side, repository) = (Side::Destination, &image.destination);
+                let reader = Reader::new(&self.client, side, repository, None, log);
+                Arc::new(reader).images(entries)?
+            }
+            _ => vec![Listed::alone(found.digest.clone(), Platform::default())],
+        };
+        let children = self.check_children(image, destination, &images, found, names, log)?;
+        if let Some(deep) = &self.deep {
+            deep.check(&image.destination, &children, names, log)?;
+        }
+        let children: Vec<Spec> = children.into_iter().map(|child| child.spec).collect();
+        self.check_attached(image, found, &children, &[], names, log)
+    }
+
+    /// With `--referrers`: the source's referrers at the destination, with `--deep` also their blobs.
+    fn check_attached(
         &self,
         image: &Image,
         found: &Found,
@@ -123,28 +161,17 @@ impl Validator {
         names: Names<'_>,
         log: &Log,
     ) -> Result<(), Reason> {
-        let blobs_of = |images: &[Spec], are_images| match &self.deep {
-            Some(deep) => deep.check(&image.destination, images, are_images, names, log),
-            None => Ok(()),
-        };
-        blobs_of(children, true)?;
-        if self.referrers {
-            let attached = self.check_referrers(image, found, children, attestations, log)?;
-            let whole = attached.into_iter().map(whole);
-            blobs_of(&whole.collect::<Vec<_>>(), false)?;
+        if !self.referrers {
+            return Ok(());
         }
-        Ok(())
+        let attached = self.check_referrers(image, found, children, attestations, log)?;
+        match &self.deep {
+            Some(deep) => deep.check_referrers(&image.destination, attached, names, log),
+            None => Ok(()),
+        }
     }
 
     fn read(&self, side: Side, image: &Image, log: &Log) -> Result<Manifest, Error> {
         super::read(&self.client, side, image, log)
-    }
-}
-
-/// A manifest that runs on no platform.
-fn whole(digest: Digest) -> Spec {
-    Spec {
-        digest,
-        platform: Platform::default(),
     }
 }

@@ -1,16 +1,20 @@
 //! The source of an image: read from its registry, from the destination where that has the same, or
 //! from a recording.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::Validator;
-use super::compare::{self, Source};
+use super::compare::Source;
+use super::reasons;
 use crate::list::Image;
 use crate::log::Log;
-use crate::manifest::{Body, Digest, Manifest, MediaType, Referrer, Spec};
+use crate::manifest::{
+    Body, Digest, Filter, Manifest, MediaType, Platform, Referrer, Spec, distinct,
+};
 use crate::reference::{DOCKER_HUB, Reference};
 use crate::registry::{Error, Side};
-use crate::task::specs::Reader;
+use crate::task::specs::{Listed, Reader};
 use crate::task::{read_source, record};
 use crate::verdict::{Code, Reason};
 
@@ -18,12 +22,60 @@ use crate::verdict::{Code, Reason};
 pub struct Found {
     /// Digest of its manifest.
     pub digest: Digest,
-    /// What is compared of it; none: it is an artifact, which is compared as it is.
+    /// Its compared images; `None`: nothing in it has a platform, so it is compared as a whole.
     pub images: Option<Source>,
+    /// The sizes in bytes that its index says for its images.
+    pub sizes: HashMap<Digest, u64>,
+    /// The architectures that it has, as written.
+    pub architectures: BTreeSet<String>,
     /// The attestations that its index lists.
     pub attestations: Vec<Referrer>,
     /// The destination's manifest, where it had to be read for this.
     pub destination: Option<Result<Manifest, Error>>,
+}
+
+impl Found {
+    /// A source with these images; `media_type` is that of its own manifest.
+    ///
+    /// # Errors
+    /// There are platforms, and none is wanted.
+    fn of(
+        digest: Digest,
+        media_type: MediaType,
+        images: &[Listed],
+        architectures: BTreeSet<String>,
+        filter: &Filter,
+    ) -> Result<Self, Reason> {
+        let sizes = images.iter().filter_map(|image| {
+            let size = image.size?;
+            Some((image.spec.digest.clone(), size))
+        });
+        let sizes = sizes.collect();
+        let specs = images.iter().map(|image| &image.spec);
+        let selected = specs.filter(|spec| filter.selects(&spec.platform));
+        let selected: Vec<Spec> = distinct(selected.cloned().collect());
+        let is_wanted = selected.iter().any(|spec| spec.platform.is_known());
+        let images = if is_wanted {
+            let first = selected[0].clone();
+            Some(match media_type {
+                MediaType::OciIndex | MediaType::DockerList => Source::Index(selected),
+                MediaType::Schema1 | MediaType::Schema1Signed => Source::Schema1(first),
+                MediaType::OciManifest | MediaType::DockerManifest => Source::Image(first),
+            })
+        } else if selected.is_empty() || !architectures.is_empty() {
+            return Err(reasons::nothing_selected(filter, &architectures));
+        } else {
+            None
+        };
+        Ok(Self {
+            digest,
+            images,
+            sizes,
+            architectures,
+            attestations: Vec::new(),
+            destination: None,
+        })
+    }
 }
 
 /// A manifest, and where what it leads to can be read.
@@ -34,58 +86,31 @@ struct Top {
 
 impl Validator {
     /// Finds the source, reduced to what is validated.
-    pub(super) fn find_source(&self, image: &Image, log: &Log) -> Result<Found, Reason> {
+    pub(super) fn find_source(
+        &self,
+        image: &Image,
+        filter: &Filter,
+        log: &Log,
+    ) -> Result<Found, Reason> {
         if let Some(recording) = &self.recording {
             let source = recording
                 .find(&image.source_name())
                 .map_err(|why| Reason::new(Code::NotRecorded, why))?;
-            return self.recorded(source);
+            return recorded(source, filter);
         }
         let (top, destination) = self.top(image, log)?;
-        let (images, attestations) = match self.reduce_source(image, &top, log) {
+        let found = match self.reduce_source(image, &top, filter, log) {
             // The destination's copy is not whole, which says nothing of the source.
             Err(reason) if !reason.code.is_failure() && top.side == Side::Destination => {
                 let manifest = read_source(&self.client, image, log)?;
                 let side = Side::Source;
-                self.reduce_source(image, &Top { manifest, side }, log)?
+                self.reduce_source(image, &Top { manifest, side }, filter, log)?
             }
             other => other?,
         };
         Ok(Found {
-            digest: top.manifest.digest,
-            images,
-            attestations,
             destination,
-        })
-    }
-
-    fn recorded(&self, source: &record::Source) -> Result<Found, Reason> {
-        let available = source.images.as_deref().unwrap_or_default();
-        let images = match (&source.images, source.media_type) {
-            (None, _) => None,
-            (Some(images), MediaType::OciIndex | MediaType::DockerList) => {
-                let selected = |spec: &&Spec| self.filter.selects(&spec.platform);
-                Some(Source::Index(
-                    images.iter().filter(selected).cloned().collect(),
-                ))
-            }
-            (Some(images), media_type) => {
-                // Every recorded image has one: it is checked when the recording is read.
-                let nothing = || compare::nothing_selected(&self.filter, &[]);
-                let only = images.first().cloned().ok_or_else(nothing)?;
-                Some(match media_type {
-                    MediaType::Schema1 | MediaType::Schema1Signed => Source::Schema1(only),
-                    _ => Source::Image(only),
-                })
-            }
-        };
-        Ok(Found {
-            digest: source.digest.clone(),
-            images: images
-                .map(|images| self.selected(images, available))
-                .transpose()?,
-            attestations: Vec::new(),
-            destination: None,
+            ..found
         })
     }
 
@@ -99,15 +124,18 @@ impl Validator {
         if image.source.registry == DOCKER_HUB
             && let Some(digest) = self.source_digest(image, log)?
         {
-            // Docker counts GETs as pulls, not HEADs: what the destination has is read there.
+            // Docker counts GETs as pulls, not HEADs: what the destination has is read there. It is the
+            // source's if its bytes are: the digest of signed schema 1 is that of a part of them.
+            let is_source_s = |manifest: &Manifest| manifest.raw_digest == digest;
             let read = self.read(Side::Destination, image, log);
             let copy = match &read {
-                Ok(manifest) if manifest.digest == digest => Some(manifest.clone()),
+                Ok(manifest) if is_source_s(manifest) => Some(manifest.clone()),
                 Ok(manifest) if lists(manifest, &digest) => {
-                    let reference = Reference::Digest(digest);
+                    let reference = Reference::Digest(digest.clone());
                     self.client
                         .manifest(Side::Destination, &image.destination, &reference, log)
                         .ok()
+                        .filter(is_source_s)
                 }
                 _ => None,
             };
@@ -138,59 +166,64 @@ impl Validator {
         &self,
         image: &Image,
         top: &Top,
+        filter: &Filter,
         log: &Log,
-    ) -> Result<(Option<Source>, Vec<Referrer>), Reason> {
+    ) -> Result<Found, Reason> {
         let repository = match top.side {
             Side::Source => &image.source,
             Side::Destination => &image.destination,
         };
-        let reader = Arc::new(Reader::new(
-            &self.client,
-            top.side,
-            repository,
-            Some(&self.filter),
-            log,
-        ));
+        let reader = Reader::new(&self.client, top.side, repository, Some(filter), log);
+        let reader = Arc::new(reader);
         let digest = top.manifest.digest.clone();
         let images = match &top.manifest.body {
-            Body::Index(entries) => Source::Index(reader.images(entries)?),
+            Body::Index(entries) => reader.images(entries)?,
             Body::Image { config } => {
                 let platform = reader.platform(&digest, config)?;
-                Source::Image(Spec { digest, platform })
+                vec![Listed::alone(digest.clone(), platform)]
             }
-            Body::Schema1(platform) => {
-                let platform = platform.clone();
-                Source::Schema1(Spec { digest, platform })
-            }
-            Body::Artifact => return Ok((None, Vec::new())),
+            Body::Schema1(platform) => vec![Listed::alone(digest.clone(), platform.clone())],
+            Body::Artifact => vec![Listed::alone(digest.clone(), Platform::default())],
         };
-        let available = match &top.manifest.body {
-            // Nothing is selected: all of them, for the message.
-            Body::Index(entries) if images.specs().is_empty() => {
-                let all = Arc::new(Reader::new(&self.client, top.side, repository, None, log));
-                all.images(entries).unwrap_or_default()
-            }
-            _ => images.specs().to_vec(),
-        };
-        let images = self.selected(images, &available)?;
-        Ok((Some(images), reader.attestations()))
+        let mut architectures = reader.architectures();
+        architectures.extend(architectures_of(&images));
+        let media_type = top.manifest.media_type;
+        Ok(Found {
+            attestations: reader.attestations(),
+            ..Found::of(digest, media_type, &images, architectures, filter)?
+        })
     }
+}
 
-    /// The images, if there are any that are validated; `available`: all that the source says it has.
-    fn selected(&self, images: Source, available: &[Spec]) -> Result<Source, Reason> {
-        let is_any = match &images {
-            Source::Index(specs) => !specs.is_empty(),
-            Source::Image(spec) | Source::Schema1(spec) => self.filter.selects(&spec.platform),
-        };
-        if is_any {
-            Ok(images)
-        } else {
-            Err(compare::nothing_selected(&self.filter, available))
-        }
-    }
+/// A source that was recorded.
+fn recorded(source: &record::Source, filter: &Filter) -> Result<Found, Reason> {
+    let artifact = [Spec {
+        digest: source.digest.clone(),
+        platform: Platform::default(),
+    }];
+    let images: Vec<Listed> = source
+        .images
+        .as_deref()
+        .unwrap_or(&artifact)
+        .iter()
+        .map(|spec| Listed::alone(spec.digest.clone(), spec.platform.clone()))
+        .collect();
+    let (digest, media_type) = (source.digest.clone(), source.media_type);
+    Found::of(
+        digest,
+        media_type,
+        &images,
+        architectures_of(&images).collect(),
+        filter,
+    )
+}
+
+fn architectures_of(images: &[Listed]) -> impl Iterator<Item = String> {
+    let names = images.iter().map(|image| &image.spec.platform.architecture);
+    names.filter(|name| !name.is_empty()).cloned()
 }
 
 /// Whether an index has an entry of this digest.
 fn lists(manifest: &Manifest, digest: &Digest) -> bool {
-    matches!(&manifest.body, Body::Index(entries) if entries.iter().any(|entry| entry.digest == *digest))
+    matches!(&manifest.body, Body::Index(entries) if entries.iter().flatten().any(|entry| entry.digest == *digest))
 }

@@ -1,0 +1,164 @@
+//! Which platforms are validated.
+
+use std::collections::BTreeSet;
+
+use super::Platform;
+
+/// Which platforms are validated: `-a` and `--os`. A name selects every spelling of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Filter {
+    architectures: Vec<String>,
+    systems: Option<Vec<String>>,
+}
+
+impl Filter {
+    /// From the names that the user gave; no systems means all.
+    pub fn new(architectures: &[String], systems: Option<&[String]>) -> Self {
+        let all = |names: &[String], go_name: fn(&str) -> String| {
+            names.iter().map(|name| go_name(name)).collect()
+        };
+        Self {
+            architectures: all(architectures, go_architecture),
+            systems: systems.map(|names| all(names, go_system)),
+        }
+    }
+
+    /// The architectures, in Go's names.
+    pub fn architectures(&self) -> &[String] {
+        &self.architectures
+    }
+
+    /// The operating systems, in Go's names; none: all.
+    pub fn systems(&self) -> Option<&[String]> {
+        self.systems.as_deref()
+    }
+
+    /// The wanted architectures that are not among these, as written by registries; in Go's names.
+    pub fn absent(&self, found: &BTreeSet<String>) -> Vec<String> {
+        let found: Vec<String> = found.iter().map(|name| go_architecture(name)).collect();
+        let wanted = self.architectures.iter();
+        wanted
+            .filter(|name| !found.contains(name))
+            .cloned()
+            .collect()
+    }
+
+    /// Whether images of this platform are validated, or may be when its absent fields are known: what
+    /// has no platform cannot be filtered by it.
+    pub fn selects(&self, platform: &Platform) -> bool {
+        (platform.architecture.is_empty() || self.has_architecture(platform))
+            && (platform.os.is_empty() || self.has_system(platform))
+    }
+
+    fn has_architecture(&self, platform: &Platform) -> bool {
+        self.architectures
+            .contains(&go_architecture(&platform.architecture))
+    }
+
+    fn has_system(&self, platform: &Platform) -> bool {
+        let systems = self.systems.as_ref();
+        systems.is_none_or(|systems| systems.contains(&go_system(&platform.os)))
+    }
+}
+
+/// Go's name of an architecture, from any spelling.
+fn go_architecture(name: &str) -> String {
+    let name = name.to_ascii_lowercase();
+    match name.as_str() {
+        "i386" => "386".to_owned(),
+        "x86_64" | "x86-64" => "amd64".to_owned(),
+        "aarch64" => "arm64".to_owned(),
+        "armhf" | "armel" => "arm".to_owned(),
+        _ => name,
+    }
+}
+
+/// Go's name of an operating system, from any spelling.
+fn go_system(name: &str) -> String {
+    let name = name.to_ascii_lowercase();
+    match name.as_str() {
+        "macos" => "darwin".to_owned(),
+        _ => name,
+    }
+}
+
+impl std::fmt::Display for Filter {
+    /// `amd64, arm64` or `amd64 on linux`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.architectures.join(", "))?;
+        match &self.systems {
+            Some(systems) => write!(f, " on {}", systems.join(", ")),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn platform(architecture: &str, variant: &str) -> Platform {
+        Platform {
+            architecture: architecture.into(),
+            variant: variant.into(),
+            os: "linux".into(),
+            ..Platform::default()
+        }
+    }
+
+    #[test]
+    fn the_filter_takes_every_spelling() {
+        let filter = Filter::new(&["x86_64".into(), "arm64".into()], None);
+        assert!(filter.selects(&platform("amd64", "")));
+        assert!(filter.selects(&platform("aarch64", "v8")));
+        assert!(!filter.selects(&platform("s390x", "")));
+        assert!(filter.selects(&Platform::default()));
+        for (name, spellings) in [
+            ("amd64", &["AMD64", "x86_64", "X86-64"][..]),
+            ("386", &["i386"]),
+            ("arm", &["armhf", "armel", "ARM"]),
+        ] {
+            for spelling in spellings {
+                for (wanted, there) in [(name, *spelling), (*spelling, name)] {
+                    let filter = Filter::new(&[wanted.into()], None);
+                    assert!(filter.selects(&platform(there, "v6")), "{wanted} {there}");
+                }
+            }
+        }
+        let darwin = Filter::new(&["arm64".into()], Some(&["macOS".into()]));
+        assert!(darwin.selects(&Platform {
+            os: "Darwin".into(),
+            ..platform("arm64", "")
+        }));
+        let linux = Filter::new(&["amd64".into()], Some(&["linux".into()]));
+        assert_eq!(
+            (filter.to_string(), linux.to_string()),
+            ("amd64, arm64".into(), "amd64 on linux".into())
+        );
+        assert!(linux.selects(&platform("amd64", "")));
+        assert!(!linux.selects(&Platform {
+            os: "windows".into(),
+            ..platform("amd64", "")
+        }));
+    }
+
+    #[test]
+    fn an_absent_field_may_be_selected() {
+        let filter = Filter::new(&["amd64".into()], Some(&["linux".into()]));
+        let of = |architecture: &str, os: &str| Platform {
+            architecture: architecture.into(),
+            os: os.into(),
+            ..Platform::default()
+        };
+        for (architecture, os, may) in [
+            ("", "", true),
+            ("", "linux", true),
+            ("amd64", "", true),
+            ("", "windows", false),
+            ("arm64", "", false),
+            ("amd64", "linux", true),
+        ] {
+            assert_eq!(filter.selects(&of(architecture, os)), may);
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! serde's visitors that find named fields and the elements of lists in JSON, without building values.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use super::ManifestError;
+use super::fold::fold;
+use super::strict::{At, Field, shown};
+
+/// The most keys of one object that is read: the keys are kept until its end.
+pub const MAX_KEYS: usize = 1000;
+
+/// A string's bytes, decoded; they are not UTF-8 where it has half a surrogate pair.
+pub struct Bytes<'de>(pub Cow<'de, [u8]>);
+
+impl<'de> Deserialize<'de> for Bytes<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct BytesVisitor;
+        impl<'de> Visitor<'de> for BytesVisitor {
+            type Value = Bytes<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
+                Ok(Bytes(Cow::Borrowed(bytes)))
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Self::Value, E> {
+                Ok(Bytes(Cow::Owned(bytes.to_vec())))
+            }
+        }
+        deserializer.deserialize_bytes(BytesVisitor)
+    }
+}
+
+/// The fields of these names as JSON text.
+pub struct ObjectVisitor<'v, const N: usize> {
+    /// The names.
+    pub names: &'v [&'static str; N],
+    /// The object's place.
+    pub at: &'v At<'v>,
+    /// Why the object is refused; serde's own errors are of the JSON.
+    pub refusal: &'v mut Option<ManifestError>,
+}
+
+impl<const N: usize> ObjectVisitor<'_, N> {
+    fn refuse<E: serde::de::Error>(&mut self, refusal: ManifestError) -> E {
+        *self.refusal = Some(refusal);
+        E::custom("refused")
+    }
+
+    fn twice(&self, key: &[u8]) -> ManifestError {
+        ManifestError::Ambiguous(format!(
+            "{} has the key {} twice, as readers see it that ignore letter case",
+            self.at,
+            shown(key)
+        ))
+    }
+}
+
+impl<'de, const N: usize> Visitor<'de> for ObjectVisitor<'_, N> {
+    type Value = [Option<&'de str>; N];
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut values = [None; N];
+        let mut others = HashSet::new();
+        let mut count = 0;
+        while let Some(Bytes(key)) = map.next_key()? {
+            count += 1;
+            if count > MAX_KEYS {
+                let many = format!("{} has more than {MAX_KEYS} keys", self.at);
+                return Err(self.refuse(ManifestError::TooLarge(many)));
+            }
+            let exact = self
+                .names
+                .iter()
+                .position(|name| name.as_bytes() == &key[..]);
+            let found = match exact {
+                Some(index) => Some(index),
+                None => {
+                    let folded = fold(&key);
+                    let same = |name: &&str| name.as_bytes().eq_ignore_ascii_case(&folded);
+                    if let Some(name) = self.names.iter().find(|name| same(name)) {
+                        let refusal = ManifestError::Ambiguous(format!(
+                            "{} has the key {}, which some readers take for \"{name}\"",
+                            self.at,
+                            shown(&key)
+                        ));
+                        return Err(self.refuse(refusal));
+                    }
+                    if !others.insert(folded) {
+                        let refusal = self.twice(&key);
+                        return Err(self.refuse(refusal));
+                    }
+                    None
+                }
+            };
+            let Some(index) = found else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            let value: &RawValue = map.next_value()?;
+            if values[index].replace(value.get()).is_some() {
+                let refusal = self.twice(&key);
+                return Err(self.refuse(refusal));
+            }
+        }
+        Ok(values)
+    }
+}
+
+/// Hands on the elements of a list.
+pub struct ListVisitor<'v, F> {
+    /// The list's place.
+    pub at: &'v At<'v>,
+    /// Reads an element.
+    pub read: F,
+    /// The error of `read` that ended the list.
+    pub refusal: &'v mut Option<ManifestError>,
+}
+
+impl<'de, F> Visitor<'de> for ListVisitor<'_, F>
+where
+    F: FnMut(Field<'de, '_>) -> Result<(), ManifestError>,
+{
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+        let mut index = 0;
+        while let Some(value) = list.next_element::<&RawValue>()? {
+            let field = Field {
+                raw: Some(value.get()),
+                at: At::Element(self.at, index),
+            };
+            if let Err(refusal) = (self.read)(field) {
+                *self.refusal = Some(refusal);
+                return Err(A::Error::custom("refused"));
+            }
+            index += 1;
+        }
+        Ok(())
+    }
+}
