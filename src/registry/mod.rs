@@ -11,21 +11,21 @@
 mod agents;
 mod blobs;
 mod brake;
-mod challenge;
+pub mod challenge;
 mod client;
-mod credentials;
-mod error;
+pub mod credentials;
+pub mod error;
 mod failure;
 mod host;
-mod http;
+pub mod http;
 mod probe;
 mod proxy;
 mod redirect;
-mod referrers;
+pub mod referrers;
 mod resolver;
 mod secret;
 mod tls;
-mod token;
+pub mod token;
 mod transport;
 mod wire;
 
