@@ -9,15 +9,18 @@ use serde_json::{Value, json};
 
 use crate::support::registry::Setup;
 use crate::support::tls::Pair;
-use crate::support::{Content, Dir, Registry, Reply, Run, Server};
+use crate::support::{Content, Dir, Registry, Reply, Run, Server, answer};
 
 /// `alice` with the password `s3cret:with:colons`, by bcrypt.
 const HTPASSWD: &str = include_str!("../fixtures/htpasswd");
 const PAIR: &str = "alice:s3cret:with:colons";
 
+/// An image, and its mirror in the same registry, which has one set of credentials for both.
 fn content() -> Content {
     let mut content = Content::default();
-    content.multi("team/x", "1", &["linux/amd64", "linux/arm64"], "a");
+    for repository in ["team/x", "team/y"] {
+        content.multi(repository, "1", &["linux/amd64", "linux/arm64"], "a");
+    }
     content
 }
 
@@ -55,7 +58,7 @@ fn validate(dir: &Dir, registry: &str, variables: &[(&str, &str)]) -> Run {
     for (name, value) in variables {
         command = command.env(name, value);
     }
-    let run = command.stdin("team/x team/x 1\n").run();
+    let run = command.stdin("team/x team/y 1\n").run();
     run.has_not("s3cret").has_not(&BASE64_STANDARD.encode(PAIR));
     run
 }
@@ -183,7 +186,7 @@ fn credential_helpers() {
             .validate()
             .args(&format!("-f - -j 4 --timeout 2s -s {name} -d {name}"))
             .env("PATH", &path);
-        command.stdin("team/x team/x 1\n".repeat(20)).run()
+        command.stdin("team/x team/y 1\n".repeat(20)).run()
     };
     configured(json!({"credHelpers": {&name: "good"}}))
         .code(0)
@@ -214,8 +217,44 @@ fn credential_helpers() {
         .has("its name is not that of a program");
 }
 
+#[test]
+fn a_login_in_another_window_counts_for_the_next_line() {
+    let dir = Dir::new();
+    let (mut content, path) = (content(), dir.path().join(".docker/config.json"));
+    content.multi("team/x", "2", &["linux/amd64"], "a");
+    let (source, own) = (Server::of(content.clone()), std::sync::OnceLock::new());
+    let name = std::sync::Arc::new(own);
+    let registry = name.clone();
+    let destination = Server::start(move |request| {
+        let is_manifest = request.path.contains("/manifests/1");
+        if request.header("authorization") == Some(&basic(PAIR)) {
+            return answer(&content, request);
+        }
+        if is_manifest {
+            let name: &String = registry.get().unwrap();
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, auth_file(name, PAIR)).unwrap();
+            // Files are looked at once a second.
+            std::thread::sleep(std::time::Duration::from_millis(1100));
+        }
+        Reply::error(401, "UNAUTHORIZED", "log in").header("www-authenticate", "Basic realm=\"x\"")
+    });
+    name.set(destination.name()).unwrap();
+    let run = dir
+        .validate()
+        .args(&format!(
+            "-f - -j 1 -s {} -d {}",
+            source.name(),
+            destination.name()
+        ))
+        .stdin("team/x team/x 1\nteam/x team/x 2\n")
+        .run();
+    run.has("there are no credentials for")
+        .has(&format!("PASS [{}/team/x:2]", source.name()));
+}
+
 /// A JSON web token that a registry with this certificate as its root bundle accepts.
-fn signed_token(pair: &Pair, repository: &str, actions: &[&str]) -> String {
+fn signed_token(pair: &Pair, repositories: &[&str], actions: &[&str]) -> String {
     let (certificate, key) = pair.der();
     let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
@@ -223,11 +262,10 @@ fn signed_token(pair: &Pair, repository: &str, actions: &[&str]) -> String {
         .as_secs();
     let header =
         json!({"typ": "JWT", "alg": "ES256", "x5c": [BASE64_STANDARD.encode(certificate)]});
-    let access = if repository.is_empty() {
-        json!([])
-    } else {
-        json!([{"type": "repository", "name": repository, "actions": actions}])
-    };
+    let access: Vec<Value> = repositories
+        .iter()
+        .map(|name| json!({"type": "repository", "name": name, "actions": actions}))
+        .collect();
     let claims = json!({
         "iss": "issuer", "sub": "alice", "aud": "service", "jti": "1",
         "iat": now - 10, "nbf": now - 10, "exp": now + 300, "access": access,
@@ -253,13 +291,13 @@ fn a_real_registry_that_verifies_tokens() {
     let signer = pair.clone();
     let tokens = Server::start(move |request| {
         let allowed = request.header("authorization") == Some(&basic(PAIR));
-        let repository = if allowed && request.path.contains("scope=repository%3Ateam%2Fx%3Apull") {
-            "team/x"
-        } else {
-            ""
-        };
-        Reply::new(200)
-            .body(json!({"token": signed_token(&signer, repository, &["pull"])}).to_string())
+        let mut repositories = vec!["team/x", "team/y"];
+        repositories.retain(|name| {
+            let scope = format!("scope=repository%3A{}%3Apull", name.replace('/', "%2F"));
+            allowed && request.path.contains(&scope)
+        });
+        let token = signed_token(&signer, &repositories, &["pull"]);
+        Reply::new(200).body(json!({"token": token}).to_string())
     });
     let dir = Dir::new();
     let bundle = dir.write("bundle.pem", &pair.pem);
@@ -270,7 +308,7 @@ fn a_real_registry_that_verifies_tokens() {
     );
     let push = format!(
         "Bearer {}",
-        signed_token(&pair, "team/x", &["pull", "push"])
+        signed_token(&pair, &["team/x", "team/y"], &["pull", "push"])
     );
     let registry = Registry::with(
         dir,
@@ -283,13 +321,18 @@ fn a_real_registry_that_verifies_tokens() {
     registry.fill(&content());
     let dir = Dir::new();
     dir.write(".docker/config.json", auth_file(&registry.name(), PAIR));
-    validate(&dir, &registry.name(), &[]).code(0).has("PASS");
-    let asked = tokens.requests();
-    assert_eq!(asked.len(), 1, "one token for the repository on both sides");
-    assert_eq!(
-        asked[0].path,
-        "/token?service=service&scope=repository%3Ateam%2Fx%3Apull&account=alice"
-    );
+    // Two lines read `team/x` on both sides, or on one.
+    let run = dir
+        .validate()
+        .args(&format!("-f - -s {0} -d {0}", registry.name()))
+        .stdin("team/x team/x 1\nteam/x team/y 1\n")
+        .run();
+    run.code(0).has("2 images: 2 passed");
+    let asked: Vec<String> = tokens.requests().into_iter().map(|r| r.path).collect();
+    let of = |name: &str| {
+        format!("/token?service=service&scope=repository%3Ateam%2F{name}%3Apull&account=alice")
+    };
+    assert_eq!(asked, [of("x"), of("y")], "one token for each repository");
     // Without the right, the registry refuses the token.
     let run = validate(&Dir::new(), &registry.name(), &[]);
     run.code(3)

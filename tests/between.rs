@@ -4,13 +4,16 @@ use crate::support::process::Process;
 use crate::support::tls::Authority;
 use crate::support::{Content, Dir, Registry, Server, answer};
 
+/// An image, and its mirror in the same registry.
 fn content() -> Content {
     let mut content = Content::default();
-    content.multi("team/x", "1", &["linux/amd64", "linux/arm64"], "a");
+    for repository in ["team/x", "team/y"] {
+        content.multi(repository, "1", &["linux/amd64", "linux/arm64"], "a");
+    }
     content
 }
 
-const LINE: &str = "team/x team/x 1\n";
+const LINE: &str = "team/x team/y 1\n";
 
 #[test]
 fn https_goes_through_a_tunnel() {
@@ -74,9 +77,9 @@ fn plain_http_names_its_whole_url_to_the_proxy() {
 fn this_machine_is_never_reached_by_proxy_and_a_broken_value_is_named() {
     let registry = Registry::of(&content());
     let dir = Dir::new();
-    let through_nobody = dir
-        .validate()
-        .args(&format!("-s {0} -d {0}", registry.name()));
+    let through_nobody =
+        dir.validate()
+            .args(&format!("-s {0} -d {1}", registry.name(), registry.alias()));
     through_nobody
         .env("HTTP_PROXY", "http://127.0.0.1:1")
         .env("HTTPS_PROXY", "http://127.0.0.1:1")
@@ -135,7 +138,7 @@ fn nginx_in_front_with_client_certificates_and_a_path() {
     dir.write(&format!("{certs_d}/me.key"), &client.key_pem);
     validate(&name).code(0).has("PASS");
     validate(&format!("{name}/hub/cache")).code(0).has(&format!(
-        "PASS [{name}/hub/cache/team/x:1] == [{name}/team/x:1]"
+        "PASS [{name}/hub/cache/team/x:1] == [{name}/team/y:1]"
     ));
     validate(&format!("{name}/hub/other"))
         .code(3)

@@ -251,7 +251,7 @@ fn an_index_that_is_listed_as_an_image_is_not_passed_over() {
     let (source, destination) = (Server::of(content.clone()), Server::of(content));
     validate(&source.name(), &destination.name(), "--deep=full")
         .code(3)
-        .has(": it is an index, and was listed as an image\n");
+        .has(": an index, but listed as an image\n");
 }
 
 #[test]

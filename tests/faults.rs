@@ -139,13 +139,37 @@ fn only_a_registry_s_404_says_that_an_image_is_missing() {
 }
 
 #[test]
-fn the_probe_says_what_is_no_registry() {
+fn the_probe_is_a_hint() {
+    for reply in [
+        Reply::new(404).body("404 page not found"),
+        Reply::new(403),
+        Reply::new(200)
+            .header("content-type", "text/html")
+            .body("<html>starting</html>"),
+    ] {
+        let server = changed(move |request| (request.path == "/v2/").then(|| reply.clone()));
+        against(&server.name(), "").code(0).has("PASS");
+        assert_eq!(
+            server.count("GET", "/v2/") - server.count("GET", "/manifests/"),
+            1
+        );
+    }
+}
+
+#[test]
+fn a_host_without_probe_and_manifests_is_no_registry() {
     for (reply, cause) in [
         (
-            Reply::new(404),
-            "GET /v2/: 404 Not Found; this is not a registry",
+            Reply::new(404).body("404 page not found"),
+            "GET /v2/: 404 Not Found (404 page not found); this is not a registry",
         ),
         (Reply::new(403), "GET /v2/: 403 Forbidden"),
+        (
+            Reply::new(200)
+                .header("content-type", "text/html")
+                .body("<html>"),
+            "an HTML page instead of a manifest",
+        ),
         (Reply::new(500), "GET /v2/: 500 Internal Server Error"),
         (
             Reply::new(200).how(How::Junk(b"SSH-2.0-OpenSSH\r\n".to_vec())),
@@ -153,7 +177,7 @@ fn the_probe_says_what_is_no_registry() {
         ),
         (Reply::new(200).how(How::Close), "GET /v2/: "),
     ] {
-        let server = changed(move |request| (request.path == "/v2/").then(|| reply.clone()));
+        let server = Server::start(move |_| reply.clone());
         not_validated(&against(&server.name(), ""), cause);
     }
 }

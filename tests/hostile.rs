@@ -165,7 +165,11 @@ fn a_body_after_head_and_a_token_of_ten_megabytes() {
     });
     let dir = Dir::new();
     dir.validate()
-        .args(&format!("-s {0} -d {0}", destination.name()))
+        .args(&format!(
+            "-s {0} -d {1}",
+            destination.name(),
+            destination.alias()
+        ))
         .stdin("team/x team/x 1\n".repeat(3))
         .run()
         .code(0)
@@ -178,7 +182,11 @@ fn a_body_after_head_and_a_token_of_ten_megabytes() {
     });
     let run = dir
         .validate()
-        .args(&format!("--retries 0 -s {0} -d {0}", server.name()))
+        .args(&format!(
+            "--retries 0 -s {0} -d {1}",
+            server.name(),
+            server.alias()
+        ))
         .stdin("team/x team/x 1\n")
         .run();
     run.code(3).has("the answer is larger than 1 MiB");

@@ -15,7 +15,11 @@ fn comments_blanks_tabs_crlf_and_a_bom() {
     dir.write("list.txt", "\u{feff}team/x team/x 1\r\n\r\n# a b c\n  // a b c\n\tteam/x\t team/x \t1  \n \t \nteam/x team/x 1");
     let run = dir
         .validate()
-        .args(&format!("-f list.txt -s {0} -d {0}", registry.name()))
+        .args(&format!(
+            "-f list.txt -s {0} -d {1}",
+            registry.name(),
+            registry.alias()
+        ))
         .run();
     run.code(0)
         .has("[M_ID:1] PASS")
@@ -38,7 +42,11 @@ fn a_line_that_is_no_image_is_told_and_kept_as_it_stands() {
     dir.write("list.txt", &list);
     let run = dir
         .validate()
-        .args(&format!("-f list.txt -s {0} -d {0} -j 4", registry.name()))
+        .args(&format!(
+            "-f list.txt -s {0} -d {1} -j 4",
+            registry.name(),
+            registry.alias()
+        ))
         .run();
     run.code(3)
         .has("[ERRO] list.txt:1: 1 field instead of 3: \"one-field\"; wanted: SOURCE DESTINATION TAG, for example: hello-world library/hello-world latest; or NAME:TAG\n")
@@ -173,22 +181,30 @@ fn a_line_of_a_mebibyte_is_not_validated_and_kept() {
 }
 
 #[test]
-fn an_empty_list_passes_with_a_warning() {
+fn a_list_without_images_is_an_error_unless_it_is_expected() {
     let dir = Dir::new();
-    dir.write("mirror-validate-failed.txt", "stale\n");
+    dir.write("mirror-validate-failed.txt", "of last night\n");
     dir.write("list.txt", "# nothing\n\n");
-    let run = dir.validate().args("-f list.txt").run();
-    run.code(0)
-        .has("[WARN] there is no image in the list")
-        .has("0 images: 0 passed");
-    assert!(!dir.has("mirror-validate-failed.txt"));
+    for (args, code) in [
+        ("-f list.txt", 2),
+        ("-f list.txt --allow-empty", 0),
+        ("-f list.txt --shard 0/2", 0),
+    ] {
+        let run = dir.validate().args(args).run();
+        run.code(code).has("0 images: 0 passed");
+        let error = "[ERRO] no image in the list; give --allow-empty if that is expected";
+        assert_eq!(run.stdout.contains(error), code == 2, "{args}");
+        // A shard that has no failures any more has no failed list.
+        let is_kept = dir.has("mirror-validate-failed.txt");
+        assert_eq!(is_kept, !args.contains("shard"), "{args}");
+    }
 }
 
 #[test]
 fn standard_input_is_read_line_by_line_or_as_a_file() {
     let registry = registry();
     let dir = Dir::new();
-    let flags = format!("-s {0} -d {0}", registry.name());
+    let flags = format!("-s {0} -d {1}", registry.name(), registry.alias());
     let run = dir
         .validate()
         .args(&flags)
@@ -215,7 +231,7 @@ fn each_line_that_is_entered_is_answered_before_the_next() {
     let dir = Dir::new();
     let mut running = dir
         .validate()
-        .args(&format!("-s {0} -d {0}", registry.name()))
+        .args(&format!("-s {0} -d {1}", registry.name(), registry.alias()))
         .start();
     for number in 1..4 {
         running.type_in("team/x team/x 1\n");
@@ -274,8 +290,9 @@ fn shards_share_a_list_and_their_failed_lists_add_up() {
     let (mut passed, mut failed) = (0, Vec::new());
     for shard in 0..3 {
         let flags = format!(
-            "-f list.txt -j 4 --shard {shard}/3 -o failed{shard}.txt -s {0} -d {0}",
-            registry.name()
+            "-f list.txt -j 4 --shard {shard}/3 -o failed{shard}.txt -s {0} -d {1}",
+            registry.name(),
+            registry.alias()
         );
         let run = dir.validate().args(&flags).run();
         run.code(1);

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use crate::support::dir::starts_with_time;
 use crate::support::{Content, Dir, Server, wait_until};
 
-/// `team/good` passes; `team/bad` is not at the destination.
+/// `team/good` passes, for one architecture of two; `team/bad` is not at the destination.
 fn registries() -> (Server, Server) {
     let mut source = Content::default();
     source.multi("team/good", "1", &["linux/amd64"], "a");
     let destination = source.clone();
-    source.multi("team/bad", "1", &["linux/amd64"], "a");
+    source.multi("team/bad", "1", &["linux/amd64", "linux/arm64"], "a");
     (Server::of(source), Server::of(destination))
 }
 
@@ -42,7 +42,9 @@ fn the_log_and_its_last_line() {
         "{summary}"
     );
     assert!(
-        summary.ends_with("s; failed list: mirror-validate-failed.txt"),
+        summary.ends_with(
+            "s; 1 source lacks an architecture of -a; failed list: mirror-validate-failed.txt"
+        ),
         "{summary}"
     );
     let quiet = dir

@@ -41,7 +41,11 @@ fn lines_that_wait_for_their_first_keep_nobody_else_from_a_verdict() {
         .map(|number| format!("team/x{number} team/x{number} 1\n"))
         .collect();
     dir.write("list.txt", "team/x0 team/x0 1\n".repeat(2000) + &others);
-    let flags = format!("-f list.txt -j 4 -s {0} -d {0}", server.name());
+    let flags = format!(
+        "-f list.txt -j 4 -s {0} -d {1}",
+        server.name(),
+        server.alias()
+    );
     let mut running = dir.validate().args(&flags).start();
     for _ in 0..50 {
         let line = running.wait_for("] PASS [");
@@ -52,7 +56,17 @@ fn lines_that_wait_for_their_first_keep_nobody_else_from_a_verdict() {
         .end()
         .code(0)
         .has("2050 images: 2050 passed, 0 failed, 0 not validated");
-    assert_eq!(server.count("GET", "/team/x0/manifests/1"), 1);
+    let mut hosts: Vec<String> = server
+        .requests()
+        .iter()
+        .filter(|request| request.path == "/v2/team/x0/manifests/1")
+        .map(|request| {
+            assert_eq!(request.method, "GET");
+            request.header("host").unwrap().to_owned()
+        })
+        .collect();
+    hosts.sort_unstable();
+    assert_eq!(hosts, [server.name(), server.alias()], "once on each side");
 }
 
 #[test]

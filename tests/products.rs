@@ -228,23 +228,27 @@ fn a_registry_whose_probe_is_open_may_want_a_token_all_the_same() {
 
 #[test]
 fn types_are_asked_for_in_lines_of_their_own_indexes_first() {
-    let internet = mirror(Internet::new(), "a/x");
-    internet.run("mirror.test/a/x mirror.test/a/x 1\n").code(0);
-    let request = internet
-        .requests("mirror.test")
-        .into_iter()
-        .find(|request| request.path.ends_with("/manifests/1"))
-        .unwrap();
-    let accepted: Vec<&str> = request
-        .headers
-        .iter()
-        .filter(|(name, _)| name == "accept")
-        .map(|(_, value)| value.as_str())
-        .collect();
-    assert_eq!(accepted.len(), 6);
-    assert_eq!(accepted[..2], [INDEX, LIST]);
-    assert!(
-        accepted.iter().all(|types| !types.contains(',')),
-        "{accepted:?}"
-    );
+    let source = content("a/x");
+    let internet =
+        mirror(Internet::new(), "a/x").host("source.test", move |request| answer(&source, request));
+    internet.run("source.test/a/x mirror.test/a/x 1\n").code(0);
+    for host in ["source.test", "mirror.test"] {
+        let request = internet
+            .requests(host)
+            .into_iter()
+            .find(|request| request.path.ends_with("/manifests/1"))
+            .unwrap();
+        let accepted: Vec<&str> = request
+            .headers
+            .iter()
+            .filter(|(name, _)| name == "accept")
+            .map(|(_, value)| value.as_str())
+            .collect();
+        assert_eq!(accepted.len(), 6);
+        assert_eq!(accepted[..2], [INDEX, LIST]);
+        assert!(
+            accepted.iter().all(|types| !types.contains(',')),
+            "{accepted:?}"
+        );
+    }
 }

@@ -11,6 +11,7 @@ use crate::support::{
     entry,
 };
 
+/// Both may be one server: the destination goes by its other name.
 fn validate(source: &Server, destination: &Server, flags: &str) -> Run {
     let dir = Dir::new();
     dir.write("list.txt", "team/x team/x 1\n");
@@ -18,7 +19,7 @@ fn validate(source: &Server, destination: &Server, flags: &str) -> Run {
         .args(&format!(
             "-f list.txt --retries 0 -s {} -d {} {flags}",
             source.name(),
-            destination.name()
+            destination.alias()
         ))
         .run()
 }
@@ -214,7 +215,7 @@ fn schema_1_is_not_taken_for_a_digest_that_was_listed_with_another_type() {
     let both = as_listed(OCI);
     validate(&both, &both, "")
         .code(3)
-        .has(&format!("a schema 1 manifest, and listed as {OCI}"));
+        .has(&format!("a schema 1 manifest, but listed as {OCI}"));
     let both = as_listed(V1);
     validate(&both, &both, "").code(0).has("PASS");
 }

@@ -512,7 +512,7 @@ fn an_image_that_was_not_recorded_is_not_validated() {
         .args(&format!("-f list.txt -s {} --record s.json", server.name()))
         .run()
         .code(0);
-    let flags = format!("-f list.txt -s {0} -d {0}", server.name());
+    let flags = format!("-f list.txt -s {0} -d {1}", server.name(), server.alias());
     dir.write("list.txt", "team/x team/x 1\nteam/x team/x 2\n");
     dir.validate()
         .args(&flags)

@@ -210,7 +210,7 @@ fn the_report_has_every_line_with_its_code() {
     // What was wanted, and what there is.
     assert_eq!(
         lines[5]["details"],
-        json!(["wanted is amd64, arm64; the source has linux/s390x"])
+        json!(["wanted: amd64, arm64; the source has: s390x"])
     );
     assert_eq!(lines[15]["m_id"], 15);
     // Every request is somebody's.
@@ -329,17 +329,31 @@ fn a_report_is_written_whatever_the_run_does() {
     let (_, line, metrics) = run(&format!("--deep --shard 0/1 {to}"));
     assert_eq!(line["code"], "blob-missing");
     assert!(metrics.contains_key("mirror_validate_requests{list=\"list.txt\",shard=\"0/1\"}"));
-    // An empty list has an empty report.
+    // An empty list has an empty report, whether it may be empty or not.
     dir.write("list.txt", "# nothing\n");
-    dir.validate()
-        .args("-f list.txt --report r.json --metrics m.prom")
-        .run()
-        .code(0);
-    assert_eq!(report(&dir, "r.json")["lines"], json!([]));
-    check_metrics(&dir, "m.prom");
+    for (flags, code) in [("", 2), ("--allow-empty", 0)] {
+        dir.validate()
+            .args(&format!(
+                "-f list.txt --report r.json --metrics m.prom {flags}"
+            ))
+            .run()
+            .code(code);
+        let report = report(&dir, "r.json");
+        assert_eq!(report["lines"], json!([]));
+        assert_eq!(report["totals"]["exit_code"], code);
+        let metrics = check_metrics(&dir, "m.prom");
+        assert_eq!(
+            metrics["mirror_validate_last_run_exit_code{list=\"list.txt\"}"],
+            code.to_string()
+        );
+    }
     // Typed images have one too.
     dir.validate()
-        .args(&format!("--report r.json -s {0} -d {0}", source.name()))
+        .args(&format!(
+            "--report r.json -s {0} -d {1}",
+            source.name(),
+            source.alias()
+        ))
         .stdin("team/x team/x 1\nnonsense\n")
         .run()
         .code(3);
@@ -364,8 +378,9 @@ fn an_interrupted_run_reports_every_line() {
     let mut running = dir
         .validate()
         .args(&format!(
-            "-f list.txt --report r.json --metrics m.prom -s {0} -d {0}",
-            server.name()
+            "-f list.txt --report r.json --metrics m.prom -s {0} -d {1}",
+            server.name(),
+            server.alias()
         ))
         .start();
     running.wait_for("PASS");
@@ -405,8 +420,9 @@ fn a_killed_run_leaves_the_last_report_whole() {
     let mut running = dir
         .validate()
         .args(&format!(
-            "-f list.txt --report r.json --metrics m.prom -s {0} -d {0}",
-            server.name()
+            "-f list.txt --report r.json --metrics m.prom -s {0} -d {1}",
+            server.name(),
+            server.alias()
         ))
         .start();
     running.wait_for("PASS");
@@ -476,7 +492,7 @@ fn what_cannot_be_written_is_known_before_the_first_request() {
     for (args, message) in [
         (
             "-f list.txt --metrics m --report m.partial",
-            "cannot write the metrics m: it would replace the report",
+            "cannot write the report m.partial: it would replace the metrics",
         ),
         (
             "-f list.txt --recorded x.partial -o x",
@@ -589,7 +605,11 @@ fn a_clock_that_is_set_does_not_make_a_run_longer() {
         "list.txt",
         "team/x team/x 1\nteam/y team/y 1\nteam/x team/gone 1\n",
     );
-    let flags = format!("-f list.txt --report r.json -s {0} -d {0}", server.name());
+    let flags = format!(
+        "-f list.txt --report r.json -s {0} -d {1}",
+        server.name(),
+        server.alias()
+    );
     shim.in_front_of(dir.validate().args(&flags))
         .env("CLOCK_STEP", &step)
         .run()

@@ -77,13 +77,44 @@ fn an_image_that_the_list_names_twice_costs_once() {
     );
     assert_eq!(destination.count("GET", "/team/x/manifests/1"), 1);
     assert_eq!(destination.count("GET", "/team/gone/manifests/1"), 1);
-    assert_eq!(source.count("GET", "/manifests/"), 2);
+    assert_eq!(source.count("GET", "/manifests/"), 1);
     // What is typed again is validated again.
     let run = dir
         .validate()
-        .args(&format!("-s {0} -d {0}", destination.name()))
+        .args(&format!(
+            "-s {0} -d {1}",
+            destination.name(),
+            destination.alias()
+        ))
         .stdin("team/x team/x 1\n".repeat(3))
         .run();
     run.code(0).has("3 passed");
     assert_eq!(destination.count("GET", "/team/x/manifests/1"), 7);
+}
+
+#[test]
+fn a_source_with_several_destinations_is_read_once() {
+    let mut content = Content::default();
+    for repository in ["team/x", "one/x", "two/x", "three/x"] {
+        content.multi(repository, "1", &["linux/amd64", "linux/arm64"], "a");
+    }
+    content.multi("four/x", "1", &["linux/amd64"], "b");
+    let (source, destination) = (Server::of(content.clone()), Server::of(content));
+    let dir = Dir::new();
+    let list: String = ["one", "two", "three", "four"]
+        .map(|name| format!("team/x {name}/x 1\n"))
+        .concat();
+    for (runs, jobs) in [(1, 1), (2, 4)] {
+        dir.validate()
+            .args(&format!(
+                "-f - -j {jobs} -s {} -d {}",
+                source.name(),
+                destination.name()
+            ))
+            .stdin(&list)
+            .run()
+            .code(1)
+            .has("4 images: 3 passed, 1 failed");
+        assert_eq!(source.count("GET", "/manifests/"), runs);
+    }
 }

@@ -35,7 +35,7 @@ fn a_signal_ends_a_run_whose_input_does_not_end() {
         ("", None),
     ] {
         let dir = Dir::new();
-        let flags = format!("{args} -s {0} -d {0}", registry.name());
+        let flags = format!("{args} -s {0} -d {1}", registry.name(), registry.alias());
         let mut running = dir.validate().args(&flags).start();
         let mut input = running.child.stdin.take().unwrap();
         input.write_all(b"team/x team/x 1\n").unwrap();
@@ -70,8 +70,9 @@ fn a_log_that_cannot_be_written_is_an_error_and_the_run_goes_on() {
         let dir = Dir::new();
         dir.write("list.txt", &list);
         let args = format!(
-            "mirror-validate -f list.txt {flags} -s {0} -d {0}",
-            registry.name()
+            "mirror-validate -f list.txt {flags} -s {0} -d {1}",
+            registry.name(),
+            registry.alias()
         );
         redirected(&dir, &args, ">/dev/full").code(2).error(FULL);
         assert_eq!(
@@ -85,8 +86,9 @@ fn a_log_that_cannot_be_written_is_an_error_and_the_run_goes_on() {
     let dir = Dir::new();
     dir.write("list.txt", "team/x team/x 1\n");
     let args = format!(
-        "mirror-validate -q -f list.txt -s {0} -d {0}",
-        registry.name()
+        "mirror-validate -q -f list.txt -s {0} -d {1}",
+        registry.name(),
+        registry.alias()
     );
     redirected(&dir, &args, ">/dev/full").code(2).error(FULL);
 }
@@ -131,7 +133,11 @@ fn a_reader_who_has_gone_is_no_error() {
         ("-f list.txt", 1),
         ("-f list.txt -o other.txt --report r.json", 1),
     ] {
-        let args = format!("mirror-validate {flags} -s {0} -d {0}", registry.name());
+        let args = format!(
+            "mirror-validate {flags} -s {0} -d {1}",
+            registry.name(),
+            registry.alias()
+        );
         open(&args).code(code).error("");
     }
     assert_eq!(

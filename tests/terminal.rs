@@ -31,7 +31,7 @@ pub fn on_terminal(dir: &Dir, columns: u32, command: &str) -> TestCommand {
 fn each_image_that_is_typed_has_its_answer_before_the_next_prompt() {
     let server = Server::of(content(2));
     let dir = Dir::new();
-    let command = format!("--color never -s {0} -d {0}", server.name());
+    let command = format!("--color never -s {0} -d {1}", server.name(), server.alias());
     let typed = "team/x0 team/x0 1\nnonsense\n\n# comment\nteam/x1 team/nothing 1\n\u{4}";
     let shown = on_terminal(&dir, 200, &command).stdin(typed).run().stdout;
     let at = |text: &str| {
@@ -66,13 +66,18 @@ fn the_bar_and_the_log_share_the_terminal() {
             .map(|number| format!("team/x{number} team/x{number} 1\n"))
             .collect();
         dir.write("list.txt", list);
-        let command = format!("-f list.txt --color never -s {0} -d {0}", server.name());
+        let command = format!(
+            "-f list.txt --color never -s {0} -d {1}",
+            server.name(),
+            server.alias()
+        );
         let shown = on_terminal(&dir, columns, &command).run().stdout;
         for number in 0..60 {
             let line = format!(
-                "[M_ID:{}] PASS [{1}/team/x{number}:1] == [{1}/team/x{number}:1]\r\n",
+                "[M_ID:{}] PASS [{}/team/x{number}:1] == [{}/team/x{number}:1]\r\n",
                 number + 1,
-                server.name()
+                server.name(),
+                server.alias()
             );
             assert!(
                 shown.contains(&line),
@@ -99,7 +104,7 @@ fn control_c_leaves_the_terminal_sane() {
     let mut running = on_terminal(
         &dir,
         80,
-        &format!("-f list.txt -s {0} -d {0}", server.name()),
+        &format!("-f list.txt -s {0} -d {1}", server.name(), server.alias()),
     )
     .start();
     wait_until("the stall", || server.count("GET", "team/x") == 1);
@@ -123,7 +128,11 @@ fn colours_on_a_terminal_unless_no_color_is_set() {
     let server = Server::of(content(1));
     let dir = Dir::new();
     dir.write("list.txt", "team/x0 team/x0 1\n");
-    let command = format!("-f list.txt --progress never -s {0} -d {0}", server.name());
+    let command = format!(
+        "-f list.txt --progress never -s {0} -d {1}",
+        server.name(),
+        server.alias()
+    );
     assert!(
         on_terminal(&dir, 80, &command)
             .run()
@@ -139,7 +148,7 @@ fn control_c_at_the_prompt_ends_with_the_summary_on_its_own_line() {
     let mut running = on_terminal(
         &dir,
         200,
-        &format!("--color never -s {0} -d {0}", server.name()),
+        &format!("--color never -s {0} -d {1}", server.name(), server.alias()),
     )
     .start();
     running.type_in("team/x0 team/x0 1\n");
@@ -171,7 +180,11 @@ fn the_bar_tells_how_much_of_the_blobs_was_read() {
         .map(|number| format!("team/x{number} team/x{number} 1\n"))
         .collect();
     dir.write("list.txt", list);
-    let command = format!("-f list.txt --deep=full -s {0} -d {0}", server.name());
+    let command = format!(
+        "-f list.txt --deep=full -s {0} -d {1}",
+        server.name(),
+        server.alias()
+    );
     let shown = on_terminal(&dir, 100, &command).run().stdout;
     assert!(shown.contains(" KiB read"), "{shown:?}");
     assert!(shown.contains(" KiB of blobs read in "), "{shown:?}");

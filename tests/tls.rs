@@ -8,9 +8,12 @@ use crate::support::registry::{Registry, Setup};
 use crate::support::tls::{Authority, Pair};
 use crate::support::{Content, Dir, Run, Server, answer};
 
+/// An image, and its mirror in the same registry.
 fn content() -> Content {
     let mut content = Content::default();
-    content.multi("team/x", "1", &["linux/amd64", "linux/arm64"], "a");
+    for repository in ["team/x", "team/y"] {
+        content.multi(repository, "1", &["linux/amd64", "linux/arm64"], "a");
+    }
     content
 }
 
@@ -19,11 +22,11 @@ fn server(config: Arc<ServerConfig>) -> Server {
     Server::start_tls(config, move |request| answer(&content, request))
 }
 
-/// Validates an image of this registry against itself.
+/// Validates an image of this registry against its mirror there: one host, one certificate.
 fn validate(dir: &Dir, registry: &str, flags: &str) -> Run {
     dir.validate()
         .args(&format!("--retries 0 -s {registry} -d {registry} {flags}"))
-        .stdin("team/x team/x 1\n")
+        .stdin("team/x team/y 1\n")
         .run()
 }
 
@@ -70,7 +73,7 @@ fn a_real_registry_with_a_private_ca() {
         .validate()
         .args(&format!("-s {0} -d {0}", registry.name()))
         .env("SSL_CERT_FILE", dir.path().join("ca.pem"));
-    system.stdin("team/x team/x 1\n").run().code(0).has("PASS");
+    system.stdin("team/x team/y 1\n").run().code(0).has("PASS");
     dir.write(
         &format!(".config/containers/certs.d/{}/ca.crt", registry.name()),
         &authority.pem,

@@ -2,22 +2,23 @@
 
 use std::io::{IsTerminal as _, stderr, stdin, stdout};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::error::Error;
-use super::flags::When;
 use super::flags::output::OutputFlags;
+use super::flags::{When, nearest};
 use super::options::{Input, Options};
 use crate::escape::escape;
 use crate::exit::Exit;
 use crate::list::{List, ListError, Override};
 use crate::log::Level;
+use crate::manifest::{KNOWN_ARCHITECTURES, KNOWN_SYSTEMS};
 use crate::output::{self, OutputError, RunSettings};
 use crate::pipeline::{self, LogForm, Run};
 use crate::registry::{CertsD, Client, Credentials, Proxies, Settings, Side, TrustError};
 use crate::sync::Interrupt;
 use crate::task::record::{Recording, RecordingError};
-use crate::task::{Deep, Depth, Recorder, Task, Validator};
+use crate::task::{Deep, Depth, Recorder, Sources, Task, Validator};
 
 /// Why a run cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +76,7 @@ fn prepare(options: Options) -> Result<Run, RunError> {
     let shard = flags.compare.shard;
     let mut warnings = options.warnings.clone();
     warnings.extend(unnamed_registries(&options));
+    warnings.extend(unknown_platforms(&options));
     Ok(Run {
         list,
         input,
@@ -85,6 +87,7 @@ fn prepare(options: Options) -> Result<Run, RunError> {
             color: is_colored(&options),
         },
         debug: flags.output.debug && !flags.output.quiet,
+        may_be_empty: flags.compare.allow_empty || shard.is_some(),
         shard,
         task,
         interrupt,
@@ -146,6 +149,9 @@ fn task(options: &Options, interrupt: &Arc<Interrupt>) -> Result<Arc<dyn Task>, 
         referrers: compare.referrers,
         require_arch: compare.require_arch,
         interrupt,
+        found_names: Mutex::default(),
+        // What is typed again is read again.
+        sources: (options.input != Input::Typed).then(Sources::default),
         client,
     }))
 }
@@ -162,6 +168,7 @@ fn client_settings(options: &Options) -> Settings {
         ca_files: options.flags.registries.ca_files.clone(),
         timeout: options.flags.patience.timeout,
         retries: options.flags.patience.retries,
+        patience: options.flags.patience.patience,
         jobs: options.jobs,
         credentials: Credentials::new(
             &environment,
@@ -193,6 +200,30 @@ fn unnamed_registries(options: &Options) -> Vec<String> {
         format!(
             "{prefix}_USERNAME and {prefix}_PASSWORD are used for docker.io only, because neither {flag} nor {prefix}_REGISTRY names another registry"
         )
+    })
+    .collect()
+}
+
+/// Names of `-a` and `--os` that no image can have.
+fn unknown_platforms(options: &Options) -> Vec<String> {
+    let systems = options.filter.systems().unwrap_or_default();
+    [
+        (
+            "-a",
+            "architecture",
+            options.filter.architectures(),
+            KNOWN_ARCHITECTURES,
+        ),
+        ("--os", "operating system", systems, KNOWN_SYSTEMS),
+    ]
+    .into_iter()
+    .flat_map(|(flag, what, names, known)| {
+        let unknown = names.iter().filter(|name| !known.contains(&name.as_str()));
+        unknown.map(move |name| {
+            let near = nearest(name, known.iter().copied());
+            let hint = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+            format!("{flag} {name}: no known {what}{hint}")
+        })
     })
     .collect()
 }

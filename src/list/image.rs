@@ -31,6 +31,11 @@ impl Image {
         self.destination_reference.of(&self.destination)
     }
 
+    /// Whether both sides are the same image of the same registry.
+    pub fn is_its_own_mirror(&self) -> bool {
+        self.source == self.destination && self.source_reference == self.destination_reference
+    }
+
     /// The digest that the destination's tag has to lead to, where the list pins the source to one.
     pub fn pinned(&self) -> Option<&Digest> {
         match (&self.source_reference, &self.destination_reference) {

@@ -4,6 +4,32 @@ use std::collections::BTreeSet;
 
 use super::Platform;
 
+/// The architectures of Go's compilers (GOARCH), and of images.
+pub const KNOWN_ARCHITECTURES: &[&str] = &[
+    "386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc64",
+    "ppc64le", "riscv64", "s390x", "sparc64", "unknown", "wasm",
+];
+
+/// The operating systems of Go's compilers (GOOS), and of images.
+pub const KNOWN_SYSTEMS: &[&str] = &[
+    "aix",
+    "android",
+    "darwin",
+    "dragonfly",
+    "freebsd",
+    "illumos",
+    "ios",
+    "js",
+    "linux",
+    "netbsd",
+    "openbsd",
+    "plan9",
+    "solaris",
+    "unknown",
+    "wasip1",
+    "windows",
+];
+
 /// Which platforms are validated: `-a` and `--os`. A name selects every spelling of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Filter {
@@ -33,14 +59,15 @@ impl Filter {
         self.systems.as_deref()
     }
 
-    /// The wanted architectures that are not among these, as written by registries; in Go's names.
-    pub fn absent(&self, found: &BTreeSet<String>) -> Vec<String> {
-        let found: Vec<String> = found.iter().map(|name| go_architecture(name)).collect();
-        let wanted = self.architectures.iter();
-        wanted
-            .filter(|name| !found.contains(name))
-            .cloned()
-            .collect()
+    /// The wanted architectures that are not among these platforms, in Go's names.
+    pub fn absent(&self, found: &PlatformNames) -> Vec<String> {
+        absent(&self.architectures, &found.architectures, go_architecture)
+    }
+
+    /// The wanted operating systems that are not among these platforms, in Go's names.
+    pub fn absent_systems(&self, found: &PlatformNames) -> Vec<String> {
+        let wanted = self.systems.as_deref().unwrap_or_default();
+        absent(wanted, &found.systems, go_system)
     }
 
     /// Whether images of this platform are validated, or may be when its absent fields are known: what
@@ -59,6 +86,37 @@ impl Filter {
         let systems = self.systems.as_ref();
         systems.is_none_or(|systems| systems.contains(&go_system(&platform.os)))
     }
+}
+
+/// The names of architectures and operating systems that some images have, as written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlatformNames {
+    pub architectures: BTreeSet<String>,
+    pub systems: BTreeSet<String>,
+}
+
+impl PlatformNames {
+    pub fn add(&mut self, platform: &Platform) {
+        for (names, name) in [
+            (&mut self.architectures, &platform.architecture),
+            (&mut self.systems, &platform.os),
+        ] {
+            if !name.is_empty() && !names.contains(name) {
+                names.insert(name.clone());
+            }
+        }
+    }
+
+    pub fn extend(&mut self, other: Self) {
+        self.architectures.extend(other.architectures);
+        self.systems.extend(other.systems);
+    }
+}
+
+fn absent(wanted: &[String], found: &BTreeSet<String>, go_name: fn(&str) -> String) -> Vec<String> {
+    let found: Vec<String> = found.iter().map(|name| go_name(name)).collect();
+    let wanted = wanted.iter().filter(|name| !found.contains(name));
+    wanted.cloned().collect()
 }
 
 /// Go's name of an architecture, from any spelling.

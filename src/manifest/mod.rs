@@ -31,7 +31,7 @@ mod visit;
 pub use blob::{Blob, blobs};
 pub use digest::{Algorithm, Digest, DigestError, Hasher};
 pub use entry::{Entry, IndexEntry, MAX_ENTRIES, compared};
-pub use filter::Filter;
+pub use filter::{Filter, KNOWN_ARCHITECTURES, KNOWN_SYSTEMS, PlatformNames};
 pub use media_type::{ACCEPT, MediaType};
 pub use platform::{Normalized, Platform};
 pub use referrer::{Link, Referrer, is_referrers_list, referrers};

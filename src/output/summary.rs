@@ -35,6 +35,8 @@ impl Counts {
 pub struct Totals {
     /// How many.
     pub counts: Counts,
+    /// Images whose source lacks a wanted architecture.
+    pub lacking: u64,
     /// Requests that were sent for them.
     pub requests: u64,
     /// Bytes of blobs that were read.
@@ -103,6 +105,11 @@ impl Totals {
             text += &format!(", {} of blobs read", HumanBytes(self.bytes));
         }
         text += &format!(" in {}", duration(elapsed));
+        match self.lacking {
+            0 => {}
+            1 => text += "; 1 source lacks an architecture of -a",
+            count => text += &format!("; {count} sources lack an architecture of -a"),
+        }
         for note in notes {
             text += &format!("; {note}");
         }

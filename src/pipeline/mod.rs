@@ -58,6 +58,8 @@ pub struct Run {
     pub rules: Rules,
     /// The part of the list that is taken; `None`: all of it.
     pub shard: Option<Shard>,
+    /// Whether a list without images is no error.
+    pub may_be_empty: bool,
     /// The work that is done with each image.
     pub task: Arc<dyn Task>,
     /// Set when the run is to end.
@@ -100,7 +102,8 @@ impl Run {
         }));
         let progress = Progress::new(self.shows_progress, self.total, words, log.bytes());
         let writer = Writer::new(
-            words,
+            task.clone(),
+            self.may_be_empty,
             self.sinks,
             progress,
             self.form,

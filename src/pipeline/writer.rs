@@ -17,7 +17,7 @@ use super::signals::Signals;
 use crate::list::{Line, Numbered};
 use crate::log::{Level, Record};
 use crate::output::{Entry, ListEnd, OutputError, Progress, RunEnd, Sink, Totals, line};
-use crate::task::Words;
+use crate::task::{Task, Words};
 use crate::verdict::{Code, Finding, Outcome, Reason};
 
 /// The most events that share one write to the disk and one to standard output.
@@ -54,7 +54,9 @@ pub enum Input {
 
 /// The writer's state.
 pub struct Writer {
+    task: Arc<dyn Task>,
     words: &'static Words,
+    may_be_empty: bool,
     sinks: Vec<Box<dyn Sink>>,
     progress: Progress,
     form: LogForm,
@@ -70,6 +72,8 @@ pub struct Writer {
     closed: bool,
     /// Places that the current batch gives back.
     freed: Load,
+    /// Images whose source and destination are the same image.
+    own_mirrors: u64,
     /// How the reader ended; `None`: it has not.
     list_end: Option<ListEnd>,
     /// The last line on the terminal is a prompt.
@@ -87,7 +91,8 @@ pub struct Ended {
 impl Writer {
     /// A writer that has taken nothing yet.
     pub fn new(
-        words: &'static Words,
+        task: Arc<dyn Task>,
+        may_be_empty: bool,
         sinks: Vec<Box<dyn Sink>>,
         progress: Progress,
         form: LogForm,
@@ -95,7 +100,9 @@ impl Writer {
         places: Arc<Places>,
     ) -> Self {
         Self {
-            words,
+            words: task.words(),
+            task,
+            may_be_empty,
             sinks,
             progress,
             form,
@@ -107,6 +114,7 @@ impl Writer {
             out: String::new(),
             closed: false,
             freed: Load::default(),
+            own_mirrors: 0,
             list_end: None,
             at_prompt: false,
         }
@@ -215,6 +223,8 @@ impl Writer {
     fn ended(&mut self, line: &Line, image: Option<&Numbered>, finding: &Finding) {
         self.totals.requests += finding.requests;
         self.totals.counts.add(&finding.outcome);
+        self.totals.lacking += u64::from(!finding.absent.is_empty());
+        self.own_mirrors += u64::from(image.is_some_and(|image| image.image.is_its_own_mirror()));
         let entry = Entry {
             line,
             image,
@@ -325,8 +335,8 @@ impl Writer {
             // The terminal shows `^C` behind the prompt.
             self.out.push('\n');
         }
-        if self.totals.images() == 0 && self.totals.signal.is_none() && !self.totals.broke {
-            self.log(Level::Warn, None, "there is no image in the list");
+        if self.totals.signal.is_none() && !self.totals.broke {
+            self.close();
         }
         self.totals.bytes = self.progress.bytes();
         let elapsed = self.begun.elapsed();
@@ -339,6 +349,25 @@ impl Writer {
             totals: self.totals,
             stdout_error: stdout_error.or(late_error),
         }
+    }
+
+    /// Says what can be said of the run as a whole.
+    fn close(&mut self) {
+        let images = self.totals.images();
+        let error = if self.input == Input::Terminal {
+            return;
+        } else if images == 0 && !self.may_be_empty {
+            "no image in the list; give --allow-empty if that is expected"
+        } else if images > 0 && self.own_mirrors == images && self.task.compares_registries() {
+            "every line compares an image with itself; give the mirror's registry with -d"
+        } else {
+            for warning in self.task.closing_warnings() {
+                self.log(Level::Warn, None, &line::one_line(&warning));
+            }
+            return;
+        };
+        self.totals.broke = true;
+        self.log(Level::Error, None, error);
     }
 
     /// Puts all files in their places; the notes for the summary.

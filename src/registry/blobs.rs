@@ -6,9 +6,10 @@
 use ureq::http::Method;
 
 use super::Side;
-use super::client::{Client, Question};
+use super::client::Client;
 use super::error::Error;
-use super::http::{Response, Want};
+use super::exchange::{BodyMode, Response};
+use super::query::Query;
 use crate::log::Log;
 use crate::manifest::Digest;
 use crate::reference::Repository;
@@ -27,16 +28,16 @@ impl Client {
         expected: Option<u64>,
         log: &Log,
     ) -> Result<u64, Error> {
-        let ask = |method, want| {
-            let question = Question::blob(method, repository, digest, want);
-            let answer = self.send(side, &question, log)?;
+        let ask = |method, body| {
+            let query = Query::blob(method, repository, digest, body);
+            let answer = self.send_confirmed(side, &query, log)?;
             // A blob of no bytes has no first one.
             if answer.response.status.as_u16() == 416 && told_length(&answer.response) == Some(0) {
                 return Ok(answer.response);
             }
-            super::client::judge(&question, answer)
+            answer.judge(&query)
         };
-        match ask(Method::HEAD, Want::Body(0)) {
+        match ask(Method::HEAD, BodyMode::Keep(0)) {
             Ok(response) => {
                 let is_expected = |told: &u64| expected.is_none_or(|expected| expected == *told);
                 if let Some(told) = told_length(&response).filter(is_expected) {
@@ -47,7 +48,7 @@ impl Client {
             Err(Error::Missing(_) | Error::Denied(_) | Error::Invalid(_)) => {}
             Err(error) => return Err(error),
         }
-        let response = ask(Method::GET, Want::FirstByte)?;
+        let response = ask(Method::GET, BodyMode::FirstByte)?;
         match told_length(&response) {
             Some(told) => Ok(told),
             None => self
@@ -70,13 +71,13 @@ impl Client {
         expected: Option<u64>,
         log: &Log,
     ) -> Result<(Digest, u64), Error> {
-        let want = Want::Hash(digest.algorithm(), expected.unwrap_or(u64::MAX));
-        let question = Question::blob(Method::GET, repository, digest, want);
-        let response = self.ask(side, &question, log)?;
+        let body = BodyMode::Hash(digest.algorithm(), expected.unwrap_or(u64::MAX));
+        let query = Query::blob(Method::GET, repository, digest, body);
+        let response = self.ask(side, &query, log)?;
         let length_told = told_length(&response).is_some();
         match response.hashed {
             Some((found, size)) if length_told || found == *digest => Ok((found, size)),
-            _ => Err(Error::Invalid(question.trouble(
+            _ => Err(Error::Invalid(query.diagnostic(
                 "the answer is another blob, and its length was not told: it may be compressed or cut off",
             ))),
         }

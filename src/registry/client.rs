@@ -1,4 +1,4 @@
-//! What is asked of a registry, and what its answers mean.
+//! What can be asked of a registry.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -6,41 +6,44 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ureq::http::Method;
-use url::Url;
 
 use super::Side;
-use super::agents::Agents;
+use super::answer::Answer;
 use super::credentials::Credentials;
-use super::error::{Error, Trouble, describe, words};
-use super::host::{Answer, Host, Query};
-use super::http::{Response, Want, without_secrets};
+use super::error::Error;
+use super::exchange::{BodyMode, Clock, Exchange, Response, SystemClock};
+use super::host::Host;
+use super::http::{Agents, HttpExchange};
 use super::proxy::Proxies;
+use super::query::Query;
+use super::redirect::authority;
+use super::retry::{Retrier, RetrySettings};
 use super::tls::{CertsD, Trust, TrustError};
-use super::transport::Transport;
-use super::wire::Wire;
 use crate::log::Log;
-use crate::manifest::{self, ACCEPT, Blob, Digest, MAX_BYTES, Manifest, MediaType, Platform};
+use crate::manifest::{self, Blob, Digest, MAX_BYTES, Manifest, MediaType, Platform};
 use crate::reference::{Reference, Repository};
 use crate::sync::Interrupt;
 
-/// What a client has to know.
+/// Configuration of a client.
 #[derive(Debug)]
 pub struct Settings {
-    /// Whether certificates are verified.
+    /// Certificates are verified, and plain HTTP is for this machine only.
     pub tls_verify: bool,
-    /// Trusted besides the system's CAs.
+    /// Further trusted CAs.
     pub ca_files: Vec<PathBuf>,
-    /// For one request without progress.
+    /// The longest time of one request without progress.
     pub timeout: Duration,
-    /// How often a request is repeated.
+    /// The most retries of one request.
     pub retries: u32,
-    /// Number of threads that ask.
+    /// How long images wait for a registry that is down, in total for each host.
+    pub patience: Duration,
+    /// Number of threads that send requests.
     pub jobs: usize,
-    /// Who asks.
+    /// Credentials.
     pub credentials: Credentials,
     /// Certificates for single registries.
     pub certs_d: CertsD,
-    /// Through whom.
+    /// Proxies.
     pub proxies: Proxies,
 }
 
@@ -49,32 +52,48 @@ type HostKey = (String, Option<Side>);
 
 /// Reads registries; shared by all threads.
 pub struct Client {
-    wire: Wire,
+    retrier: Retrier,
     credentials: Arc<Credentials>,
     hosts: Mutex<HashMap<HostKey, Arc<Host>>>,
 }
 
 impl Client {
-    /// A client that has asked nobody yet.
+    /// A client that has sent nothing yet.
     ///
     /// # Errors
     /// [`TrustError`] where the configured certificates cannot be used.
     pub fn new(settings: Settings, interrupt: Arc<Interrupt>) -> Result<Self, TrustError> {
         let trust = Trust::load(settings.tls_verify, &settings.ca_files)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(interrupt.clone()));
         let agents = Agents::new(
             trust,
             settings.certs_d,
             settings.proxies,
             settings.jobs,
             settings.timeout,
+            clock.clone(),
         );
-        let transport = Transport::new(agents, interrupt.clone());
-        let wire = Wire::new(transport, settings.retries, !settings.tls_verify, interrupt);
-        Ok(Self {
-            wire,
-            credentials: Arc::new(settings.credentials),
+        let retry = RetrySettings {
+            retries: settings.retries,
+            patience: settings.patience,
+            insecure: !settings.tls_verify,
+        };
+        let exchange = Box::new(HttpExchange::new(agents, interrupt));
+        Ok(Self::over(exchange, clock, retry, settings.credentials))
+    }
+
+    /// A client over this exchange.
+    pub(super) fn over(
+        exchange: Box<dyn Exchange>,
+        clock: Arc<dyn Clock>,
+        retry: RetrySettings,
+        credentials: Credentials,
+    ) -> Self {
+        Self {
+            retrier: Retrier::new(exchange, clock, retry),
+            credentials: Arc::new(credentials),
             hosts: Mutex::default(),
-        })
+        }
     }
 
     /// Reads a manifest. One asked for by digest is what the digest says.
@@ -106,8 +125,8 @@ impl Client {
         let reference = Reference::Digest(digest.clone());
         let (manifest, bytes) = self.manifest_and_bytes(side, repository, &reference, log)?;
         let blobs = manifest::blobs(&bytes).map_err(|error| {
-            let question = Question::manifest(Method::GET, repository, &reference);
-            Error::Invalid(question.trouble(error.to_string()))
+            let query = Query::manifest(Method::GET, repository, &reference);
+            Error::Invalid(query.diagnostic(error.to_string()))
         })?;
         Ok((manifest, blobs))
     }
@@ -148,12 +167,15 @@ impl Client {
         reference: &Reference,
         log: &Log,
     ) -> Result<(Manifest, Vec<u8>), Error> {
-        let question = Question::manifest(Method::GET, repository, reference);
-        let response = self.ask(side, &question, log)?;
-        let invalid = |answer: String| Error::Invalid(question.trouble(answer));
+        let query = Query::manifest(Method::GET, repository, reference);
+        let response = self.ask(side, &query, log)?;
+        let invalid = |answer: String| Error::Invalid(query.diagnostic(answer));
         if response.is_html() {
-            return Err(invalid("an HTML page instead of a manifest".to_owned())
-                .with_remedy("is this a registry? A proxy or a login page may be in between"));
+            return Err(Error::Invalid(
+                query
+                    .diagnostic("an HTML page instead of a manifest")
+                    .hint("is this a registry? A proxy or a login page may be in between"),
+            ));
         }
         let manifest =
             manifest::parse(&response.body).map_err(|error| invalid(error.to_string()))?;
@@ -211,8 +233,8 @@ impl Client {
         reference: &Reference,
         log: &Log,
     ) -> Result<Option<Digest>, Error> {
-        let question = Question::manifest(Method::HEAD, repository, reference);
-        let response = self.ask(side, &question, log)?;
+        let query = Query::manifest(Method::HEAD, repository, reference);
+        let response = self.ask(side, &query, log)?;
         Ok(response
             .header("docker-content-digest")
             .and_then(|text| text.parse().ok()))
@@ -254,57 +276,50 @@ impl Client {
         digest: &Digest,
         log: &Log,
     ) -> Result<Platform, Error> {
-        let question = Question::blob(Method::GET, repository, digest, Want::Body(MAX_BYTES));
-        let response = self.ask(side, &question, log)?;
+        let query = Query::blob(Method::GET, repository, digest, BodyMode::Keep(MAX_BYTES));
+        let response = self.ask(side, &query, log)?;
         if !digest.matches(&response.body) {
             return Err(Error::Invalid(
-                question.trouble("the answer is another blob, of another digest"),
+                query.diagnostic("the answer is another blob, of another digest"),
             ));
         }
         manifest::config_platform(&response.body)
-            .map_err(|error| Error::Invalid(question.trouble(error.to_string())))
+            .map_err(|error| Error::Invalid(query.diagnostic(error.to_string())))
     }
 
     /// Ends all requests.
     pub fn shutdown(&self) {
-        self.wire.shutdown();
+        self.retrier.shutdown();
     }
 
-    /// Sends a question; an answer is one with status 200, or 206 for a part.
-    pub(super) fn ask(
-        &self,
-        side: Side,
-        question: &Question<'_>,
-        log: &Log,
-    ) -> Result<Response, Error> {
-        judge(question, self.send(side, question, log)?)
+    /// Sends a query; a result has status 200, or 206 for a part.
+    pub(super) fn ask(&self, side: Side, query: &Query<'_>, log: &Log) -> Result<Response, Error> {
+        self.send_confirmed(side, query, log)?.judge(query)
     }
 
-    /// Sends a question; every status is an answer.
-    pub(super) fn send(
+    /// Sends a query; a 404 that need not be the registry's own counts only if it comes twice.
+    pub(super) fn send_confirmed(
         &self,
         side: Side,
-        question: &Question<'_>,
+        query: &Query<'_>,
         log: &Log,
     ) -> Result<Answer, Error> {
-        let query = Query {
-            method: &question.method,
-            repository: question.repository,
-            path: &question.path,
-            accept: question.accept,
-            want: question.want,
-        };
-        let mut answer = self
-            .host(side, &question.repository.registry)
-            .ask(&self.wire, &query, log)?;
-        if !answer.is_registry_s
-            && answer.response.status.as_u16() == 401
-            && let Some(name) = authority(&answer.response.url)
-        {
-            let other = self.host(side, &name);
-            answer = other.ask_after_redirect(&self.wire, &query, &answer.response, log)?;
+        let answer = self.send(side, query, log)?;
+        if query.method == Method::GET && answer.is_bare_404() {
+            return self.send(side, query, log);
         }
         Ok(answer)
+    }
+
+    /// Sends a query; every final status is an answer.
+    pub(super) fn send(&self, side: Side, query: &Query<'_>, log: &Log) -> Result<Answer, Error> {
+        let host = self.host(side, &query.repository.registry);
+        let answer = host.ask(&self.retrier, query, log)?;
+        if answer.from_registry || answer.response.status.as_u16() != 401 {
+            return Ok(answer);
+        }
+        self.host(side, &authority(&answer.response.url))
+            .ask_after_redirect(&self.retrier, query, &answer.response, log)
     }
 
     fn host(&self, side: Side, registry: &str) -> Arc<Host> {
@@ -318,126 +333,5 @@ impl Client {
     }
 }
 
-/// What an answer means: one with status 200, or 206 for a part, or why there is none.
-pub(super) fn judge(question: &Question<'_>, answer: Answer) -> Result<Response, Error> {
-    let Answer {
-        response,
-        is_registry_s,
-        remedy,
-    } = answer;
-    let trouble = || question.trouble(describe(&response));
-    match response.status.as_u16() {
-        200 if question.method == Method::GET && is_encoded(&response) => {
-            let encoding = response.header("content-encoding").unwrap_or_default();
-            Err(Error::Invalid(question.trouble(format!(
-                "the answer has the encoding {encoding}, which was not asked for"
-            ))))
-        }
-        200 => Ok(response),
-        206 if question.want == Want::FirstByte => Ok(response),
-        // The store to which the registry redirects says that it does not have the object.
-        404 if !is_registry_s && names_missing_object(&response) => Err(Error::Missing(trouble())),
-        // A store to which the registry redirects may be missing as a whole.
-        404 if is_of_registry(&response) && (is_registry_s || has_errors(&response)) => {
-            Err(Error::Missing(trouble()))
-        }
-        404 if is_registry_s => Err(Error::Invalid(
-            trouble().remedy("this is not a registry's answer; check the registry's name and path"),
-        )),
-        401 | 403 if is_registry_s => Err(Error::Denied(trouble().remedy(remedy))),
-        _ if !is_registry_s => {
-            let from = without_secrets(&response.url);
-            Err(Error::Invalid(question.trouble(format!(
-                "redirected to {from}, which answers {}",
-                describe(&response)
-            ))))
-        }
-        _ => Err(Error::Invalid(trouble())),
-    }
-}
-
-/// Whether a store says that it does not have one object (Amazon S3's and Azure's words), not that it
-/// is missing as a whole.
-fn names_missing_object(response: &Response) -> bool {
-    let words = words(response);
-    ["NoSuchKey", "BlobNotFound"]
-        .iter()
-        .any(|code| words.starts_with(code))
-}
-
-/// Whether a body is still compressed; gzip has been taken off already.
-fn is_encoded(response: &Response) -> bool {
-    response
-        .header("content-encoding")
-        .is_some_and(|encoding| !matches!(encoding.as_str(), "" | "identity"))
-}
-
-/// The host of a URL as a registry's name.
-fn authority(url: &Url) -> Option<String> {
-    let host = url.host_str()?;
-    Some(
-        url.port()
-            .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")),
-    )
-}
-
-/// Whether a 404 says that something is not there, and not that this is no registry or that it
-/// cannot answer in a type that was asked for.
-fn is_of_registry(response: &Response) -> bool {
-    !response.is_html() && !words(response).contains("accept header does not support")
-}
-
-/// Whether a body is an error as registries write it, not as a store does.
-fn has_errors(response: &Response) -> bool {
-    serde_json::from_slice::<serde_json::Value>(&response.body)
-        .is_ok_and(|body| body.get("errors").is_some())
-}
-
-/// Something asked of a repository.
-pub(super) struct Question<'a> {
-    /// GET or HEAD.
-    pub method: Method,
-    /// The repository.
-    pub repository: &'a Repository,
-    /// What is asked for, below `/v2/`; a query may be part of it.
-    pub path: String,
-    /// Accepted media types, most wanted first.
-    pub accept: &'static [&'static str],
-    /// What is wanted of the answer's body.
-    pub want: Want,
-}
-
-impl<'a> Question<'a> {
-    /// For a manifest.
-    pub fn manifest(method: Method, repository: &'a Repository, reference: &Reference) -> Self {
-        let path = format!("{}/manifests/{reference}", repository.registry_path());
-        Self {
-            method,
-            repository,
-            path,
-            accept: &ACCEPT,
-            want: Want::Body(MAX_BYTES),
-        }
-    }
-
-    /// For a blob.
-    pub fn blob(method: Method, repository: &'a Repository, digest: &Digest, want: Want) -> Self {
-        let path = format!("{}/blobs/{digest}", repository.registry_path());
-        Self {
-            method,
-            repository,
-            path,
-            accept: &[],
-            want,
-        }
-    }
-
-    /// What went wrong with it.
-    pub fn trouble(&self, answer: impl Into<String>) -> Trouble {
-        Trouble::new(
-            &self.repository.registry,
-            &format!("{} /v2/{}", self.method, self.path),
-            answer,
-        )
-    }
-}
+#[cfg(test)]
+mod tests;

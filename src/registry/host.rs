@@ -1,82 +1,56 @@
-//! One registry, as the user names it: requests to it, with whatever authorization they take.
+//! One registry, as the user names it: its endpoint, and the rounds of authorization that a query
+//! takes.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
-use ureq::http::Method;
 use url::Url;
 
-use super::Side;
+use super::answer::{Answer, pull_limit, pull_limit_reached, words};
+use super::authorization::{Authorization, Tried, first_bearer};
 use super::challenge::{self, Bearer, Challenge};
-use super::credentials::{Credential, Credentials};
-use super::error::{Error, Trouble, words};
-use super::http::{Request, Response, Want};
-use super::probe::{Reach, host_wide, probe};
+use super::credentials::{Credential, Credentials, Identity};
+use super::error::{Diagnostic, Error};
+use super::exchange::{Request, Response};
+use super::probe::{Endpoint, host_wide, probe};
+use super::query::Query;
+use super::retry::Retrier;
 use super::secret::Secret;
-use super::token::{Tokens, Wanted, basic};
-use super::wire::Wire;
+use super::token::{TokenQuery, Tokens};
+use super::{NEGATIVE_MEMORY, Side, quirks};
 use crate::log::Log;
 use crate::reference::Repository;
 use crate::sync::Flight;
 
-/// The most rounds of authorization for one request.
-const ROUNDS: u32 = 2;
+/// The endpoint of a registry, or why it has none, and when that was found out.
+type Probed = (Instant, Result<Arc<Endpoint>, Error>);
 
 /// A registry.
 pub struct Host {
     name: String,
     side: Side,
     credentials: Arc<Credentials>,
-    reach: Flight<Result<Arc<Reach>, Error>>,
-    /// What it asked for on a request, where the probe was open.
+    probed: Flight<Probed>,
+    /// The authentication that it wanted on a query, where the probe was open.
     learned: Mutex<Vec<Challenge>>,
     tokens: Tokens,
+    /// The last query that its pull limit did not allow.
+    pull_limit: Mutex<Option<PullLimit>>,
 }
 
-/// Something asked of a repository.
-pub struct Query<'a> {
-    /// GET or HEAD.
-    pub method: &'a Method,
-    /// The repository.
-    pub repository: &'a Repository,
-    /// What is asked for, below `/v2/`.
-    pub path: &'a str,
-    /// Accepted media types, most wanted first.
-    pub accept: &'static [&'static str],
-    /// What is wanted of a successful body.
-    pub want: Want,
+/// A pull limit that is used up.
+struct PullLimit {
+    at: Instant,
+    /// Whose limit: [`Credential::identity`].
+    identity: Option<Identity>,
+    cause: String,
 }
 
-/// An answer, and who was said to ask.
-pub struct Answer {
-    /// The answer; also a refusal.
-    pub response: Response,
-    /// Whether it came from the registry itself, not from a store that it redirects to.
-    pub is_registry_s: bool,
-    /// What the user can do about a refusal.
-    pub remedy: String,
-}
-
-/// What a request was authorized with.
-#[derive(Clone)]
-enum Shown {
-    Nothing,
-    Header(Secret),
-    Token(Bearer, Secret),
-}
-
-impl Shown {
-    fn header(&self) -> Option<Secret> {
-        match self {
-            Self::Nothing => None,
-            Self::Header(header) | Self::Token(_, header) => Some(header.clone()),
-        }
-    }
-}
-
-/// Who asks whom for what: all that an authorization depends on.
-struct Asker<'a> {
-    wire: &'a Wire,
+/// All that an authorization depends on.
+struct AuthContext<'a> {
+    retrier: &'a Retrier,
     base: &'a Url,
+    /// The scope of the query; empty where only the challenge knows it.
     scope: &'a str,
     credential: Option<&'a Credential>,
     log: &'a Log,
@@ -89,65 +63,91 @@ impl Host {
             name: name.to_owned(),
             side,
             credentials,
-            reach: Flight::new(),
+            probed: Flight::new(),
             learned: Mutex::default(),
             tokens: Tokens::default(),
+            pull_limit: Mutex::default(),
         }
     }
 
-    /// Asks for something in a repository.
+    /// Sends a query, with the authorization that the registry wants.
     ///
     /// # Errors
-    /// [`Error`] where there is no answer; a refusal (401, 403) is an answer.
-    pub fn ask(&self, wire: &Wire, query: &Query<'_>, log: &Log) -> Result<Answer, Error> {
-        let reach = self.reach(wire, log)?;
-        let credential = self.credential(query.repository, log)?;
+    /// [`Error`] where there is no answer; a refusal (401, 403) is one.
+    pub fn ask(&self, retrier: &Retrier, query: &Query<'_>, log: &Log) -> Result<Answer, Error> {
+        let endpoint = self.endpoint(retrier, log)?;
+        let credential = self.credential(query.repository, retrier, log)?;
         let credential = credential.as_deref();
+        if let Some(cause) = self.pull_limit(query, retrier.clock().now(), credential) {
+            return Err(Error::Unreachable(pull_limit_reached(query, &cause)));
+        }
         let scope = format!("repository:{}:pull", query.repository.registry_path());
-        let asker = Asker {
-            wire,
-            base: &reach.base,
+        let context = AuthContext {
+            retrier,
+            base: &endpoint.base,
             scope: &scope,
             credential,
             log,
         };
         // The path is made of checked names only; joining it cannot leave the host.
-        let malformed =
-            |_| Error::Invalid(Trouble::new(&self.name, query.path, "this is not a URL"));
-        let url = reach
+        let malformed = |_| {
+            Error::Invalid(Diagnostic::new(
+                &self.name,
+                &query.path,
+                "this is not a URL",
+            ))
+        };
+        let url = endpoint
             .base
             .join(&format!("v2/{}", query.path))
             .map_err(malformed)?;
-        let mut request = Request::new(query.method.clone(), url, query.accept, query.want);
-        let mut shown = self.authorize(&asker, &self.offered(&reach))?;
-        let mut round = 1;
+        let mut request = Request::new(query.method.clone(), url, query.accept, query.body);
+        let offered = self.offered(&endpoint);
+        let mut authorization = self.authorize(&context, &offered)?;
+        let mut tried = Tried::default();
         loop {
-            request.authorization = shown.header();
-            let response = wire.send(&self.name, request.clone(), log)?;
-            let is_registry_s = response.url.origin() == reach.base.origin();
-            if is_registry_s && round < ROUNDS && wants_other(&response, &shown) {
-                round += 1;
-                if let Some(other) = self.answer(&asker, &shown, &response)? {
-                    shown = other;
+            request.authorization = authorization.header();
+            let response = retrier.send(&self.name, request.clone(), log)?;
+            let from_registry = response.url.origin() == endpoint.base.origin();
+            if from_registry {
+                let other = match response.status.as_u16() {
+                    404 if offered.is_empty() => tried.hidden(&authorization, credential),
+                    _ => self.respond(&context, &mut tried, &authorization, &response)?,
+                };
+                if let Some(other) = other {
+                    authorization = other;
                     continue;
                 }
             }
+            if tried.hidden && response.status.is_success() {
+                // It hides what is private instead of asking for a password.
+                self.learn(vec![Challenge::Basic]);
+            }
+            if query.is_pull() && quirks::is_pull_limit(&response, &words(&response)) {
+                *self.lock_pull_limit() = Some(PullLimit {
+                    at: retrier.clock().now(),
+                    identity: credential.map(Credential::identity),
+                    cause: pull_limit(&response),
+                });
+            }
             return Ok(Answer {
                 response,
-                is_registry_s,
-                remedy: self.remedy(credential),
+                from_registry,
+                logged_out: !offered.is_empty() && matches!(authorization, Authorization::None),
+                hint: self.hint(credential),
+                doubt: endpoint.doubt.clone(),
             });
         }
     }
 
-    /// Asks again what a redirect led to and this host refused, with its own authorization.
-    /// Nothing of the first host's is used or kept.
+    /// Sends again a request to which a redirect led and which this host refused, with its own
+    /// authorization. Nothing of the first host's is used or kept.
     ///
     /// # Errors
     /// As [`Host::ask`].
     pub fn ask_after_redirect(
         &self,
-        wire: &Wire,
+        retrier: &Retrier,
         query: &Query<'_>,
         refused: &Response,
         log: &Log,
@@ -159,11 +159,11 @@ impl Host {
             registry: self.name.clone(),
             path: query.repository.path.clone(),
         };
-        let credential = self.credential(&repository, log)?;
+        let credential = self.credential(&repository, retrier, log)?;
         let credential = credential.as_deref();
-        // Only this host knows what the repository is called here: its challenge says so.
-        let asker = Asker {
-            wire,
+        // Only this host knows the repository's name here: its challenge has it.
+        let context = AuthContext {
+            retrier,
             base: &base,
             scope: "",
             credential,
@@ -174,104 +174,150 @@ impl Host {
             query.method.clone(),
             refused.url.clone(),
             query.accept,
-            query.want,
+            query.body,
         );
-        request.authorization = self.authorize(&asker, &offered)?.header();
-        let response = wire.send(&self.name, request, log)?;
+        request.authorization = self.authorize(&context, &offered)?.header();
+        let response = retrier.send(&self.name, request, log)?;
         Ok(Answer {
             response,
-            is_registry_s: true,
-            remedy: self.remedy(credential),
+            from_registry: true,
+            logged_out: false,
+            hint: self.hint(credential),
+            doubt: None,
         })
     }
 
-    /// What to show at first.
-    fn authorize(&self, asker: &Asker<'_>, offered: &[Challenge]) -> Result<Shown, Error> {
-        if let Some(token) = asker
+    /// The authorization of the first request.
+    fn authorize(
+        &self,
+        context: &AuthContext<'_>,
+        offered: &[Challenge],
+    ) -> Result<Authorization, Error> {
+        if let Some(token) = context
             .credential
             .and_then(|credential| credential.registry_token.as_ref())
         {
-            return Ok(Shown::Header(Secret::new(format!(
+            return Ok(Authorization::Header(Secret::new(format!(
                 "Bearer {}",
                 token.expose()
             ))));
         }
-        let basic = basic_offered(asker, offered);
+        let basic = Authorization::basic(context.credential, offered);
         match (first_bearer(offered), basic) {
-            (Some(bearer), basic) => match (self.token(asker, &bearer), basic) {
+            (Some(bearer), basic) => match (self.token(context, &bearer), basic) {
                 // Some registries advertise a token server that does not work beside Basic.
                 (Err(Error::Denied(_) | Error::Invalid(_)), Some(basic)) => Ok(basic),
                 (other, _) => other,
             },
             (None, Some(basic)) => Ok(basic),
-            (None, None) => Ok(Shown::Nothing),
+            (None, None) => Ok(Authorization::None),
         }
     }
 
-    /// What to show after a refusal; none: there is nothing else to show.
-    fn answer(
+    /// The authorization after a refusal; none: there is no other. A host may have several back ends
+    /// that want different kinds, so each kind is tried once for a request.
+    fn respond(
         &self,
-        asker: &Asker<'_>,
-        shown: &Shown,
+        context: &AuthContext<'_>,
+        tried: &mut Tried,
+        authorization: &Authorization,
         refused: &Response,
-    ) -> Result<Option<Shown>, Error> {
-        let offered = challenge::parse(&refused.header_lines("www-authenticate"));
-        if let Shown::Token(bearer, header) = shown {
-            // Harbor answers a request that had a token with a Basic challenge: what counts is
-            // what it asked for before.
-            let other = first_bearer(&offered).unwrap_or_else(|| bearer.clone());
-            let is_same = self
-                .wanted(asker, &other)
-                .is_same(&self.wanted(asker, bearer));
-            if other.error == "insufficient_scope" && is_same {
-                return Ok(None);
-            }
-            if other.realm != bearer.realm || other.service != bearer.service {
-                self.learn(refused);
-            } else {
-                self.tokens.forget(&self.wanted(asker, bearer), header);
-            }
-            return self.token(asker, &other).map(Some);
-        }
-        if !matches!(shown, Shown::Nothing) {
+    ) -> Result<Option<Authorization>, Error> {
+        if !authorization.may_be_replaced(refused) {
             return Ok(None);
         }
-        self.learn(refused);
-        match self.authorize(asker, &offered)? {
-            Shown::Nothing => Ok(None),
-            other => Ok(Some(other)),
+        let offered = challenge::parse(&refused.header_lines("www-authenticate"));
+        match authorization {
+            Authorization::None => {
+                self.learn(host_wide(refused));
+                match self.authorize(context, &offered)? {
+                    Authorization::None => Ok(None),
+                    other => Ok(Some(other)),
+                }
+            }
+            // A token from the user: there is no other.
+            Authorization::Header(_) if context.credential.is_some_and(Credential::is_token) => {
+                Ok(None)
+            }
+            Authorization::Header(_) => {
+                tried.basic = true;
+                match first_bearer(&offered).filter(|_| !tried.token) {
+                    None => Ok(None),
+                    Some(bearer) => match self.token(context, &bearer) {
+                        Ok(token) => Ok(Some(token)),
+                        Err(Error::Denied(_) | Error::Invalid(_)) => Ok(None),
+                        Err(error) => Err(error),
+                    },
+                }
+            }
+            Authorization::Token(bearer, header) => {
+                let is_first = !std::mem::replace(&mut tried.token, true);
+                if is_first && let Some(other) = self.renew(context, bearer, header, &offered) {
+                    if other.realm != bearer.realm || other.service != bearer.service {
+                        self.learn(host_wide(refused));
+                    }
+                    return self.token(context, &other).map(Some);
+                }
+                let basic = Authorization::basic(context.credential, &offered);
+                Ok(basic.filter(|_| !std::mem::replace(&mut tried.basic, true)))
+            }
         }
     }
 
-    /// Remembers what the registry asks for, for all repositories.
-    fn learn(&self, refused: &Response) {
-        let offered = host_wide(refused);
+    /// The challenge for another token after one was refused; none where it would be the same.
+    fn renew(
+        &self,
+        context: &AuthContext<'_>,
+        bearer: &Bearer,
+        header: &Secret,
+        offered: &[Challenge],
+    ) -> Option<Bearer> {
+        // Harbor answers a request that had a token with a Basic challenge: what counts is what it
+        // wanted before.
+        let other = first_bearer(offered).unwrap_or_else(|| bearer.clone());
+        let refused = self.token_query(context, bearer);
+        let is_same = self.token_query(context, &other).is_same(&refused);
+        if other.error == "insufficient_scope" && is_same {
+            return None;
+        }
+        self.tokens.forget(&refused, header);
+        Some(other)
+    }
+
+    /// Remembers the authentication that the registry wants, for all repositories.
+    fn learn(&self, offered: Vec<Challenge>) {
         if !offered.is_empty() {
             *self.learned.lock().unwrap_or_else(PoisonError::into_inner) = offered;
         }
     }
 
-    fn token(&self, asker: &Asker<'_>, bearer: &Bearer) -> Result<Shown, Error> {
-        let token = self
-            .tokens
-            .get(asker.wire, &self.wanted(asker, bearer), asker.log)?;
-        Ok(Shown::Token(bearer.clone(), token.header()))
+    fn token(&self, context: &AuthContext<'_>, bearer: &Bearer) -> Result<Authorization, Error> {
+        let token = self.tokens.get(
+            context.retrier,
+            &self.token_query(context, bearer),
+            context.log,
+        )?;
+        Ok(Authorization::Token(bearer.clone(), token.header()))
     }
 
-    fn wanted<'a>(&'a self, asker: &'a Asker<'_>, bearer: &'a Bearer) -> Wanted<'a> {
-        Wanted {
+    fn token_query<'a>(
+        &'a self,
+        context: &'a AuthContext<'_>,
+        bearer: &'a Bearer,
+    ) -> TokenQuery<'a> {
+        TokenQuery {
             host: &self.name,
-            base: asker.base,
+            base: context.base,
             bearer,
-            scope: asker.scope,
-            credential: asker.credential,
+            scope: context.scope,
+            credential: context.credential,
         }
     }
 
-    fn offered(&self, reach: &Reach) -> Vec<Challenge> {
+    fn offered(&self, endpoint: &Endpoint) -> Vec<Challenge> {
         let learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
         if learned.is_empty() {
-            reach.challenges.clone()
+            endpoint.challenges.clone()
         } else {
             learned.clone()
         }
@@ -280,12 +326,13 @@ impl Host {
     fn credential(
         &self,
         repository: &Repository,
+        retrier: &Retrier,
         log: &Log,
     ) -> Result<Option<Arc<Credential>>, Error> {
         self.credentials
-            .find(self.side, repository, log)
+            .find(self.side, repository, retrier.clock().now(), log)
             .map_err(|error| {
-                Error::Invalid(Trouble::new(
+                Error::Invalid(Diagnostic::new(
                     &self.name,
                     "looking for credentials",
                     error.to_string(),
@@ -293,7 +340,7 @@ impl Host {
             })
     }
 
-    fn remedy(&self, credential: Option<&Credential>) -> String {
+    fn hint(&self, credential: Option<&Credential>) -> String {
         match credential {
             Some(credential) => format!(
                 "the credentials from {} were refused or may not read this repository: log in again, or remove them if the image is public",
@@ -306,43 +353,45 @@ impl Host {
         }
     }
 
-    fn reach(&self, wire: &Wire, log: &Log) -> Result<Arc<Reach>, Error> {
-        // What is final (a certificate, a wrong name) is kept, so that it is found out once.
-        self.reach.get(
-            |_| true,
-            || match probe(&self.name, wire, log) {
-                Ok(reach) => Ok(Ok(Arc::new(reach))),
-                Err(error) if error.may_pass() => Err(error),
-                Err(error) => Ok(Err(error)),
-            },
-        )?
+    fn endpoint(&self, retrier: &Retrier, log: &Log) -> Result<Arc<Endpoint>, Error> {
+        let now = retrier.clock().now();
+        let keep = |(at, result): &Probed| {
+            result
+                .as_ref()
+                .is_ok_and(|endpoint| endpoint.doubt.is_none())
+                || now.saturating_duration_since(*at) < NEGATIVE_MEMORY
+        };
+        // What is final (a certificate, a wrong name) is kept for a while, so that a list does not
+        // find it out for every line.
+        let (_, endpoint) = self
+            .probed
+            .get(keep, || match probe(&self.name, retrier, log) {
+                Ok(endpoint) => Ok((now, Ok(Arc::new(endpoint)))),
+                Err(error) if error.is_temporary() => Err(error),
+                Err(error) => Ok((now, Err(error))),
+            })?;
+        endpoint
     }
-}
 
-/// Whether a refusal may be overcome with another authorization.
-fn wants_other(response: &Response, shown: &Shown) -> bool {
-    let says_expired = || {
-        let words = words(response).to_ascii_lowercase();
-        words.contains("token") && (words.contains("expired") || words.contains("invalid"))
-    };
-    match response.status.as_u16() {
-        401 => true,
-        // ECR says so of an expired password, ECR Public of an expired token.
-        400 | 403 => matches!(shown, Shown::Token(..)) && says_expired(),
-        _ => false,
+    /// What the registry said of this credential's pull limit, a short while ago.
+    fn pull_limit(
+        &self,
+        query: &Query<'_>,
+        now: Instant,
+        credential: Option<&Credential>,
+    ) -> Option<String> {
+        let limit = self.lock_pull_limit();
+        let limit = limit.as_ref().filter(|limit| {
+            query.is_pull()
+                && now.saturating_duration_since(limit.at) < NEGATIVE_MEMORY
+                && limit.identity == credential.map(Credential::identity)
+        });
+        limit.map(|limit| limit.cause.clone())
     }
-}
 
-fn first_bearer(challenges: &[Challenge]) -> Option<Bearer> {
-    challenges.iter().find_map(|challenge| match challenge {
-        Challenge::Bearer(bearer) => Some(bearer.clone()),
-        Challenge::Basic => None,
-    })
-}
-
-fn basic_offered(asker: &Asker<'_>, offered: &[Challenge]) -> Option<Shown> {
-    let (user, password) = asker.credential?.basic()?;
-    offered
-        .contains(&Challenge::Basic)
-        .then(|| Shown::Header(basic(user, password)))
+    fn lock_pull_limit(&self) -> MutexGuard<'_, Option<PullLimit>> {
+        self.pull_limit
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
 }

@@ -1,33 +1,39 @@
 //! Reading a registry: manifests, configs, referrers, and whether something is there.
 //!
-//! The layers, each of which can be read alone, from the user's wish to the wire:
-//! [`client`] with [`blobs`] and [`referrers`] (what is asked for, and what an answer means) → [`host`] (one registry: [`probe`],
-//! authorization with [`credentials`]) → [`token`] and [`challenge`] → [`wire`] (retries, [`brake`],
-//! [`redirect`]) → [`transport`] (one exchange) → [`agents`] (connections) → [`tls`], [`proxy`] and
-//! [`resolver`].
+//! The layers, each of which can be read alone, from the caller down to the network:
+//! [`client`] with [`blobs`] and [`referrers`] (what can be asked) and [`answer`] (what a response
+//! means) → [`host`] (one registry: its [`probe`], [`authorization`] with [`credentials`]) → [`token`]
+//! and [`challenge`] → [`retry`] (retries, the brake of each host) and [`redirect`] → [`exchange`] (one
+//! exchange; a script in tests) → [`http`] (connections), [`tls`], [`proxy`].
 //!
-//! Specification: OCI distribution-spec, "Pulling manifests" and "Pulling blobs".
+//! Every oddity of a single registry stands in [`quirks`]. Specification: OCI distribution-spec,
+//! "Pulling manifests" and "Pulling blobs".
 
-mod agents;
+pub mod answer;
+mod authorization;
 mod blobs;
-mod brake;
 pub mod challenge;
 mod client;
 pub mod credentials;
-pub mod error;
+mod error;
+pub mod exchange;
 mod failure;
 mod host;
-pub mod http;
+mod http;
 mod probe;
 mod proxy;
+mod query;
+mod quirks;
 mod redirect;
 pub mod referrers;
-mod resolver;
+mod retry;
+#[cfg(test)]
+mod scripted;
 mod secret;
 mod tls;
 pub mod token;
-mod transport;
-mod wire;
+
+use std::time::Duration;
 
 pub use client::{Client, Settings};
 pub use credentials::Credentials;
@@ -43,3 +49,7 @@ pub enum Side {
     /// Where it was mirrored to.
     Destination,
 }
+
+/// How long it is remembered that something does not work: that a host is no registry, that a token
+/// server refuses. It may be mended while the program runs.
+const NEGATIVE_MEMORY: Duration = Duration::from_secs(30);

@@ -1,5 +1,8 @@
-//! The probe of a registry, `GET /v2/`, once a run: for the scheme, and for the authentication that
-//! it wants, because some registries say so only there.
+//! The probe of a registry, `GET /v2/`: for the scheme, and for the authentication that it wants,
+//! because some registries say so only there.
+//!
+//! It is a hint. Front ends that route by path have no `/v2/` (ollama.com), load balancers answer for
+//! themselves while they start: whether this is a registry is decided by its manifests.
 //!
 //! Specification: OCI distribution-spec, "Determining Support".
 
@@ -8,35 +11,36 @@ use std::net::IpAddr;
 use ureq::http::Method;
 use url::{Host, Url};
 
+use super::answer::describe;
 use super::challenge::{self, Challenge};
-use super::error::{Error, Trouble, describe};
+use super::error::{Diagnostic, Error};
+use super::exchange::{BodyMode, Request, Response};
 use super::failure::Failure;
-use super::http::{Request, Response, Want};
-use super::redirect::Hops;
-use super::wire::Wire;
+use super::quirks::{self, DOCKER_HUB_API};
+use super::redirect::RedirectChain;
+use super::retry::Retrier;
 use crate::log::Log;
 use crate::reference::DOCKER_HUB;
 
-/// The host that serves Docker Hub's images.
-pub const DOCKER_HUB_API: &str = "registry-1.docker.io";
-
-/// The most bytes of an answer to the probe.
+/// The most bytes of the response to the probe.
 const LIMIT: u64 = 64 * 1024;
 
 /// How a registry is reached.
-#[derive(Clone, Debug)]
-pub struct Reach {
+#[derive(Debug)]
+pub struct Endpoint {
     /// Its URL, `https://host:port/`.
     pub base: Url,
-    /// What it asks for on the probe.
+    /// The authentication that it wants on the probe.
     pub challenges: Vec<Challenge>,
+    /// What speaks against its being a registry; none if nothing does.
+    pub doubt: Option<Diagnostic>,
 }
 
 /// Finds out how a registry is reached. HTTPS first; plain HTTP only where that is allowed.
 ///
 /// # Errors
-/// [`Error`] where there is no registry, or none that can be spoken to.
-pub fn probe(name: &str, wire: &Wire, log: &Log) -> Result<Reach, Error> {
+/// [`Error`] where nothing there can be spoken to.
+pub fn probe(name: &str, retrier: &Retrier, log: &Log) -> Result<Endpoint, Error> {
     let host = if name == DOCKER_HUB {
         DOCKER_HUB_API
     } else {
@@ -44,7 +48,7 @@ pub fn probe(name: &str, wire: &Wire, log: &Log) -> Result<Reach, Error> {
     };
     let url = |scheme: &str| {
         Url::parse(&format!("{scheme}://{host}/")).map_err(|_| {
-            Error::Invalid(Trouble::new(
+            Error::Invalid(Diagnostic::new(
                 name,
                 "GET /v2/",
                 "the registry's name does not make a URL",
@@ -52,17 +56,18 @@ pub fn probe(name: &str, wire: &Wire, log: &Log) -> Result<Reach, Error> {
         })
     };
     let (secure, plain) = (url("https")?, url("http")?);
-    let may_be_plain = wire.is_insecure() || is_loopback(&plain);
+    let insecure = retrier.is_insecure();
+    let may_be_plain = insecure || is_loopback(&plain);
     let mut base = secure.clone();
-    let mut response = wire.patiently(name, &request(&secure), log, || {
+    let first = retrier.repeat(name, &request(&secure), log, || {
         base = secure.clone();
-        match wire.try_once(&request(&secure), log) {
-            Err(failure) if may_be_plain && allows_plain(&failure, wire.is_insecure()) => {
+        match retrier.send_once(&request(&secure), log) {
+            Err(failure) if may_be_plain && allows_plain(&failure, insecure) => {
                 // If plain HTTP fails as well, HTTPS is what the user has to hear about.
-                let Ok(response) = wire.try_once(&request(&plain), log) else {
+                let Ok(response) = retrier.send_once(&request(&plain), log) else {
                     return Err(failure);
                 };
-                if is_tls_port(&response) {
+                if quirks::is_tls_port(&response) {
                     return Err(failure);
                 }
                 base = plain.clone();
@@ -71,15 +76,20 @@ pub fn probe(name: &str, wire: &Wire, log: &Log) -> Result<Reach, Error> {
             other => other,
         }
     })?;
-    let mut hops = Hops::new(&response.url);
-    let mut asked = request(&base);
-    while let Some(next) = hops.next(name, &asked, &response, wire.is_insecure())? {
-        response = wire.send_to_one(name, &next, log)?;
-        asked = next;
-    }
-    let trouble = || Trouble::new(name, "GET /v2/", describe(&response));
+    let doubtful = |base: Url, doubt: Diagnostic| Endpoint {
+        base,
+        challenges: Vec::new(),
+        doubt: Some(doubt),
+    };
+    let response = match follow(name, request(&base), first, retrier, log) {
+        Ok(response) => response,
+        // It redirects to where this program does not go: a login page, perhaps.
+        Err(Error::Invalid(diagnostic)) => return Ok(doubtful(base, diagnostic)),
+        Err(error) => return Err(error),
+    };
+    let diagnostic = || Diagnostic::new(name, "GET /v2/", describe(&response));
     match response.status.as_u16() {
-        200 | 401 => {
+        200 | 401 if !response.is_html() => {
             // Another host may not say where this one's credentials go.
             let is_own = response.url.origin() == base.origin();
             let challenges = if is_own {
@@ -87,18 +97,40 @@ pub fn probe(name: &str, wire: &Wire, log: &Log) -> Result<Reach, Error> {
             } else {
                 Vec::new()
             };
-            Ok(Reach { base, challenges })
+            Ok(Endpoint {
+                base,
+                challenges,
+                doubt: None,
+            })
         }
-        403 => Err(Error::Denied(trouble().remedy(
-            "the registry, or a firewall before it, refuses this host",
-        ))),
-        _ => Err(Error::Invalid(
-            trouble().remedy("this is not a registry; check its name and port"),
+        403 => Ok(doubtful(
+            base,
+            diagnostic().hint("the registry, or a firewall before it, refuses this host"),
+        )),
+        _ => Ok(doubtful(
+            base,
+            diagnostic().hint("this is not a registry; check its name and port"),
         )),
     }
 }
 
-/// The challenges of an answer as they hold for all repositories: registries name any repository
+/// Follows the redirects of a probe.
+fn follow(
+    name: &str,
+    mut request: Request,
+    mut response: Response,
+    retrier: &Retrier,
+    log: &Log,
+) -> Result<Response, Error> {
+    let mut chain = RedirectChain::new(&response.url);
+    while let Some(next) = chain.next(name, &request, &response, retrier.is_insecure())? {
+        response = retrier.send_to_one(name, &next, log)?;
+        request = next;
+    }
+    Ok(response)
+}
+
+/// The challenges of a response as they hold for all repositories: registries name any repository
 /// in them, and a token for a stranger's may be refused.
 pub fn host_wide(response: &Response) -> Vec<Challenge> {
     let mut challenges = challenge::parse(&response.header_lines("www-authenticate"));
@@ -115,23 +147,20 @@ pub fn host_wide(response: &Response) -> Vec<Challenge> {
 fn request(base: &Url) -> Request {
     let mut url = base.clone();
     url.set_path("/v2/");
-    Request::new(Method::GET, url, &[], Want::Body(LIMIT))
-}
-
-/// A TLS port's answer to plain HTTP.
-fn is_tls_port(response: &Response) -> bool {
-    response.status.as_u16() == 400 && String::from_utf8_lossy(&response.body).contains("HTTPS")
+    Request::new(Method::GET, url, &[], BodyMode::Keep(LIMIT))
 }
 
 /// Whether plain HTTP may be tried after HTTPS failed in this way. A certificate that is not
 /// accepted is no reason: then there is a TLS server, and it is not the right one.
 fn allows_plain(failure: &Failure, insecure: bool) -> bool {
     match failure {
-        Failure::Refused(_) | Failure::Lost { .. } | Failure::NotTls(_) | Failure::Garbage(_) => {
-            true
-        }
-        // A server that waits for the end of a line that never comes.
-        Failure::Timeout(_) => true,
+        // A server may wait for the end of a line that never comes.
+        Failure::Refused(_)
+        | Failure::ConnectTimeout
+        | Failure::Timeout(_)
+        | Failure::Lost { .. }
+        | Failure::NotTls
+        | Failure::NotHttp(_) => true,
         Failure::Tls(_) => insecure,
         Failure::Lookup(_) | Failure::TooLarge(_) | Failure::Setup(_) | Failure::Interrupted => {
             false

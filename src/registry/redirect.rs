@@ -9,19 +9,19 @@ use std::net::IpAddr;
 use ureq::http::header;
 use url::{Host, Url};
 
-use super::error::{Error, Trouble};
-use super::http::{Request, Response, without_secrets};
+use super::error::{Diagnostic, Error};
+use super::exchange::{Request, Response};
 
 /// The most redirects of one request.
 const MOST: usize = 10;
 
-/// The way of one request.
+/// The redirects of one request.
 #[derive(Debug)]
-pub struct Hops {
+pub struct RedirectChain {
     visited: Vec<Url>,
 }
 
-impl Hops {
+impl RedirectChain {
     /// A request to this URL.
     pub fn new(url: &Url) -> Self {
         Self {
@@ -44,9 +44,9 @@ impl Hops {
             return Ok(None);
         }
         let refuse = |why: String| {
-            Error::Invalid(Trouble::new(
+            Error::Invalid(Diagnostic::new(
                 host,
-                &request.asked(),
+                &request.line(),
                 format!("{} {why}", response.status_text()),
             ))
         };
@@ -81,6 +81,26 @@ impl Hops {
         following.url = next;
         Ok(Some(following))
     }
+}
+
+/// The URL without what may be a secret, for logs and messages: a query may be a signature, and a
+/// user name may have a password.
+pub fn without_secrets(url: &Url) -> String {
+    let mut shown = url.clone();
+    // Fails only for URLs that can have neither.
+    let _ = shown.set_username("");
+    let _ = shown.set_password(None);
+    let had_query = shown.query().is_some();
+    shown.set_query(None);
+    shown.set_fragment(None);
+    format!("{shown}{}", if had_query { "?…" } else { "" })
+}
+
+/// Host and port of a URL, as registries are named; the port only if it is not the scheme's own.
+pub fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port()
+        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 /// Whether a URL that a server named may be asked.
@@ -137,15 +157,15 @@ fn is_private(url: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::http::Want;
+    use crate::registry::exchange::BodyMode;
     use crate::registry::secret::Secret;
     use ureq::http::Method;
 
     fn follow(from: &str, location: &str) -> Result<Option<Request>, Error> {
         let url = Url::parse(from).expect("a URL");
-        let mut request = Request::new(Method::GET, url.clone(), &[], Want::FirstByte);
+        let mut request = Request::new(Method::GET, url.clone(), &[], BodyMode::FirstByte);
         request.authorization = Some(Secret::new("Bearer x"));
-        Hops::new(&url).next(
+        RedirectChain::new(&url).next(
             "reg",
             &request,
             &Response::for_test(307, &[("location", location)], ""),

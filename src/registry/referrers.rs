@@ -7,9 +7,11 @@ use ureq::http::Method;
 use url::Url;
 
 use super::Side;
-use super::client::{Client, Question};
+use super::client::Client;
 use super::error::Error;
-use super::http::{Response, Want};
+use super::exchange::{BodyMode, Response};
+use super::query::Query;
+use super::quirks;
 use crate::log::Log;
 use crate::manifest::{
     Digest, Link, MAX_BYTES, MAX_ENTRIES, MediaType, Referrer, is_referrers_list, referrers,
@@ -99,8 +101,8 @@ impl Client {
         let reference = Reference::Tag(Link::Referrers.tag(subject));
         match self.index_bytes(side, repository, &reference, log) {
             Ok(Some(bytes)) => {
-                let question = Question::manifest(Method::GET, repository, &reference);
-                read(&bytes, subject, &question)
+                let query = Query::manifest(Method::GET, repository, &reference);
+                read(&bytes, subject, &query)
             }
             // Something else has that tag.
             Ok(None) | Err(Error::Missing(_)) => Ok(Vec::new()),
@@ -108,7 +110,7 @@ impl Client {
         }
     }
 
-    /// The registry's list, all pages; none where it has none or does not know the question.
+    /// The registry's list, all pages; none where it has none or does not know the query.
     fn ask_for_list(
         &self,
         side: Side,
@@ -120,44 +122,43 @@ impl Client {
         let mut path = format!("{}/referrers/{subject}", repository.registry_path());
         let mut page = 0;
         loop {
-            let question = Question {
+            let query = Query {
                 method: Method::GET,
                 repository,
                 path,
                 accept: &ACCEPT,
-                want: Want::Body(MAX_BYTES),
+                body: BodyMode::Keep(MAX_BYTES),
             };
-            let answer = self.send(side, &question, log)?;
+            let answer = self.send(side, &query, log)?;
             // Of a store to which the registry redirects, it says nothing of the referrers.
-            let is_store_s = !answer.is_registry_s && is_xml(&answer.response);
+            let from_store = !answer.from_registry && quirks::is_xml(&answer.response);
             let status = answer.response.status.as_u16();
-            if page == 0 && matches!(status, 400 | 404 | 405 | 406) && !is_store_s {
+            if page == 0 && matches!(status, 400 | 404 | 405 | 406) && !from_store {
                 return Ok(None);
             }
-            let invalid = |why: &str| Error::Invalid(question.trouble(why));
-            let response =
-                super::client::judge(&question, answer).map_err(|error| match error {
-                    // The list was there a page ago.
-                    Error::Missing(trouble) => Error::Invalid(trouble),
-                    error => error,
-                })?;
+            let invalid = |why: &str| Error::Invalid(query.diagnostic(why));
+            let response = answer.judge(&query).map_err(|error| match error {
+                // The list was there a page ago.
+                Error::Missing(diagnostic) => Error::Invalid(diagnostic),
+                error => error,
+            })?;
             if !is_list(&response) {
-                // Servers that do not know the question answer anything, but not with this type.
+                // Servers that do not know the query answer anything, but not with this type.
                 if page == 0 && !is_index(&response.header("content-type").unwrap_or_default()) {
                     return Ok(None);
                 }
                 return Err(invalid("the answer is not a list of referrers"));
             }
-            found.extend(read(&response.body, subject, &question)?);
+            found.extend(read(&response.body, subject, &query)?);
             if found.len() > MAX_ENTRIES {
-                return Err(Error::Invalid(question.trouble(format!(
+                return Err(Error::Invalid(query.diagnostic(format!(
                     "the list of referrers has more than {MAX_ENTRIES} entries"
                 ))));
             }
             match next_page(&response) {
                 None => return Ok(Some(found)),
                 Some(Ok(_)) if page + 1 == MAX_PAGES => {
-                    return Err(Error::Invalid(question.trouble(format!(
+                    return Err(Error::Invalid(query.diagnostic(format!(
                         "the list of referrers has more than {MAX_PAGES} pages"
                     ))));
                 }
@@ -175,11 +176,6 @@ impl Client {
     }
 }
 
-/// Whether a body is XML, as stores write their errors.
-fn is_xml(response: &Response) -> bool {
-    !response.is_html() && response.body.trim_ascii_start().starts_with(b"<")
-}
-
 fn is_index(name: &str) -> bool {
     MediaType::from_header(name) == Some(MediaType::OciIndex)
 }
@@ -190,11 +186,11 @@ fn is_list(response: &Response) -> bool {
     is_referrers_list(&response.body, is_index)
 }
 
-fn read(bytes: &[u8], subject: &Digest, question: &Question<'_>) -> Result<Vec<Referrer>, Error> {
+fn read(bytes: &[u8], subject: &Digest, query: &Query<'_>) -> Result<Vec<Referrer>, Error> {
     referrers(bytes)
         .and_then(|list| list.into_iter().collect::<Result<Vec<_>, _>>())
         .map(|list| list.into_iter().map(|entry| entry.of(subject)).collect())
-        .map_err(|error| Error::Invalid(question.trouble(error.to_string())))
+        .map_err(|error| Error::Invalid(query.diagnostic(error.to_string())))
 }
 
 /// What to ask for the next page (RFC 8288), below `/v2/`; an error where the link leads elsewhere or

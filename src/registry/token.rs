@@ -13,13 +13,15 @@ use serde_json::Value;
 use ureq::http::Method;
 use url::Url;
 
+use super::NEGATIVE_MEMORY;
+use super::answer::describe;
 use super::challenge::Bearer;
-use super::credentials::Credential;
-use super::error::{Error, Trouble, describe};
-use super::http::{Request, Want, without_secrets};
-use super::redirect;
+use super::credentials::{Credential, Identity};
+use super::error::{Diagnostic, Error};
+use super::exchange::{BodyMode, Request};
+use super::redirect::{self, without_secrets};
+use super::retry::Retrier;
 use super::secret::Secret;
-use super::wire::Wire;
 use crate::log::Log;
 use crate::sync::Flight;
 
@@ -48,8 +50,8 @@ impl Token {
         Secret::new(format!("Bearer {}", self.secret.expose()))
     }
 
-    fn is_fresh(&self) -> bool {
-        Instant::now() < self.expires
+    fn is_fresh(&self, now: Instant) -> bool {
+        now < self.expires
     }
 }
 
@@ -59,12 +61,11 @@ struct Key {
     realm: String,
     service: String,
     scopes: Vec<String>,
-    /// Who asks: where the credential was found, and its user.
-    identity: Option<(String, String)>,
+    identity: Option<Identity>,
 }
 
-/// A fetched token, or the final refusal of the server.
-type Fetched = Result<Token, Error>;
+/// A fetched token, or the final refusal of the server and when it came.
+type Fetched = Result<Token, (Instant, Error)>;
 
 /// The tokens of one registry.
 #[derive(Debug, Default)]
@@ -74,8 +75,8 @@ pub struct Tokens {
     replaced: Mutex<HashMap<String, Secret>>,
 }
 
-/// One wish for a token.
-pub struct Wanted<'a> {
+/// A token that is needed, and who needs it.
+pub struct TokenQuery<'a> {
     /// The registry as the user knows it.
     pub host: &'a str,
     /// URL of the registry, which a relative realm is relative to.
@@ -88,7 +89,7 @@ pub struct Wanted<'a> {
     pub credential: Option<&'a Credential>,
 }
 
-impl Wanted<'_> {
+impl TokenQuery<'_> {
     fn key(&self) -> Key {
         let mut scopes = vec![self.scope.to_owned()];
         // Some registries look at the first scope only, so our own stands first.
@@ -103,14 +104,12 @@ impl Wanted<'_> {
             realm: self.bearer.realm.clone(),
             service: self.bearer.service.clone(),
             scopes,
-            identity: self
-                .credential
-                .map(|credential| (credential.origin.clone(), credential.user.clone())),
+            identity: self.credential.map(Credential::identity),
         }
     }
 
-    /// Whether another wish would be met with the same token.
-    pub fn is_same(&self, other: &Wanted<'_>) -> bool {
+    /// Whether the same token serves another query.
+    pub fn is_same(&self, other: &TokenQuery<'_>) -> bool {
         self.key() == other.key()
     }
 }
@@ -129,22 +128,32 @@ impl Tokens {
     /// The token: one that is kept, or a new one.
     ///
     /// # Errors
-    /// [`Error::Denied`] where the token server refuses, and whatever [`Wire::send`] says.
-    pub fn get(&self, wire: &Wire, wanted: &Wanted<'_>, log: &Log) -> Result<Token, Error> {
-        let key = wanted.key();
-        let keep = |fetched: &Fetched| fetched.as_ref().map_or(true, Token::is_fresh);
+    /// [`Error::Denied`] where the token server refuses, and whatever [`Retrier::send`] says.
+    pub fn get(
+        &self,
+        retrier: &Retrier,
+        query: &TokenQuery<'_>,
+        log: &Log,
+    ) -> Result<Token, Error> {
+        let key = query.key();
+        let now = retrier.clock().now();
+        let keep = |fetched: &Fetched| match fetched {
+            Ok(token) => token.is_fresh(now),
+            Err((at, _)) => now.saturating_duration_since(*at) < NEGATIVE_MEMORY,
+        };
         self.flight(&key)
-            .get(keep, || match self.fetch(wire, wanted, &key, log) {
-                // It will be refused for every image of the repository: ask once.
-                Err(error @ (Error::Denied(_) | Error::Invalid(_))) => Ok(Err(error)),
+            .get(keep, || match self.fetch(retrier, query, &key, log) {
+                // It would be refused for every image of the repository: ask once.
+                Err(error @ (Error::Denied(_) | Error::Invalid(_))) => Ok(Err((now, error))),
                 Err(error) => Err(error),
                 Ok(token) => Ok(Ok(token)),
             })?
+            .map_err(|(_, error)| error)
     }
 
     /// Forgets a token that a registry has refused.
-    pub fn forget(&self, wanted: &Wanted<'_>, refused: &Secret) {
-        self.flight(&wanted.key()).forget(|fetched| {
+    pub fn forget(&self, query: &TokenQuery<'_>, refused: &Secret) {
+        self.flight(&query.key()).forget(|fetched| {
             fetched
                 .as_ref()
                 .is_ok_and(|token| token.header() == *refused)
@@ -163,13 +172,13 @@ impl Tokens {
 
     fn fetch(
         &self,
-        wire: &Wire,
-        wanted: &Wanted<'_>,
+        retrier: &Retrier,
+        query: &TokenQuery<'_>,
         key: &Key,
         log: &Log,
     ) -> Result<Token, Error> {
-        let realm = realm(wire, wanted)?;
-        let identity = wanted
+        let realm = realm(retrier, query)?;
+        let identity = query
             .credential
             .and_then(|credential| credential.identity_token.as_ref());
         let request = match identity {
@@ -182,35 +191,38 @@ impl Tokens {
                     .cloned();
                 exchange(realm.clone(), key, &known.unwrap_or_else(|| token.clone()))
             }
-            None => ask(realm.clone(), key, wanted.credential),
+            None => ask(realm.clone(), key, query.credential),
         };
         let asked = format!("{} {}", request.method, without_secrets(&request.url));
-        let response = wire.send(wanted.host, request, log)?;
-        let trouble = |answer: String| Trouble::new(wanted.host, &asked, answer);
+        let response = retrier.send(query.host, request, log)?;
+        let diagnostic = |answer: String| Diagnostic::new(query.host, &asked, answer);
         match response.status.as_u16() {
             200 => {}
             400 | 401 | 403 => {
-                let remedy = match wanted.credential {
+                let hint = match query.credential {
                     Some(credential) => format!(
                         "the credentials from {} were refused, or the repository does not exist: log in again, or remove them if the image is public",
                         credential.origin
                     ),
                     None => format!(
                         "the repository is private or does not exist: log in to {}",
-                        wanted.host
+                        query.host
                     ),
                 };
-                return Err(Error::Denied(trouble(describe(&response)).remedy(remedy)));
+                return Err(Error::Denied(diagnostic(describe(&response)).hint(hint)));
             }
             _ => {
-                return Err(Error::Invalid(trouble(format!(
+                return Err(Error::Invalid(diagnostic(format!(
                     "the token server answers {}",
                     describe(&response)
                 ))));
             }
         }
-        let (token, replaced) = parse(&response.body).ok_or_else(|| {
-            Error::Invalid(trouble("the token server's answer has no token".to_owned()))
+        let now = retrier.clock().now();
+        let (token, replaced) = parse(&response.body, now).ok_or_else(|| {
+            Error::Invalid(diagnostic(
+                "the token server's answer has no token".to_owned(),
+            ))
         })?;
         if let Some(replaced) = replaced.filter(|_| identity.is_some()) {
             self.replaced
@@ -224,7 +236,7 @@ impl Tokens {
 
 /// A token for user and password, or for nobody: the way that every token server knows.
 fn ask(realm: Url, key: &Key, credential: Option<&Credential>) -> Request {
-    let mut request = Request::new(Method::GET, realm, &[], Want::Body(LIMIT));
+    let mut request = Request::new(Method::GET, realm, &[], BodyMode::Keep(LIMIT));
     let mut query = request.url.query_pairs_mut();
     if !key.service.is_empty() {
         query.append_pair("service", &key.service);
@@ -252,14 +264,14 @@ fn exchange(realm: Url, key: &Key, identity: &Secret) -> Request {
     }
     form.append_pair("scope", &key.scopes.join(" "))
         .append_pair("client_id", "image-tools");
-    let mut request = Request::new(Method::POST, realm, &[], Want::Body(LIMIT));
+    let mut request = Request::new(Method::POST, realm, &[], BodyMode::Keep(LIMIT));
     request.form = Some(Secret::new(form.finish()));
     request
 }
 
 /// Reads a token server's answer, leniently: servers disagree on names and types.
 /// The second is an identity token that replaces the one that was sent.
-pub fn parse(body: &[u8]) -> Option<(Token, Option<Secret>)> {
+pub fn parse(body: &[u8], now: Instant) -> Option<(Token, Option<Secret>)> {
     let value: Value = serde_json::from_slice(body).ok()?;
     let text = |name: &str| {
         value
@@ -283,23 +295,23 @@ pub fn parse(body: &[u8]) -> Option<(Token, Option<Secret>)> {
     let replaced = text("refresh_token").map(Secret::new);
     let token = Token {
         secret: Secret::new(secret),
-        expires: Instant::now() + life.saturating_sub(EARLY),
+        expires: now + life.saturating_sub(EARLY),
     };
     Some((token, replaced))
 }
 
 /// The realm as a URL that credentials may be sent to.
-fn realm(wire: &Wire, wanted: &Wanted<'_>) -> Result<Url, Error> {
+fn realm(retrier: &Retrier, query: &TokenQuery<'_>) -> Result<Url, Error> {
     let refuse = |realm: &str, why: &str| {
         let answer = format!("the registry names the token server {realm}: {why}");
-        let remedy = "the registry's external URL is set up wrong, or somebody is in between";
-        Error::Invalid(Trouble::new(wanted.host, "GET /v2/", answer).remedy(remedy))
+        let hint = "the registry's external URL is set up wrong, or somebody is in between";
+        Error::Invalid(Diagnostic::new(query.host, "GET /v2/", answer).hint(hint))
     };
-    let realm = wanted
+    let realm = query
         .base
-        .join(&wanted.bearer.realm)
+        .join(&query.bearer.realm)
         .map_err(|_| refuse("by something that is not a URL", "it cannot be asked"))?;
-    redirect::check(wanted.base, &realm, wire.is_insecure())
+    redirect::check(query.base, &realm, retrier.is_insecure())
         .map_err(|why| refuse(&without_secrets(&realm), why))?;
     Ok(realm)
 }
@@ -316,13 +328,14 @@ mod tests {
 
     #[test]
     fn answers_are_read_leniently() {
+        let now = Instant::now();
         let life = |body: &str| {
-            parse(body.as_bytes()).map(|(token, _)| (token.expires - Instant::now()).as_secs() + 1)
+            parse(body.as_bytes(), now).map(|(token, _)| (token.expires - now).as_secs())
         };
         assert_eq!(life(r#"{"token":"a"}"#), Some(50));
         assert_eq!(life(r#"{"access_token":"a","expires_in":300}"#), Some(290));
         assert_eq!(life(r#"{"token":"a","expires_in":"300"}"#), Some(290));
-        assert_eq!(life(r#"{"token":"a","expires_in":300.5}"#), Some(291));
+        assert_eq!(life(r#"{"token":"a","expires_in":300.5}"#), Some(290));
         assert_eq!(life(r#"{"token":"a","expires_in":-5}"#), Some(50));
         assert_eq!(
             life(r#"{"token":"a","expires_in":1,"issued_at":"yesterday"}"#),
@@ -336,9 +349,9 @@ mod tests {
             r#"{"token":7}"#,
             r#"{"token":"a\nb"}"#,
         ] {
-            assert!(parse(body.as_bytes()).is_none(), "{body}");
+            assert!(parse(body.as_bytes(), now).is_none(), "{body}");
         }
-        let both = parse(br#"{"token":"a","access_token":"b"}"#)
+        let both = parse(br#"{"token":"a","access_token":"b"}"#, now)
             .expect("a token")
             .0;
         assert_eq!(both.header().expose(), "Bearer b");
@@ -351,13 +364,13 @@ mod tests {
             ..Bearer::default()
         };
         let base = Url::parse("https://reg.io/").expect("a URL");
-        let wanted = Wanted {
+        let query = TokenQuery {
             host: "reg.io",
             base: &base,
             bearer: &bearer,
             scope: "repository:a/b:pull",
             credential: None,
         };
-        assert_eq!(wanted.key().scopes, ["repository:a/b:pull", "aws"]);
+        assert_eq!(query.key().scopes, ["repository:a/b:pull", "aws"]);
     }
 }

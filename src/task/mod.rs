@@ -8,7 +8,7 @@ mod specs;
 mod validate;
 
 pub use record::Recorder;
-pub use validate::{Deep, Depth, Validator};
+pub use validate::{Deep, Depth, Sources, Validator};
 
 use crate::list::Image;
 use crate::log::Log;
@@ -42,6 +42,16 @@ pub trait Task: Send + Sync {
 
     /// Ends all requests; images in progress end as interrupted.
     fn shutdown(&self);
+
+    /// Warnings about the run as a whole, once it has come to its end.
+    fn closing_warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Whether both sides are read from registries, so that an image must not be its own mirror.
+    fn compares_registries(&self) -> bool {
+        false
+    }
 }
 
 impl From<Error> for Reason {

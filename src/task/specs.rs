@@ -1,14 +1,13 @@
 //! Reducing a manifest to the images that are compared: nested indexes followed, platforms that
 //! an index does not tell read from the images' configs, attestations left out.
 
-use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::log::Log;
 use crate::manifest::{
     Body, Digest, Entry, Filter, IndexEntry, Link, MAX_ENTRIES, Manifest, MediaType, Platform,
-    Referrer, Spec, compared,
+    PlatformNames, Referrer, Spec, compared,
 };
 use crate::reference::{Reference, Repository};
 use crate::registry::{Client, Error, Side};
@@ -114,8 +113,7 @@ pub struct Reader {
 #[derive(Default)]
 struct Beside {
     attestations: Vec<Referrer>,
-    /// The architectures of all images, selected or not, as written.
-    architectures: BTreeSet<String>,
+    names: PlatformNames,
 }
 
 impl Reader {
@@ -172,9 +170,9 @@ impl Reader {
         found
     }
 
-    /// The architectures of all images that were listed, selected or not, as written.
-    pub fn architectures(&self) -> BTreeSet<String> {
-        self.beside().architectures.clone()
+    /// The platforms of all images that were listed, selected or not.
+    pub fn names(&self) -> PlatformNames {
+        self.beside().names.clone()
     }
 
     fn beside(&self) -> MutexGuard<'_, Beside> {
@@ -221,10 +219,8 @@ impl Reader {
             Err(damaged) if !damaged.is_attestation => damaged.platform.as_ref(),
             _ => None,
         });
-        for platform in platforms.filter(|platform| !platform.architecture.is_empty()) {
-            if !beside.architectures.contains(&platform.architecture) {
-                beside.architectures.insert(platform.architecture.clone());
-            }
+        for platform in platforms {
+            beside.names.add(platform);
         }
     }
 
@@ -271,10 +267,7 @@ impl Reader {
         found
             .check_type(manifest.media_type)
             .map_err(|why| Unreadable::Bounds(format!("{}@{why}", self.repository)))?;
-        let architecture = &found.spec.platform.architecture;
-        if !architecture.is_empty() {
-            self.beside().architectures.insert(architecture.clone());
-        }
+        self.beside().names.add(&found.spec.platform);
         let filter = self.filter.as_ref();
         let selected = filter.is_none_or(|filter| filter.selects(&found.spec.platform));
         Ok(if selected { vec![found] } else { Vec::new() })

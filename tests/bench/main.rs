@@ -354,7 +354,7 @@ fn recorded(server: &FastServer, count: usize) {
     let recording = format!("-j 4 -s {} --record sources.json", server.name());
     run(&dir, &list(count), &recording);
     server.take();
-    let flags = format!("-j 4 -s {0} -d {0}", server.name());
+    let flags = format!("-j 4 -s {0} -d {1}", server.name(), server.alias());
     let cost = run(
         &dir,
         &list(count),
@@ -367,7 +367,7 @@ fn recorded(server: &FastServer, count: usize) {
 /// Every blob asked for.
 fn deep(server: &FastServer, count: usize) {
     let dir = Dir::new();
-    let flags = format!("-j 4 --deep -s {0} -d {0}", server.name());
+    let flags = format!("-j 4 --deep -s {0} -d {1}", server.name(), server.alias());
     let cost = run(&dir, &list(count), &flags);
     passed(&dir, count);
     row("--deep", count, 4, &cost, Some(server.take()), None);
@@ -394,7 +394,11 @@ fn full() {
     let server = FastServer::start(&content, Duration::ZERO);
     for jobs in [1, 4] {
         let dir = Dir::new();
-        let flags = format!("-j {jobs} --deep=full -s {0} -d {0}", server.name());
+        let flags = format!(
+            "-j {jobs} --deep=full -s {0} -d {1}",
+            server.name(),
+            server.alias()
+        );
         let cost = run(&dir, &list(COUNT), &flags);
         passed(&dir, COUNT);
         let mib = (SIZE * COUNT) as f64 / 1024.0 / 1024.0;

@@ -65,6 +65,11 @@ impl FastServer {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// `localhost:PORT`, the same server by another name: a mirror that is not its own source.
+    pub fn alias(&self) -> String {
+        format!("localhost:{}", self.port)
+    }
+
     /// GETs, HEADs and connections since the last time.
     pub fn take(&self) -> (usize, usize, usize) {
         let take = |count: &AtomicUsize| count.swap(0, Ordering::SeqCst);

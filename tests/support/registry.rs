@@ -89,6 +89,11 @@ impl Registry {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// `localhost:PORT`, the same server by another name: a mirror that is not its own source.
+    pub fn alias(&self) -> String {
+        format!("localhost:{}", self.port)
+    }
+
     /// Ends it; another one can be started on its storage.
     pub fn stop(mut self) -> Dir {
         self.dir.take().expect("its storage")

@@ -180,6 +180,11 @@ impl Server {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// `localhost:PORT`, the same server by another name: a mirror that is not its own source.
+    pub fn alias(&self) -> String {
+        format!("localhost:{}", self.port)
+    }
+
     pub fn port(&self) -> u16 {
         self.port
     }

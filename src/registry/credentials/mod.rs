@@ -5,18 +5,18 @@
 
 pub mod file;
 mod helper;
+mod source;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use super::Side;
 use super::secret::Secret;
+use super::{NEGATIVE_MEMORY, Side};
 use crate::log::Log;
 use crate::reference::{DOCKER_HUB, Repository};
 use crate::sync::Flight;
-use file::AuthFile;
+use source::{Source, places};
 
 /// What proves to a registry who is asking.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,11 +33,35 @@ pub struct Credential {
     pub origin: String,
 }
 
+/// Whose a credential is. Another password of the same user is another identity: what was refused to
+/// the old one is not held against the new one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Identity {
+    origin: String,
+    user: String,
+    secrets: [Option<Secret>; 3],
+}
+
 impl Credential {
     /// User and password, where there are both.
     pub fn basic(&self) -> Option<(&str, &Secret)> {
         let password = self.password.as_ref()?;
         (!self.user.is_empty() && !password.expose().is_empty()).then_some((&self.user, password))
+    }
+
+    /// Whose it is, to remember what was answered to it.
+    pub fn identity(&self) -> Identity {
+        let secrets = [&self.password, &self.identity_token, &self.registry_token];
+        Identity {
+            origin: self.origin.clone(),
+            user: self.user.clone(),
+            secrets: secrets.map(Clone::clone),
+        }
+    }
+
+    /// Whether it is a token for the registry itself.
+    pub fn is_token(&self) -> bool {
+        self.registry_token.is_some()
     }
 
     /// Whether nothing can be proved with it.
@@ -59,8 +83,19 @@ impl CredentialError {
     }
 }
 
-/// What a helper said of a registry.
-type HelperFlight = Arc<Flight<Option<Arc<Credential>>>>;
+/// What a helper said of a registry, and when.
+type HelperFlight = Arc<Flight<(Instant, HelperResult)>>;
+
+#[derive(Clone, Debug)]
+enum HelperResult {
+    Known(Arc<Credential>),
+    Unknown,
+    /// It does not work.
+    Broken,
+}
+
+/// The file that names a helper, the helper, and the registry.
+type HelperKey = (String, String, String);
 
 type Found = Result<Option<Arc<Credential>>, CredentialError>;
 
@@ -72,29 +107,12 @@ struct OfSide {
     credential: Arc<Credential>,
 }
 
-/// A file, read when it is first needed.
-#[derive(Debug)]
-struct Source {
-    place: Place,
-    read: OnceLock<Result<Option<AuthFile>, CredentialError>>,
-}
-
-#[derive(Debug)]
-enum Place {
-    File(PathBuf),
-    /// `~/.dockercfg`: the whole file is what is `auths` in others.
-    OldFile(PathBuf),
-    /// The content of `DOCKER_AUTH_CONFIG`.
-    Variable(Secret),
-}
-
 /// All places in which credentials are looked for.
 #[derive(Debug, Default)]
 pub struct Credentials {
     of_sides: Vec<OfSide>,
     sources: Vec<Source>,
-    /// By the helper's name and the registry.
-    helpers: Mutex<HashMap<(String, String), HelperFlight>>,
+    helpers: Mutex<HashMap<HelperKey, HelperFlight>>,
     patience: Duration,
 }
 
@@ -126,10 +144,7 @@ impl Credentials {
                 }),
             })
         };
-        let sources = places(environment).into_iter().map(|place| Source {
-            place,
-            read: OnceLock::new(),
-        });
+        let sources = places(environment).into_iter().map(Source::new);
         Self {
             of_sides: registries.into_iter().filter_map(of_side).collect(),
             sources: sources.collect(),
@@ -145,12 +160,13 @@ impl Credentials {
             .any(|own| own.side == side && own.registry == registry)
     }
 
-    /// The credential for a repository: the first that is found.
+    /// The credential for a repository: the first that is found. Files that have changed since they
+    /// were read, by `docker login` in another window, are read again.
     ///
     /// # Errors
     /// [`CredentialError`] where a file that has to be asked, or its entry for this registry,
     /// cannot be read. Entries for other registries do no harm.
-    pub fn find(&self, side: Side, repository: &Repository, log: &Log) -> Found {
+    pub fn find(&self, side: Side, repository: &Repository, now: Instant, log: &Log) -> Found {
         if let Some(own) = self
             .of_sides
             .iter()
@@ -159,15 +175,16 @@ impl Credentials {
             return Ok(Some(own.credential.clone()));
         }
         for source in &self.sources {
-            let file = source
-                .read
-                .get_or_init(|| source.place.read())
-                .as_ref()
-                .map_err(Clone::clone)?;
-            let Some(file) = file else { continue };
+            let forget = |file: &str| {
+                let mut helpers = self.helpers.lock().unwrap_or_else(PoisonError::into_inner);
+                helpers.retain(|(known, _, _), _| known != file);
+            };
+            let Some(file) = source.read(now, forget)? else {
+                continue;
+            };
             if let Some(helper) = file.helper(&repository.registry)
                 && let Some(credential) =
-                    self.ask_helper(&helper, &file.name, &repository.registry, log)
+                    self.ask_helper(&helper, &file.name, &repository.registry, now, log)
             {
                 return Ok(Some(credential));
             }
@@ -181,16 +198,17 @@ impl Credentials {
         Ok(None)
     }
 
-    /// Runs a helper once for each registry. One that does not work is warned of: what is public
-    /// can be read without it.
+    /// Runs a helper once for each registry. One that does not work is warned of, and not run again
+    /// until its file changes: what is public can be read without it.
     fn ask_helper(
         &self,
         helper: &str,
         file: &str,
         registry: &str,
+        now: Instant,
         log: &Log,
     ) -> Option<Arc<Credential>> {
-        let key = (helper.to_owned(), registry.to_owned());
+        let key = (file.to_owned(), helper.to_owned(), registry.to_owned());
         let flight = {
             let mut helpers = self.helpers.lock().unwrap_or_else(PoisonError::into_inner);
             helpers
@@ -198,69 +216,24 @@ impl Credentials {
                 .or_insert_with(|| Arc::new(Flight::new()))
                 .clone()
         };
-        let ask = || {
-            let credential = helper::get(helper, registry, self.patience).unwrap_or_else(|error| {
-                log.warn(format!("{registry}: the credential helper {helper:?} of {file} does not work: {error}; going on without it"));
-                None
-            });
-            Ok::<_, std::convert::Infallible>(credential.map(Arc::new))
+        let keep = |(at, result): &(Instant, HelperResult)| match result {
+            HelperResult::Known(_) | HelperResult::Broken => true,
+            HelperResult::Unknown => now.saturating_duration_since(*at) < NEGATIVE_MEMORY,
         };
-        match flight.get(|_| true, ask) {
-            Ok(credential) => credential,
-        }
-    }
-}
-
-/// The files in skopeo's order.
-fn places(environment: &dyn Fn(&str) -> Option<String>) -> Vec<Place> {
-    let set = |name: &str| environment(name).filter(|text| !text.is_empty());
-    if let Some(path) = set("REGISTRY_AUTH_FILE") {
-        return vec![Place::File(path.into())];
-    }
-    let home = set("HOME").map(PathBuf::from);
-    let mut places = Vec::new();
-    match set("XDG_RUNTIME_DIR") {
-        Some(runtime) => places.push(Place::File(
-            PathBuf::from(runtime).join("containers/auth.json"),
-        )),
-        None => {
-            if let Some(user) = own_user_id() {
-                places.push(Place::File(
-                    format!("/run/containers/{user}/auth.json").into(),
-                ));
-            }
-        }
-    }
-    let config = set("XDG_CONFIG_HOME")
-        .map(PathBuf::from)
-        .or_else(|| Some(home.as_ref()?.join(".config")));
-    places.extend(config.map(|config| Place::File(config.join("containers/auth.json"))));
-    // docker asks the variable before its file.
-    places.extend(set("DOCKER_AUTH_CONFIG").map(|text| Place::Variable(Secret::new(text))));
-    let docker = set("DOCKER_CONFIG")
-        .map(PathBuf::from)
-        .or_else(|| Some(home.as_ref()?.join(".docker")));
-    places.extend(docker.map(|docker| Place::File(docker.join("config.json"))));
-    places.extend(home.map(|home| Place::OldFile(home.join(".dockercfg"))));
-    places
-}
-
-/// Who runs this process; `/proc/self` belongs to its user.
-fn own_user_id() -> Option<u32> {
-    use std::os::unix::fs::MetadataExt as _;
-    std::fs::metadata("/proc/self")
-        .ok()
-        .map(|metadata| metadata.uid())
-}
-
-impl Place {
-    fn read(&self) -> Result<Option<AuthFile>, CredentialError> {
-        match self {
-            Self::File(path) => AuthFile::read(path, false),
-            Self::OldFile(path) => AuthFile::read(path, true),
-            Self::Variable(text) => {
-                AuthFile::parse("$DOCKER_AUTH_CONFIG", text.expose().as_bytes(), false).map(Some)
-            }
+        let ask = || {
+            let result = match helper::get(helper, registry, self.patience) {
+                Ok(Some(credential)) => HelperResult::Known(Arc::new(credential)),
+                Ok(None) => HelperResult::Unknown,
+                Err(error) => {
+                    log.warn(format!("{registry}: the credential helper {helper:?} of {file} does not work: {error}; going on without it"));
+                    HelperResult::Broken
+                }
+            };
+            Ok::<_, std::convert::Infallible>((now, result))
+        };
+        match flight.get(keep, ask) {
+            Ok((_, HelperResult::Known(credential))) => Some(credential),
+            Ok(_) => None,
         }
     }
 }
@@ -289,7 +262,7 @@ mod tests {
         let log = Log::discard();
         let password = |side, registry| {
             let found = credentials
-                .find(side, &repository(registry), &log)
+                .find(side, &repository(registry), Instant::now(), &log)
                 .expect("readable");
             found.and_then(|found| {
                 found
@@ -304,52 +277,5 @@ mod tests {
         );
         assert_eq!(password(Side::Source, "reg.io"), None);
         assert_eq!(password(Side::Destination, "reg.io:5000"), None);
-    }
-
-    #[test]
-    fn the_files_in_skopeo_s_order() {
-        let paths = |variables: &[(&str, &str)]| -> Vec<String> {
-            let environment = |name: &str| {
-                variables
-                    .iter()
-                    .find(|(n, _)| *n == name)
-                    .map(|(_, v)| (*v).to_owned())
-            };
-            let shown = |place: &Place| match place {
-                Place::File(path) | Place::OldFile(path) => path.display().to_string(),
-                Place::Variable(_) => "variable".to_owned(),
-            };
-            places(&environment).iter().map(shown).collect()
-        };
-        assert_eq!(
-            paths(&[("REGISTRY_AUTH_FILE", "/x"), ("HOME", "/h")]),
-            ["/x"]
-        );
-        assert_eq!(
-            paths(&[
-                ("XDG_RUNTIME_DIR", "/r"),
-                ("HOME", "/h"),
-                ("DOCKER_AUTH_CONFIG", "{}")
-            ]),
-            [
-                "/r/containers/auth.json",
-                "/h/.config/containers/auth.json",
-                "variable",
-                "/h/.docker/config.json",
-                "/h/.dockercfg"
-            ]
-        );
-        assert_eq!(
-            paths(&[
-                ("XDG_RUNTIME_DIR", "/r"),
-                ("XDG_CONFIG_HOME", "/c"),
-                ("DOCKER_CONFIG", "/d")
-            ]),
-            [
-                "/r/containers/auth.json",
-                "/c/containers/auth.json",
-                "/d/config.json"
-            ]
-        );
     }
 }

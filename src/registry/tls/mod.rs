@@ -1,10 +1,10 @@
-//! TLS: which certificates are trusted for which host, and one ureq agent for each such setting.
+//! TLS: which certificates are trusted for which host, and what its errors mean.
 
 mod certs_d;
-mod connector;
+mod explain;
 mod trust;
 mod verifier;
 
 pub use certs_d::{CertsD, HostCertificates};
-pub use connector::{TlsConnector, count_opened, opened_by_this_thread};
+pub use explain::explain;
 pub use trust::{Trust, TrustError};

@@ -14,6 +14,8 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
+use super::explain::is_ca_used_as_server;
+
 /// webpki's rule, and certificates that are trusted themselves.
 #[derive(Debug)]
 pub struct Verifier {
@@ -54,9 +56,7 @@ impl Verifier {
 fn is_only_self_signed(error: &Error) -> bool {
     match error {
         Error::InvalidCertificate(CertificateError::UnknownIssuer) => true,
-        Error::InvalidCertificate(CertificateError::Other(other)) => {
-            format!("{other:?}").contains("CaUsedAsEndEntity")
-        }
+        Error::InvalidCertificate(error) => is_ca_used_as_server(error),
         _ => false,
     }
 }

@@ -8,8 +8,9 @@ mod difference;
 mod reasons;
 mod referrers;
 mod source;
+mod sources;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::record::Recording;
@@ -17,7 +18,7 @@ use super::specs::{Listed, Reader};
 use super::{Task, Words};
 use crate::list::Image;
 use crate::log::Log;
-use crate::manifest::{Body, Filter, Manifest, Platform, Referrer, Spec};
+use crate::manifest::{Body, Filter, Manifest, Platform, PlatformNames, Referrer, Spec};
 use crate::registry::{Client, Error, Side};
 use crate::sync::Interrupt;
 use crate::verdict::{Finding, Reason};
@@ -25,6 +26,7 @@ use reasons::Names;
 use source::Found;
 
 pub use deep::{Deep, Depth};
+pub use sources::Sources;
 
 /// The words of this task.
 const WORDS: Words = Words {
@@ -51,8 +53,12 @@ pub struct Validator {
     pub referrers: bool,
     /// Whether the source has to have every wanted architecture.
     pub require_arch: bool,
+    /// The sources that were read; `None`: each is read for each of its lines.
+    pub sources: Option<Sources>,
     /// Set when the run is to end.
     pub interrupt: Arc<Interrupt>,
+    /// The platforms of all sources of the run.
+    pub found_names: Mutex<PlatformNames>,
 }
 
 /// The compared images, as far as it came to a comparison.
@@ -87,6 +93,29 @@ impl Task for Validator {
     fn shutdown(&self) {
         self.client.shutdown();
     }
+
+    /// Names of `-a` and `--os` that no source had.
+    fn closing_warnings(&self) -> Vec<String> {
+        let found = self.found_names.lock();
+        let found = found.unwrap_or_else(PoisonError::into_inner);
+        if found.architectures.is_empty() {
+            return Vec::new();
+        }
+        let architectures = self.filter.absent(&found).into_iter();
+        let architectures = architectures.map(|name| ("-a", "architecture", name));
+        let systems = self.filter.absent_systems(&found).into_iter();
+        let systems = systems.map(|name| ("--os", "operating system", name));
+        architectures
+            .chain(systems)
+            .map(|(flag, what, name)| {
+                format!("no source of this run has an image for the {what} {name} of {flag}")
+            })
+            .collect()
+    }
+
+    fn compares_registries(&self) -> bool {
+        self.recording.is_none()
+    }
 }
 
 impl Validator {
@@ -100,13 +129,23 @@ impl Validator {
             tag: image.source_reference.as_str(),
         };
         let filter = image.platforms.as_ref().unwrap_or(&self.filter);
-        let mut found = self.find_source(image, filter, log)?;
+        if self.recording.is_none() && image.is_its_own_mirror() {
+            log.warn(format!(
+                "[{}]: source and destination are the same image; give the mirror's registry with -d",
+                image.source_name()
+            ));
+        }
+        let (found, read) = self.find_source(image, filter, log)?;
         compared.source = found.images.as_ref().map(|images| images.specs().to_vec());
-        let destination = self.destination(image, found.destination.take(), names, log)?;
+        let destination = self.destination(image, read, names, log)?;
         let Some(source) = &found.images else {
             return self.compare_whole(image, &found, &destination, names, log);
         };
-        compared.absent = filter.absent(&found.architectures);
+        compared.absent = filter.absent(&found.names);
+        self.found_names
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(found.names.clone());
         if self.require_arch && !compared.absent.is_empty() {
             return Err(reasons::architecture_missing(&compared.absent));
         }

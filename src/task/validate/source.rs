@@ -1,7 +1,7 @@
 //! The source of an image: read from its registry, from the destination where that has the same, or
 //! from a recording.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Validator;
@@ -10,7 +10,7 @@ use super::reasons;
 use crate::list::Image;
 use crate::log::Log;
 use crate::manifest::{
-    Body, Digest, Filter, Manifest, MediaType, Platform, Referrer, Spec, distinct,
+    Body, Digest, Filter, Manifest, MediaType, Platform, PlatformNames, Referrer, Spec, distinct,
 };
 use crate::reference::{DOCKER_HUB, Reference};
 use crate::registry::{Error, Side};
@@ -26,13 +26,14 @@ pub struct Found {
     pub images: Option<Source>,
     /// The sizes in bytes that its index says for its images.
     pub sizes: HashMap<Digest, u64>,
-    /// The architectures that it has, as written.
-    pub architectures: BTreeSet<String>,
+    /// The platforms that it has, wanted or not.
+    pub names: PlatformNames,
     /// The attestations that its index lists.
     pub attestations: Vec<Referrer>,
-    /// The destination's manifest, where it had to be read for this.
-    pub destination: Option<Result<Manifest, Error>>,
 }
+
+/// The destination's manifest, where it had to be read to find the source.
+pub type ReadDestination = Option<Result<Manifest, Error>>;
 
 impl Found {
     /// A source with these images; `media_type` is that of its own manifest.
@@ -43,7 +44,7 @@ impl Found {
         digest: Digest,
         media_type: MediaType,
         images: &[Listed],
-        architectures: BTreeSet<String>,
+        names: PlatformNames,
         filter: &Filter,
     ) -> Result<Self, Reason> {
         let sizes = images.iter().filter_map(|image| {
@@ -62,8 +63,8 @@ impl Found {
                 MediaType::Schema1 | MediaType::Schema1Signed => Source::Schema1(first),
                 MediaType::OciManifest | MediaType::DockerManifest => Source::Image(first),
             })
-        } else if selected.is_empty() || !architectures.is_empty() {
-            return Err(reasons::nothing_selected(filter, &architectures));
+        } else if selected.is_empty() || !names.architectures.is_empty() {
+            return Err(reasons::nothing_selected(filter, &names.architectures));
         } else {
             None
         };
@@ -71,9 +72,8 @@ impl Found {
             digest,
             images,
             sizes,
-            architectures,
+            names,
             attestations: Vec::new(),
-            destination: None,
         })
     }
 }
@@ -91,13 +91,32 @@ impl Validator {
         image: &Image,
         filter: &Filter,
         log: &Log,
-    ) -> Result<Found, Reason> {
+    ) -> Result<(Arc<Found>, ReadDestination), Reason> {
         if let Some(recording) = &self.recording {
             let source = recording
                 .find(&image.source_name())
                 .map_err(|why| Reason::new(Code::NotRecorded, why))?;
-            return recorded(source, filter);
+            return Ok((Arc::new(recorded(source, filter)?), None));
         }
+        let mut destination = None;
+        let mut read = || {
+            let (found, read) = self.read_and_reduce(image, filter, log)?;
+            destination = read;
+            Ok(found)
+        };
+        let found = match &self.sources {
+            Some(sources) => sources.find(image, filter, read)?,
+            None => Arc::new(read()?),
+        };
+        Ok((found, destination))
+    }
+
+    fn read_and_reduce(
+        &self,
+        image: &Image,
+        filter: &Filter,
+        log: &Log,
+    ) -> Result<(Found, ReadDestination), Reason> {
         let (top, destination) = self.top(image, log)?;
         let found = match self.reduce_source(image, &top, filter, log) {
             // The destination's copy is not whole, which says nothing of the source.
@@ -108,18 +127,11 @@ impl Validator {
             }
             other => other?,
         };
-        Ok(Found {
-            destination,
-            ..found
-        })
+        Ok((found, destination))
     }
 
     /// The source's manifest, and the destination's where it had to be read for that.
-    fn top(
-        &self,
-        image: &Image,
-        log: &Log,
-    ) -> Result<(Top, Option<Result<Manifest, Error>>), Reason> {
+    fn top(&self, image: &Image, log: &Log) -> Result<(Top, ReadDestination), Reason> {
         let mut destination = None;
         if image.source.registry == DOCKER_HUB
             && let Some(digest) = self.source_digest(image, log)?
@@ -185,12 +197,12 @@ impl Validator {
             Body::Schema1(platform) => vec![Listed::alone(digest.clone(), platform.clone())],
             Body::Artifact => vec![Listed::alone(digest.clone(), Platform::default())],
         };
-        let mut architectures = reader.architectures();
-        architectures.extend(architectures_of(&images));
+        let mut names = reader.names();
+        names.extend(names_of(&images));
         let media_type = top.manifest.media_type;
         Ok(Found {
             attestations: reader.attestations(),
-            ..Found::of(digest, media_type, &images, architectures, filter)?
+            ..Found::of(digest, media_type, &images, names, filter)?
         })
     }
 }
@@ -209,18 +221,15 @@ fn recorded(source: &record::Source, filter: &Filter) -> Result<Found, Reason> {
         .map(|spec| Listed::alone(spec.digest.clone(), spec.platform.clone()))
         .collect();
     let (digest, media_type) = (source.digest.clone(), source.media_type);
-    Found::of(
-        digest,
-        media_type,
-        &images,
-        architectures_of(&images).collect(),
-        filter,
-    )
+    Found::of(digest, media_type, &images, names_of(&images), filter)
 }
 
-fn architectures_of(images: &[Listed]) -> impl Iterator<Item = String> {
-    let names = images.iter().map(|image| &image.spec.platform.architecture);
-    names.filter(|name| !name.is_empty()).cloned()
+fn names_of(images: &[Listed]) -> PlatformNames {
+    let mut names = PlatformNames::default();
+    for image in images {
+        names.add(&image.spec.platform);
+    }
+    names
 }
 
 /// Whether an index has an entry of this digest.

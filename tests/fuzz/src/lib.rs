@@ -25,13 +25,14 @@ mod task;
 mod verdict;
 
 use std::hint::black_box;
+use std::time::Instant;
 
 use list::{Line, Override, Rules};
 use manifest::{Digest, MediaType};
 use reference::{DOCKER_HUB, Reference, Repository};
+use registry::answer::words;
 use registry::credentials::file::AuthFile;
-use registry::error::words;
-use registry::http::Response;
+use registry::exchange::Response;
 use task::record::Recording;
 use ureq::http::{HeaderMap, HeaderValue, StatusCode};
 use url::Url;
@@ -136,7 +137,7 @@ pub fn auth_file(bytes: &[u8]) {
 
 /// The answer of a token server.
 pub fn token(bytes: &[u8]) {
-    if let Some((token, _)) = registry::token::parse(bytes) {
+    if let Some((token, _)) = registry::token::parse(bytes, Instant::now()) {
         // A token with a line feed would be a header of its own.
         let header = token.header();
         assert!(!header.expose().bytes().any(|byte| byte.is_ascii_control()));

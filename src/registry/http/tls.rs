@@ -3,7 +3,6 @@
 //! ureq's connector cannot take a certificate verifier. This one is the same few steps with the
 //! configuration given from outside.
 
-use std::cell::Cell;
 use std::fmt;
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
@@ -15,21 +14,6 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
     TransportAdapter,
 };
-
-thread_local! {
-    static OPENED: Cell<u64> = const { Cell::new(0) };
-}
-
-/// How many connections this thread has opened: the difference over a request says whether it
-/// had a connection of its own.
-pub fn opened_by_this_thread() -> u64 {
-    OPENED.get()
-}
-
-/// Counts a connection that is about to be opened.
-pub fn count_opened() {
-    OPENED.set(OPENED.get() + 1);
-}
 
 /// Wraps connections to `https` URLs in TLS.
 pub struct TlsConnector {

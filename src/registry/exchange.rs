@@ -1,83 +1,128 @@
-//! An HTTP request and its answer, as the layers of this folder pass them on.
+//! One HTTP exchange: a request goes out, and a response or a failure comes back.
+//!
+//! Everything above this trait (retries, redirects, authorization) is tested with a scripted
+//! exchange and a clock of its own; [`super::http`] is the exchange over the network.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ureq::http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
+use super::failure::Failure;
+use super::quirks;
 use super::secret::Secret;
+use crate::log::Log;
 use crate::manifest::{Algorithm, Digest};
+use crate::sync::Interrupt;
+
+/// Sends requests, each once. Redirects, retries and authorization belong to the callers.
+pub trait Exchange: Send + Sync {
+    /// Sends a request and reads its response to the end.
+    ///
+    /// # Errors
+    /// [`Failure`] where no complete response came; every status is a response.
+    fn send(&self, request: &Request, log: &Log) -> Result<Response, Failure>;
+
+    /// Ends all exchanges, and refuses new ones.
+    fn shutdown(&self);
+}
+
+/// Time, and waiting: tests have a clock that does not wait.
+pub trait Clock: Send + Sync {
+    /// The present, by a clock that is never set.
+    fn now(&self) -> Instant;
+
+    /// Waits; true if the run was interrupted meanwhile.
+    fn sleep(&self, time: Duration) -> bool;
+
+    /// Whether the run was interrupted.
+    fn is_interrupted(&self) -> bool;
+}
+
+/// The system's clock; its waits end with the run.
+pub struct SystemClock(Arc<Interrupt>);
+
+impl SystemClock {
+    /// A clock whose waits this interrupt ends.
+    pub fn new(interrupt: Arc<Interrupt>) -> Self {
+        Self(interrupt)
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn sleep(&self, time: Duration) -> bool {
+        self.0.sleep(time)
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.0.is_set()
+    }
+}
 
 /// A request that can be sent again.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// GET, HEAD, or POST for identity tokens.
     pub method: Method,
-    /// Where to.
+    /// The URL.
     pub url: Url,
-    /// Media types that are accepted, one header line each, most wanted first.
+    /// Accepted media types, most wanted first; one header line each.
     pub accept: &'static [&'static str],
     /// The Authorization header, for this URL's origin only.
     pub authorization: Option<Secret>,
     /// A form to send (POST).
     pub form: Option<Secret>,
-    /// What is wanted of a successful body.
-    pub want: Want,
+    /// How a successful body is read.
+    pub body: BodyMode,
 }
 
-/// What is wanted of a successful body.
+/// How a successful body is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Want {
-    /// All of it; at most so many bytes.
-    Body(u64),
-    /// Its length and its hash; reading ends beyond so many bytes. Nothing of it is kept.
+pub enum BodyMode {
+    /// It is kept; at most so many bytes.
+    Keep(u64),
+    /// Only its length and its hash are kept; reading ends beyond so many bytes.
     Hash(Algorithm, u64),
-    /// Its first byte, for the length that is told with it.
+    /// Only its first byte is requested, for the total length that comes with it.
     FirstByte,
 }
 
 impl Request {
     /// A request without body or authorization.
-    pub fn new(method: Method, url: Url, accept: &'static [&'static str], want: Want) -> Self {
+    pub fn new(method: Method, url: Url, accept: &'static [&'static str], body: BodyMode) -> Self {
         Self {
             method,
             url,
             accept,
             authorization: None,
             form: None,
-            want,
+            body,
         }
     }
 
     /// Method and path, for messages; a query may be a signature and is left out.
-    pub fn asked(&self) -> String {
+    pub fn line(&self) -> String {
         format!("{} {}", self.method, self.url.path())
     }
 }
 
-/// The URL without what may be a secret, for logs and messages: a query may be a signature, and a
-/// user name may have a password.
-pub fn without_secrets(url: &Url) -> String {
-    let mut shown = url.clone();
-    // Fails only for URLs that can have neither.
-    let _ = shown.set_username("");
-    let _ = shown.set_password(None);
-    let had_query = shown.query().is_some();
-    shown.set_query(None);
-    shown.set_fragment(None);
-    format!("{shown}{}", if had_query { "?…" } else { "" })
-}
-
-/// An answer, read to its end.
+/// A response, read to its end.
 #[derive(Clone, Debug)]
 pub struct Response {
     /// Status code.
     pub status: StatusCode,
     /// Header fields.
     pub headers: HeaderMap,
-    /// The body; of an answer that is no success at most its beginning.
+    /// The body; of a response that is no success at most its beginning.
     pub body: Vec<u8>,
     /// Of a body that was not kept: its digest and its length in bytes.
     pub hashed: Option<(Digest, u64)>,
-    /// What was asked, after redirects.
+    /// The URL that this is the response of, after redirects.
     pub url: Url,
 }
 
@@ -97,19 +142,13 @@ impl Response {
             .collect()
     }
 
-    /// Whether it is a page for people, not an answer of a registry.
+    /// Whether it is a page for people, not a response of a registry.
     pub fn is_html(&self) -> bool {
-        let html = |text: &str| text.to_ascii_lowercase().starts_with("text/html");
-        let looks = |body: &[u8]| {
-            let start = body.trim_ascii_start();
-            let start = start[..start.len().min(14)].to_ascii_lowercase();
-            start.starts_with(b"<!doctype html") || start.starts_with(b"<html")
-        };
-        self.header("content-type").is_some_and(|text| html(&text)) && !self.body.starts_with(b"{")
-            || looks(&self.body)
+        let content_type = self.header("content-type").unwrap_or_default();
+        quirks::is_html(&content_type, &self.body)
     }
 
-    /// The status with its usual words: `404 Not Found`.
+    /// The status with its usual reason phrase: `404 Not Found`.
     pub fn status_text(&self) -> String {
         match self.status.canonical_reason() {
             Some(reason) => format!("{} {reason}", self.status.as_u16()),

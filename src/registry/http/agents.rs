@@ -16,10 +16,13 @@ use ureq::unversioned::transport::{
 use ureq::{Agent, Proxy};
 use url::Url;
 
-use super::failure::Failure;
-use super::proxy::{ForwardConnector, Proxies};
+use super::forward::ForwardConnector;
 use super::resolver::CachingResolver;
-use super::tls::{CertsD, HostCertificates, TlsConnector, Trust};
+use super::tls::TlsConnector;
+use crate::registry::exchange::Clock;
+use crate::registry::failure::Failure;
+use crate::registry::proxy::Proxies;
+use crate::registry::tls::{CertsD, HostCertificates, Trust, TrustError};
 
 /// The longest time for connecting.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -27,9 +30,9 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// Blobs that come slower do not come, in bytes a second.
 const SLOWEST: u64 = 8 * 1024;
 
-/// What makes two connections different in kind.
+/// Connections are shared by the hosts for which all of this is the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Kind {
+struct AgentKey {
     certificates: Option<PathBuf>,
     proxy: Option<Url>,
     is_secure: bool,
@@ -43,14 +46,14 @@ pub struct Agents {
     jobs: usize,
     timeout: Duration,
     resolver: CachingResolver,
-    made: Mutex<Made>,
+    cache: Mutex<AgentCache>,
 }
 
 #[derive(Default)]
-struct Made {
-    by_kind: HashMap<Kind, Result<Agent, Failure>>,
+struct AgentCache {
+    by_key: HashMap<AgentKey, Agent>,
     /// By scheme, host and port, so that the file system is asked once.
-    by_origin: HashMap<String, Arc<Result<Agent, Failure>>>,
+    by_origin: HashMap<String, Agent>,
     is_shut_down: bool,
 }
 
@@ -62,6 +65,7 @@ impl Agents {
         proxies: Proxies,
         jobs: usize,
         timeout: Duration,
+        clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
             trust,
@@ -69,8 +73,8 @@ impl Agents {
             proxies,
             jobs,
             timeout,
-            resolver: CachingResolver::default(),
-            made: Mutex::default(),
+            resolver: CachingResolver::new(clock),
+            cache: Mutex::default(),
         }
     }
 
@@ -81,25 +85,27 @@ impl Agents {
     pub fn find(&self, url: &Url) -> Result<Agent, Failure> {
         let origin = url.origin().ascii_serialization();
         let known = {
-            let made = self.lock();
-            if made.is_shut_down {
+            let cache = self.lock();
+            if cache.is_shut_down {
                 return Err(Failure::Interrupted);
             }
-            made.by_origin.get(&origin).cloned()
+            cache.by_origin.get(&origin).cloned()
         };
-        let found = match known {
-            Some(found) => found,
-            None => {
-                let agent = self.make(url);
-                // Another thread may have been quicker: its agent is the one with connections.
-                self.lock()
-                    .by_origin
-                    .entry(origin)
-                    .or_insert_with(|| Arc::new(agent))
-                    .clone()
-            }
-        };
-        Result::clone(&found)
+        if let Some(agent) = known {
+            return Ok(agent);
+        }
+        // What cannot be used is not remembered: it may be corrected while the program runs.
+        let agent = self.make(url)?;
+        // Another thread may have been quicker: its agent is the one with connections.
+        Ok(self.lock().by_origin.entry(origin).or_insert(agent).clone())
+    }
+
+    /// Forgets the addresses of a URL's host, and of the proxy to it: they do not take connections.
+    pub fn forget_addresses(&self, url: &Url) {
+        self.resolver.forget(url);
+        if let Ok(Some(proxy)) = self.proxies.find(url) {
+            self.resolver.forget(&proxy);
+        }
     }
 
     /// How long a body of so many bytes may take; none: as long as it comes at all.
@@ -110,19 +116,17 @@ impl Agents {
 
     /// Ends all connections, and refuses new ones.
     pub fn shutdown(&self) {
-        let mut made = self.lock();
-        made.is_shut_down = true;
-        made.by_origin.clear();
-        for (_, agent) in made.by_kind.drain() {
-            if let Ok(agent) = agent {
-                agent.shutdown();
-            }
+        let mut cache = self.lock();
+        cache.is_shut_down = true;
+        cache.by_origin.clear();
+        for (_, agent) in cache.by_key.drain() {
+            agent.shutdown();
         }
     }
 
     fn make(&self, url: &Url) -> Result<Agent, Failure> {
         let is_secure = url.scheme() == "https";
-        let kind = Kind {
+        let key = AgentKey {
             certificates: if is_secure {
                 self.certs_d.find(url)
             } else {
@@ -131,25 +135,26 @@ impl Agents {
             proxy: self.proxies.find(url).map_err(Failure::Setup)?,
             is_secure,
         };
-        let known = self.lock().by_kind.get(&kind).cloned();
-        known.unwrap_or_else(|| {
-            let agent = self.build(&kind);
-            self.lock().by_kind.entry(kind).or_insert(agent).clone()
-        })
+        let known = self.lock().by_key.get(&key).cloned();
+        if let Some(agent) = known {
+            return Ok(agent);
+        }
+        let agent = self.build(&key)?;
+        Ok(self.lock().by_key.entry(key).or_insert(agent).clone())
     }
 
-    fn build(&self, kind: &Kind) -> Result<Agent, Failure> {
-        let setup = |error: super::tls::TrustError| Failure::Setup(error.to_string());
-        let own = match &kind.certificates {
+    fn build(&self, key: &AgentKey) -> Result<Agent, Failure> {
+        let setup = |error: TrustError| Failure::Setup(error.to_string());
+        let own = match &key.certificates {
             Some(directory) => CertsD::read(directory).map_err(setup)?,
             None => HostCertificates::default(),
         };
         let tls = TlsConnector::new(self.trust.config(own).map_err(setup)?);
         // A plain request names its whole URL to an HTTP proxy; everything else is tunnelled.
         let is_forwarded =
-            |proxy: &&Url| !kind.is_secure && matches!(proxy.scheme(), "http" | "https");
-        let forward = kind.proxy.as_ref().filter(is_forwarded);
-        let tunnel = match &kind.proxy {
+            |proxy: &&Url| !key.is_secure && matches!(proxy.scheme(), "http" | "https");
+        let forward = key.proxy.as_ref().filter(is_forwarded);
+        let tunnel = match &key.proxy {
             Some(proxy) if forward.is_none() => Some(
                 Proxy::new(proxy.as_str())
                     .map_err(|_| Failure::Setup("the proxy's URL cannot be used".to_owned()))?,
@@ -194,7 +199,7 @@ impl Agents {
             .timeout_recv_body(Some(4 * self.timeout))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Made> {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, AgentCache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

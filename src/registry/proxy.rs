@@ -3,14 +3,10 @@
 //! As Go's `net/http` reads them: `HTTPS_PROXY` for https, `HTTP_PROXY` for http, `NO_PROXY` with
 //! subdomains, ports and CIDR, each also in lower case; this machine is never reached by proxy.
 
-mod forward;
-
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use url::{Host, Url};
-
-pub use forward::ForwardConnector;
 
 /// The proxies of the environment.
 #[derive(Clone, Debug, Default)]

@@ -15,7 +15,7 @@ use ureq::unversioned::transport::{
 use ureq::{Error, http};
 use url::Url;
 
-use crate::registry::tls::count_opened;
+use super::count_opened;
 
 /// Connects to a proxy instead of the host, for `http` URLs.
 #[derive(Default)]

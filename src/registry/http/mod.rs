@@ -1,7 +1,16 @@
-//! One HTTP exchange: a request goes out, an answer is read to its end.
+//! The exchange over the network: all that uses ureq's connectors and resolver, which are outside
+//! its promise of stability (`ureq::unversioned`).
 //!
-//! Redirects, retries and authorization are other layers'.
+//! From the outside in: [`HttpExchange`] (one exchange) → [`agents`] (connections, by TLS settings
+//! and proxy) → [`resolver`], [`forward`] (proxies for plain HTTP), [`tls`].
 
+mod agents;
+mod failure;
+mod forward;
+mod resolver;
+mod tls;
+
+use std::cell::Cell;
 use std::io::{self, Read as _};
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,10 +18,11 @@ use std::time::Instant;
 use ureq::Agent;
 use ureq::http::{self, Method, StatusCode, header};
 
-use super::agents::Agents;
+pub use agents::Agents;
+
+use super::exchange::{BodyMode, Exchange, Request, Response};
 use super::failure::Failure;
-use super::http::{Request, Response, Want, without_secrets};
-use super::tls::opened_by_this_thread;
+use super::redirect::without_secrets;
 use crate::log::Log;
 use crate::manifest::{Algorithm, Digest, Hasher};
 use crate::sync::Interrupt;
@@ -23,65 +33,28 @@ const ERROR_LIMIT: u64 = 64 * 1024;
 /// How much of a blob is in memory at a time, in bytes.
 const PIECE: usize = 64 * 1024;
 
-/// Sends requests.
-pub struct Transport {
+thread_local! {
+    static OPENED: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Counts a connection that this thread is about to open.
+fn count_opened() {
+    OPENED.set(OPENED.get() + 1);
+}
+
+/// Sends requests over the network.
+pub struct HttpExchange {
     agents: Agents,
     interrupt: Arc<Interrupt>,
 }
 
-impl Transport {
+impl HttpExchange {
     /// Over connections of these agents.
     pub fn new(agents: Agents, interrupt: Arc<Interrupt>) -> Self {
         Self { agents, interrupt }
     }
 
-    /// Sends a request once.
-    ///
-    /// # Errors
-    /// [`Failure`] where no complete answer came; any status is an answer.
-    pub fn exchange(&self, request: &Request, log: &Log) -> Result<Response, Failure> {
-        let agent = self.agents.find(&request.url)?;
-        log.count_request();
-        let begun = Instant::now();
-        let opened = opened_by_this_thread();
-        let result = self.send(&agent, request, log);
-        let kept = opened == opened_by_this_thread();
-        let result = result.map_err(|error| {
-            if self.interrupt.is_set() {
-                Failure::Interrupted
-            } else {
-                Failure::new(&error, kept)
-            }
-        });
-        log.debug(|| {
-            let outcome = match &result {
-                Ok(response) => {
-                    let length = response.body.len() as u64;
-                    let length = response
-                        .hashed
-                        .as_ref()
-                        .map_or(length, |(_, length)| *length);
-                    format!("{}, {length} bytes", response.status_text())
-                }
-                Err(failure) => failure.text(),
-            };
-            format!(
-                "{} {}: {outcome}, {} ms, {} connection",
-                request.method,
-                without_secrets(&request.url),
-                begun.elapsed().as_millis(),
-                if kept { "kept" } else { "new" },
-            )
-        });
-        result
-    }
-
-    /// Ends all exchanges, and refuses new ones.
-    pub fn shutdown(&self) {
-        self.agents.shutdown();
-    }
-
-    fn send(&self, agent: &Agent, request: &Request, log: &Log) -> Result<Response, ureq::Error> {
+    fn run(&self, agent: &Agent, request: &Request, log: &Log) -> Result<Response, ureq::Error> {
         let mut builder = http::Request::builder()
             .method(&request.method)
             .uri(request.url.as_str());
@@ -91,19 +64,19 @@ impl Transport {
         }
         // Digests are of the bytes as stored; servers that compress all the same are understood.
         builder = builder.header(header::ACCEPT_ENCODING, "identity");
-        if request.want == Want::FirstByte {
+        if request.body == BodyMode::FirstByte {
             builder = builder.header(header::RANGE, "bytes=0-0");
         }
         if let Some(authorization) = &request.authorization {
             builder = builder.header(header::AUTHORIZATION, authorization.expose());
         }
-        let mut answer = match (&request.form, request.want) {
+        let mut answer = match (&request.form, request.body) {
             (Some(form), _) => {
                 let builder =
                     builder.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
                 agent.run(builder.body(form.expose())?)?
             }
-            (None, Want::Hash(_, limit)) => {
+            (None, BodyMode::Hash(_, limit)) => {
                 let time = self.agents.time_for(limit);
                 let request = agent.configure_request(builder.body(())?);
                 agent.run(request.timeout_recv_body(time).build())?
@@ -113,16 +86,16 @@ impl Transport {
         let status = answer.status();
         let mut hashed = None;
         let mut body = Vec::new();
-        match request.want {
+        match request.body {
             _ if request.method == Method::HEAD => {}
-            Want::Body(limit) if status == StatusCode::OK => {
+            BodyMode::Keep(limit) if status == StatusCode::OK => {
                 body = answer.body_mut().with_config().limit(limit).read_to_vec()?;
             }
-            Want::Hash(algorithm, limit) if status == StatusCode::OK => {
+            BodyMode::Hash(algorithm, limit) if status == StatusCode::OK => {
                 hashed = Some(self.hash(answer.body_mut(), algorithm, limit, log)?);
             }
             // The server does not do ranges: the length is in the header, and the rest is not read.
-            Want::FirstByte if status == StatusCode::OK => {}
+            BodyMode::FirstByte if status == StatusCode::OK => {}
             // Only words for a message: a body that is cut off or too long does not matter.
             _ => {
                 body = answer
@@ -168,5 +141,52 @@ impl Transport {
             log.count_bytes(read as u64);
         }
         Ok((hasher.finish(), length))
+    }
+}
+
+impl Exchange for HttpExchange {
+    fn send(&self, request: &Request, log: &Log) -> Result<Response, Failure> {
+        let agent = self.agents.find(&request.url)?;
+        log.count_request();
+        let begun = Instant::now();
+        // The difference says whether the request had a connection of its own.
+        let opened = OPENED.get();
+        let result = self.run(&agent, request, log);
+        let kept = opened == OPENED.get();
+        let result = result.map_err(|error| {
+            if self.interrupt.is_set() {
+                Failure::Interrupted
+            } else {
+                failure::failure(&error, kept)
+            }
+        });
+        if let Err(Failure::Refused(_) | Failure::ConnectTimeout) = &result {
+            self.agents.forget_addresses(&request.url);
+        }
+        log.debug(|| {
+            let outcome = match &result {
+                Ok(response) => {
+                    let length = response.body.len() as u64;
+                    let length = response
+                        .hashed
+                        .as_ref()
+                        .map_or(length, |(_, length)| *length);
+                    format!("{}, {length} bytes", response.status_text())
+                }
+                Err(failure) => failure.text(),
+            };
+            format!(
+                "{} {}: {outcome}, {} ms, {} connection",
+                request.method,
+                without_secrets(&request.url),
+                begun.elapsed().as_millis(),
+                if kept { "kept" } else { "new" },
+            )
+        });
+        result
+    }
+
+    fn shutdown(&self) {
+        self.agents.shutdown();
     }
 }

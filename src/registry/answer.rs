@@ -1,0 +1,237 @@
+//! What a response means: a result, or an error of one of the four classes.
+
+use serde_json::Value;
+use ureq::http::Method;
+
+use super::error::{Diagnostic, Error};
+use super::exchange::{BodyMode, Response};
+use super::query::Query;
+use super::quirks;
+use super::redirect::without_secrets;
+use crate::escape::escape_bytes;
+
+/// The most characters of a registry's own words that are shown.
+const SHOWN: usize = 200;
+
+/// A final response, and what is known of who sent it.
+pub struct Answer {
+    /// The response; a refusal is one, too.
+    pub response: Response,
+    /// It came from the registry itself, not from a store that the registry redirects to.
+    pub from_registry: bool,
+    /// The registry wants a login, and there was none: what is private looks missing.
+    pub logged_out: bool,
+    /// What the user can do about a refusal.
+    pub hint: String,
+    /// What speaks against this host being a registry, from its probe; none if nothing does.
+    pub doubt: Option<Diagnostic>,
+}
+
+impl Answer {
+    /// Whether this is a 404 that a front end may have sent in the registry's place: without a body in
+    /// the registries' form.
+    pub fn is_bare_404(&self) -> bool {
+        self.from_registry
+            && self.response.status.as_u16() == 404
+            && !has_errors(&self.response)
+            && is_missing(&self.response)
+    }
+
+    /// What the response means. A result has status 200, or 206 for a part.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] only where a registry, or its store, says that it does not have the object.
+    pub fn judge(self, query: &Query<'_>) -> Result<Response, Error> {
+        let Self {
+            response,
+            from_registry,
+            logged_out,
+            hint,
+            doubt,
+        } = self;
+        let diagnostic = || query.diagnostic(describe(&response));
+        match response.status.as_u16() {
+            200 if query.method == Method::GET && is_encoded(&response) => {
+                let encoding = response.header("content-encoding").unwrap_or_default();
+                Err(Error::Invalid(query.diagnostic(format!(
+                    "the answer has the encoding {encoding}, which was not asked for"
+                ))))
+            }
+            200 => Ok(response),
+            206 if query.body == BodyMode::FirstByte => Ok(response),
+            404 if !from_registry && quirks::names_missing_object(&words(&response)) => {
+                Err(Error::Missing(diagnostic()))
+            }
+            404 if from_registry && logged_out && is_missing(&response) => {
+                Err(Error::Denied(diagnostic().hint(hint)))
+            }
+            // A store to which the registry redirects may be missing as a whole, and a host whose
+            // probe failed may be no registry: then the body has to be a registry's.
+            404 if is_missing(&response)
+                && (from_registry && doubt.is_none() || has_errors(&response)) =>
+            {
+                Err(Error::Missing(diagnostic()))
+            }
+            404 if from_registry => Err(Error::Invalid(doubt.unwrap_or_else(|| {
+                diagnostic()
+                    .hint("this is not a registry's answer; check the registry's name and path")
+            }))),
+            401 | 403 if from_registry => Err(Error::Denied(match doubt {
+                Some(doubt) if !has_errors(&response) => doubt,
+                _ => diagnostic().hint(hint),
+            })),
+            429 if quirks::is_pull_limit(&response, &words(&response)) => Err(Error::Unreachable(
+                pull_limit_reached(query, &pull_limit(&response)),
+            )),
+            _ if !from_registry => {
+                let from = without_secrets(&response.url);
+                Err(Error::Invalid(query.diagnostic(format!(
+                    "redirected to {from}, which answers {}",
+                    describe(&response)
+                ))))
+            }
+            _ => Err(Error::Invalid(diagnostic())),
+        }
+    }
+}
+
+/// What a registry says of its pull limit.
+pub fn pull_limit(response: &Response) -> String {
+    let left = response
+        .header("ratelimit-remaining")
+        .map(|left| format!(", ratelimit-remaining: {left}"))
+        .unwrap_or_default();
+    escape_bytes(
+        format!("{}{left}", describe(response)).as_bytes(),
+        2 * SHOWN,
+    )
+}
+
+/// The diagnostic of a query that the pull limit does not allow.
+pub fn pull_limit_reached(query: &Query<'_>, cause: &str) -> Diagnostic {
+    let host = &query.repository.registry;
+    query.diagnostic(cause).hint(format!(
+        "the pull limit is used up: log in to {host}, or run again later with the failed list"
+    ))
+}
+
+/// Whether a body is still compressed; gzip has been taken off already.
+fn is_encoded(response: &Response) -> bool {
+    response
+        .header("content-encoding")
+        .is_some_and(|encoding| !matches!(encoding.as_str(), "" | "identity"))
+}
+
+/// Whether a 404 says that something is not there, and not that this is no registry or that it
+/// cannot answer in a type that was requested.
+fn is_missing(response: &Response) -> bool {
+    !response.is_html() && !quirks::is_about_accept(&words(response))
+}
+
+/// Whether a body is an error as registries write it, not as a store does.
+fn has_errors(response: &Response) -> bool {
+    serde_json::from_slice::<Value>(&response.body).is_ok_and(|body| body.get("errors").is_some())
+}
+
+/// Status, and the registry's own words, escaped and cut: `404 Not Found (MANIFEST_UNKNOWN: …)`.
+pub fn describe(response: &Response) -> String {
+    let status = response.status_text();
+    match words(response) {
+        words if words.is_empty() => status,
+        words => format!("{status} ({words})"),
+    }
+}
+
+/// The registry's own words: code and message of its first error, or the beginning of its text.
+pub fn words(response: &Response) -> String {
+    if response.is_html() {
+        return "an HTML page".to_owned();
+    }
+    let words = match serde_json::from_slice::<Value>(&response.body) {
+        Ok(value) => json_words(&value).unwrap_or_default(),
+        Err(_) if response.body.first() == Some(&b'<') => xml_words(&response.body),
+        Err(_) => String::from_utf8_lossy(&response.body).trim().to_owned(),
+    };
+    escape_bytes(words.as_bytes(), SHOWN)
+}
+
+/// The shapes that registries give to their errors.
+fn json_words(value: &Value) -> Option<String> {
+    let text = |value: &Value, key: &str| {
+        value
+            .get(key)
+            .and_then(Value::as_str)
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned)
+    };
+    let error = value
+        .get("errors")
+        .and_then(|errors| errors.get(0))
+        .unwrap_or(value);
+    let code = text(error, "code").or_else(|| text(error, "error"));
+    let message = text(error, "message")
+        .or_else(|| text(error, "details"))
+        .or_else(|| text(error, "error_description"))
+        .or_else(|| text(error, "detail"));
+    match (code, message) {
+        (Some(code), Some(message)) => Some(format!("{code}: {message}")),
+        (one, other) => one.or(other),
+    }
+}
+
+/// What a blob store answers after a redirect.
+fn xml_words(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let tag = |name: &str| {
+        let rest = &text[text.find(&format!("<{name}>"))? + name.len() + 2..];
+        Some(rest[..rest.find('<')?].to_owned())
+    };
+    match (tag("Code"), tag("Message")) {
+        (Some(code), Some(message)) => format!("{code}: {message}"),
+        (one, other) => one
+            .or(other)
+            .unwrap_or_else(|| "an XML document".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(body: &str) -> String {
+        words(&Response::for_test(404, &[], body))
+    }
+
+    #[test]
+    fn every_shape_of_error_is_read() {
+        for (body, expected) in [
+            (
+                r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown","detail":{"Tag":"x"}}]}"#,
+                "MANIFEST_UNKNOWN: manifest unknown",
+            ),
+            (r#"{"errors":[{"code":"DENIED"}]}"#, "DENIED"),
+            (r#"{"errors":null}"#, ""),
+            (r#"{"errors":[]}"#, ""),
+            (r#"{"details":"no"}"#, "no"),
+            (r#"{"message":"denied"}"#, "denied"),
+            ("404 page not found\n", "404 page not found"),
+            ("", ""),
+            (
+                "<Error><Code>NoSuchKey</Code><Message>gone</Message></Error>",
+                "NoSuchKey: gone",
+            ),
+            ("\x1b[31mred", "\\u{1b}[31mred"),
+        ] {
+            assert_eq!(said(body), expected, "{body}");
+        }
+        assert_eq!(
+            words(&Response::for_test(
+                404,
+                &[("content-type", "text/html")],
+                "<html>"
+            )),
+            "an HTML page"
+        );
+        assert!(said(&"x".repeat(5000)).chars().count() <= SHOWN + 1);
+    }
+}

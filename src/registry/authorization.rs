@@ -1,0 +1,83 @@
+//! How a request is authorized, and when another authorization is worth a try.
+
+use super::answer::words;
+use super::challenge::{Bearer, Challenge};
+use super::credentials::Credential;
+use super::exchange::Response;
+use super::quirks;
+use super::secret::Secret;
+use super::token::basic;
+
+/// How a request is authorized.
+#[derive(Clone)]
+pub enum Authorization {
+    /// Not at all.
+    None,
+    /// By a header that does not depend on the scope: a password, or a token from the user.
+    Header(Secret),
+    /// By the token for this challenge.
+    Token(Bearer, Secret),
+}
+
+impl Authorization {
+    /// User and password, where both sides have them.
+    pub fn basic(credential: Option<&Credential>, offered: &[Challenge]) -> Option<Self> {
+        let (user, password) = credential?.basic()?;
+        offered
+            .contains(&Challenge::Basic)
+            .then(|| Self::Header(basic(user, password)))
+    }
+
+    /// The value of the Authorization header.
+    pub fn header(&self) -> Option<Secret> {
+        match self {
+            Self::None => None,
+            Self::Header(header) | Self::Token(_, header) => Some(header.clone()),
+        }
+    }
+
+    /// Whether a refusal may be overcome with another authorization.
+    pub fn may_be_replaced(&self, response: &Response) -> bool {
+        match response.status.as_u16() {
+            401 => true,
+            400 | 403 => {
+                matches!(self, Self::Token(..)) && quirks::names_bad_token(&words(response))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// What has been tried for one request; each kind is worth one further request.
+#[derive(Default)]
+pub struct Tried {
+    /// A second token.
+    pub token: bool,
+    /// User and password.
+    pub basic: bool,
+    /// User and password where nothing was wanted and nothing was found.
+    pub hidden: bool,
+}
+
+impl Tried {
+    /// The authorization after a 404 of a registry that wants none: some (Artifactory) hide what is
+    /// private from those who are not logged in.
+    pub fn hidden(
+        &mut self,
+        authorization: &Authorization,
+        credential: Option<&Credential>,
+    ) -> Option<Authorization> {
+        let is_first = matches!(authorization, Authorization::None) && !self.hidden;
+        let basic = Authorization::basic(credential, &[Challenge::Basic]).filter(|_| is_first)?;
+        self.hidden = true;
+        Some(basic)
+    }
+}
+
+/// The first challenge for a token.
+pub fn first_bearer(challenges: &[Challenge]) -> Option<Bearer> {
+    challenges.iter().find_map(|challenge| match challenge {
+        Challenge::Bearer(bearer) => Some(bearer.clone()),
+        Challenge::Basic => None,
+    })
+}

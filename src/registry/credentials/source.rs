@@ -1,0 +1,244 @@
+//! Where credentials are looked for: files and a variable, in skopeo's order.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::CredentialError;
+use super::file::AuthFile;
+use crate::registry::secret::Secret;
+
+/// How often it is looked whether a file has changed, at most.
+const CHECK: Duration = Duration::from_secs(1);
+
+/// A place, and what was read there. Reading it again is cheap, and two threads may do it at once.
+#[derive(Debug)]
+pub struct Source {
+    place: Place,
+    kept: Mutex<Option<Reading>>,
+}
+
+#[derive(Debug)]
+pub enum Place {
+    File(PathBuf),
+    /// `~/.dockercfg`: the whole file is what is `auths` in others.
+    OldFile(PathBuf),
+    /// The content of `DOCKER_AUTH_CONFIG`.
+    Variable(Secret),
+}
+
+type Content = Result<Option<Arc<AuthFile>>, CredentialError>;
+
+#[derive(Debug)]
+struct Reading {
+    checked: Instant,
+    stamp: Option<Stamp>,
+    content: Content,
+}
+
+/// By this a file is known to be the same: device, inode, size, and time of its last change.
+type Stamp = (u64, u64, u64, i64, i64);
+
+impl Source {
+    /// A place where nothing has been read yet.
+    pub fn new(place: Place) -> Self {
+        Self {
+            place,
+            kept: Mutex::default(),
+        }
+    }
+
+    /// The file; none where there is none. `changed` is called with its name if it is another than
+    /// before.
+    ///
+    /// # Errors
+    /// [`CredentialError`] where it cannot be read.
+    pub fn read(&self, now: Instant, changed: impl Fn(&str)) -> Content {
+        let known = {
+            let mut kept = self.lock();
+            match kept.as_mut() {
+                Some(kept) if now.saturating_duration_since(kept.checked) < CHECK => {
+                    return kept.content.clone();
+                }
+                Some(kept) => {
+                    // Meanwhile other threads use what is there.
+                    kept.checked = now;
+                    Some((kept.stamp, kept.content.clone()))
+                }
+                None => None,
+            }
+        };
+        let stamp = self.place.stamp();
+        if let Some((known, content)) = &known
+            && *known == stamp
+        {
+            return content.clone();
+        }
+        let content = self.place.read().map(|file| file.map(Arc::new));
+        if let (Some(_), Ok(Some(file))) = (&known, &content) {
+            changed(&file.name);
+        }
+        *self.lock() = Some(Reading {
+            checked: now,
+            stamp,
+            content: content.clone(),
+        });
+        content
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Reading>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The files in skopeo's order.
+pub fn places(environment: &dyn Fn(&str) -> Option<String>) -> Vec<Place> {
+    let set = |name: &str| environment(name).filter(|text| !text.is_empty());
+    if let Some(path) = set("REGISTRY_AUTH_FILE") {
+        return vec![Place::File(path.into())];
+    }
+    let home = set("HOME").map(PathBuf::from);
+    let mut places = Vec::new();
+    match set("XDG_RUNTIME_DIR") {
+        Some(runtime) => places.push(Place::File(
+            PathBuf::from(runtime).join("containers/auth.json"),
+        )),
+        None => {
+            if let Some(user) = own_user_id() {
+                places.push(Place::File(
+                    format!("/run/containers/{user}/auth.json").into(),
+                ));
+            }
+        }
+    }
+    let config = set("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(home.as_ref()?.join(".config")));
+    places.extend(config.map(|config| Place::File(config.join("containers/auth.json"))));
+    // docker asks the variable before its file.
+    places.extend(set("DOCKER_AUTH_CONFIG").map(|text| Place::Variable(Secret::new(text))));
+    let docker = set("DOCKER_CONFIG")
+        .map(PathBuf::from)
+        .or_else(|| Some(home.as_ref()?.join(".docker")));
+    places.extend(docker.map(|docker| Place::File(docker.join("config.json"))));
+    places.extend(home.map(|home| Place::OldFile(home.join(".dockercfg"))));
+    places
+}
+
+/// Who runs this process; `/proc/self` belongs to its user.
+fn own_user_id() -> Option<u32> {
+    fs::metadata("/proc/self")
+        .ok()
+        .map(|metadata| metadata.uid())
+}
+
+impl Place {
+    fn stamp(&self) -> Option<Stamp> {
+        let (Self::File(path) | Self::OldFile(path)) = self else {
+            return None;
+        };
+        let found = fs::metadata(path).ok()?;
+        Some((
+            found.dev(),
+            found.ino(),
+            found.size(),
+            found.ctime(),
+            found.ctime_nsec(),
+        ))
+    }
+
+    fn read(&self) -> Result<Option<AuthFile>, CredentialError> {
+        match self {
+            Self::File(path) => AuthFile::read(path, false),
+            Self::OldFile(path) => AuthFile::read(path, true),
+            Self::Variable(text) => {
+                AuthFile::parse("$DOCKER_AUTH_CONFIG", text.expose().as_bytes(), false).map(Some)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference::Repository;
+
+    #[test]
+    fn a_file_that_changes_is_read_again() {
+        let directory = std::env::temp_dir().join(format!("auth-source-{}", std::process::id()));
+        fs::create_dir_all(&directory).expect("a directory");
+        let path = directory.join("auth.json");
+        let source = Source::new(Place::File(path.clone()));
+        let repository = Repository {
+            registry: "reg.io".to_owned(),
+            path: "a".to_owned(),
+        };
+        let user = |now| {
+            let file = source.read(now, |_| {}).expect("readable")?;
+            Some(file.find(&repository).expect("an entry")?.user)
+        };
+        let write = |pair: &str| {
+            let pair = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, pair);
+            let text = format!(r#"{{"auths":{{"reg.io":{{"auth":"{pair}"}}}}}}"#);
+            fs::write(&path, text).expect("written");
+        };
+        let now = Instant::now();
+        assert_eq!(user(now), None);
+        write("me:one");
+        assert_eq!(user(now), None, "not looked at for a second");
+        assert_eq!(user(now + CHECK).as_deref(), Some("me"));
+        write("other:two");
+        assert_eq!(user(now + CHECK * 2).as_deref(), Some("other"));
+        fs::remove_dir_all(&directory).expect("removed");
+        assert_eq!(user(now + CHECK * 3), None);
+    }
+
+    #[test]
+    fn the_files_in_skopeo_s_order() {
+        let paths = |variables: &[(&str, &str)]| -> Vec<String> {
+            let environment = |name: &str| {
+                variables
+                    .iter()
+                    .find(|(n, _)| *n == name)
+                    .map(|(_, v)| (*v).to_owned())
+            };
+            let shown = |place: &Place| match place {
+                Place::File(path) | Place::OldFile(path) => path.display().to_string(),
+                Place::Variable(_) => "variable".to_owned(),
+            };
+            places(&environment).iter().map(shown).collect()
+        };
+        assert_eq!(
+            paths(&[("REGISTRY_AUTH_FILE", "/x"), ("HOME", "/h")]),
+            ["/x"]
+        );
+        assert_eq!(
+            paths(&[
+                ("XDG_RUNTIME_DIR", "/r"),
+                ("HOME", "/h"),
+                ("DOCKER_AUTH_CONFIG", "{}")
+            ]),
+            [
+                "/r/containers/auth.json",
+                "/h/.config/containers/auth.json",
+                "variable",
+                "/h/.docker/config.json",
+                "/h/.dockercfg"
+            ]
+        );
+        assert_eq!(
+            paths(&[
+                ("XDG_RUNTIME_DIR", "/r"),
+                ("XDG_CONFIG_HOME", "/c"),
+                ("DOCKER_CONFIG", "/d")
+            ]),
+            [
+                "/r/containers/auth.json",
+                "/c/containers/auth.json",
+                "/d/config.json"
+            ]
+        );
+    }
+}

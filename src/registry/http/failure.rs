@@ -1,0 +1,117 @@
+//! Sorts the errors of ureq, of the system and of rustls.
+
+use std::error::Error as _;
+use std::io::{self, ErrorKind};
+
+use crate::registry::error::shown;
+use crate::registry::failure::{Failure, LookupFailed};
+use crate::registry::tls;
+
+/// The failure behind an error of ureq; `kept`: the connection had been used before.
+pub fn failure(error: &ureq::Error, kept: bool) -> Failure {
+    match error {
+        ureq::Error::Io(error) => of_io(error, kept),
+        ureq::Error::Timeout(phase) => match phase {
+            ureq::Timeout::Connect => Failure::ConnectTimeout,
+            ureq::Timeout::Resolve => {
+                Failure::Timeout("the name server did not answer in time".to_owned())
+            }
+            ureq::Timeout::RecvBody => {
+                Failure::Timeout("the answer did not end in time".to_owned())
+            }
+            _ => Failure::Timeout("no answer in time".to_owned()),
+        },
+        ureq::Error::Other(other) => match other.downcast_ref::<LookupFailed>() {
+            Some(lookup) => Failure::Lookup(lookup.clone()),
+            None => Failure::NotHttp(shown(other)),
+        },
+        ureq::Error::BodyExceedsLimit(limit) => Failure::TooLarge(*limit),
+        ureq::Error::Decompress(_, error) if error.kind() == ErrorKind::UnexpectedEof => {
+            Failure::Lost {
+                text: "the compressed answer was cut off".to_owned(),
+                stale: false,
+            }
+        }
+        ureq::Error::Tls(text) => Failure::Tls((*text).to_owned()),
+        ureq::Error::ConnectProxyFailed(text) => {
+            Failure::Refused(format!("the proxy refused: {}", shown(text)))
+        }
+        ureq::Error::ConnectionFailed => Failure::Refused("no connection".to_owned()),
+        other => Failure::NotHttp(shown(other)),
+    }
+}
+
+fn of_io(error: &io::Error, kept: bool) -> Failure {
+    if let Some(error) = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+    {
+        return match error {
+            rustls::Error::InvalidMessage(_) => Failure::NotTls,
+            error => Failure::Tls(tls::explain(error)),
+        };
+    }
+    let text = match error.source() {
+        Some(source) => shown(&source),
+        None => shown(error),
+    };
+    match error.kind() {
+        ErrorKind::ConnectionRefused => Failure::Refused("connection refused".to_owned()),
+        ErrorKind::HostUnreachable
+        | ErrorKind::NetworkUnreachable
+        | ErrorKind::AddrNotAvailable => Failure::Refused(text),
+        ErrorKind::UnexpectedEof => Failure::Lost {
+            text: "the connection was closed before the answer was complete".to_owned(),
+            stale: kept,
+        },
+        ErrorKind::ConnectionReset
+        | ErrorKind::ConnectionAborted
+        | ErrorKind::BrokenPipe
+        | ErrorKind::NotConnected => Failure::Lost {
+            text: "the connection was reset".to_owned(),
+            stale: kept,
+        },
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => {
+            Failure::Timeout("no answer in time".to_owned())
+        }
+        ErrorKind::InvalidData | ErrorKind::InvalidInput => Failure::NotHttp(text),
+        _ => Failure::Refused(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::{CertificateError, InvalidMessage};
+
+    fn of(error: io::Error, kept: bool) -> Failure {
+        failure(&ureq::Error::Io(error), kept)
+    }
+
+    #[test]
+    fn the_system_s_errors_are_sorted() {
+        assert!(matches!(
+            of(ErrorKind::ConnectionRefused.into(), false),
+            Failure::Refused(_)
+        ));
+        for kept in [false, true] {
+            assert!(matches!(
+                of(ErrorKind::UnexpectedEof.into(), kept),
+                Failure::Lost { stale, .. } if stale == kept
+            ));
+        }
+        assert!(matches!(
+            failure(&ureq::Error::Timeout(ureq::Timeout::Connect), false),
+            Failure::ConnectTimeout
+        ));
+    }
+
+    #[test]
+    fn tls_errors_are_told_from_a_server_without_tls() {
+        let error = |inner: rustls::Error| io::Error::new(ErrorKind::InvalidData, inner);
+        let unknown = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
+        assert!(matches!(of(error(unknown), false), Failure::Tls(_)));
+        let plain = rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType);
+        assert!(matches!(of(error(plain), false), Failure::NotTls));
+    }
+}

@@ -1,0 +1,218 @@
+//! Names to addresses, kept for a minute.
+//!
+//! ureq asks its resolver for every request, also on a kept connection. This one asks the system
+//! once for each host: many threads wait for one lookup, on a thread that can be given up. A host
+//! that moves to another address is found there after a minute, or as soon as the old address takes
+//! no connection.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::bounded;
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::NextTimeout;
+use url::Url;
+
+use crate::registry::exchange::Clock;
+use crate::registry::failure::LookupFailed;
+use crate::registry::quirks;
+use crate::sync::Flight;
+
+/// How long addresses are used without asking again.
+const LIFE: Duration = Duration::from_secs(60);
+
+type Addresses = Arc<[SocketAddr]>;
+
+/// One lookup, of a `host:port`, within this time.
+type Lookup = dyn Fn(String, Duration) -> Result<Addresses, LookupFailed> + Send + Sync;
+
+/// Addresses, and when they were looked up.
+type Kept = Flight<(Instant, Addresses)>;
+
+/// The resolver of all agents.
+#[derive(Clone)]
+pub struct CachingResolver {
+    hosts: Arc<Mutex<HashMap<String, Arc<Kept>>>>,
+    /// The only host that is looked up: a proxy, which looks up all others itself.
+    only: Option<String>,
+    clock: Arc<dyn Clock>,
+    lookup: Arc<Lookup>,
+}
+
+impl Resolver for CachingResolver {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        _: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let host = uri.host().unwrap_or_default();
+        let default_port = if uri.scheme_str() == Some("http") {
+            80
+        } else {
+            443
+        };
+        let port = uri.port_u16().unwrap_or(default_port);
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        if self.only.as_ref().is_some_and(|only| only != host) {
+            let mut nowhere = self.empty();
+            nowhere.push(SocketAddr::from(([0, 0, 0, 0], port)));
+            return Ok(nowhere);
+        }
+        let addresses = match bare.parse::<IpAddr>() {
+            Ok(address) => Arc::from([SocketAddr::new(address, port)]),
+            Err(_) => self
+                .addresses(host, port, *timeout.after)
+                .map_err(|error| ureq::Error::Other(Box::new(error)))?,
+        };
+        let mut found = self.empty();
+        // ureq keeps sixteen.
+        for address in addresses.iter().take(16) {
+            found.push(*address);
+        }
+        Ok(found)
+    }
+}
+
+impl CachingResolver {
+    /// A resolver that asks the system.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self::with(clock, Arc::new(ask_system))
+    }
+
+    fn with(clock: Arc<dyn Clock>, lookup: Arc<Lookup>) -> Self {
+        Self {
+            hosts: Arc::default(),
+            only: None,
+            clock,
+            lookup,
+        }
+    }
+
+    /// The same, but for a proxy's host only.
+    pub fn only_for(&self, proxy: &Url) -> Self {
+        Self {
+            only: proxy.host_str().map(str::to_owned),
+            ..self.clone()
+        }
+    }
+
+    /// Forgets the addresses of a URL's host.
+    pub fn forget(&self, url: &Url) {
+        if let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) {
+            self.kept(host, port).forget(|_| true);
+        }
+    }
+
+    fn addresses(
+        &self,
+        host: &str,
+        port: u16,
+        timeout: Duration,
+    ) -> Result<Addresses, LookupFailed> {
+        let now = self.clock.now();
+        let is_fresh = |(at, _): &(Instant, Addresses)| now.saturating_duration_since(*at) < LIFE;
+        let ask = || (self.lookup)(format!("{host}:{port}"), timeout);
+        self.kept(host, port)
+            .get(is_fresh, || Ok((now, ask()?)))
+            .map(|(_, addresses)| addresses)
+    }
+
+    fn kept(&self, host: &str, port: u16) -> Arc<Kept> {
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        hosts
+            .entry(format!("{host}:{port}"))
+            .or_insert_with(|| Arc::new(Flight::new()))
+            .clone()
+    }
+}
+
+/// One lookup, on a thread of its own: the system's call cannot be interrupted.
+fn ask_system(name: String, timeout: Duration) -> Result<Addresses, LookupFailed> {
+    let (sender, receiver) = bounded(1);
+    let lookup = move || {
+        // Nobody listens any more after the time-out.
+        let _ = sender.send(name.to_socket_addrs().map(Iterator::collect::<Vec<_>>));
+    };
+    std::thread::Builder::new()
+        .name("lookup".to_owned())
+        .spawn(lookup)
+        .map_err(|error| failed(&error))?;
+    match receiver.recv_timeout(timeout) {
+        Ok(Ok(addresses)) if !addresses.is_empty() => Ok(addresses.into()),
+        Ok(Ok(_)) => Err(LookupFailed {
+            text: "the name has no address".to_owned(),
+            is_temporary: false,
+        }),
+        Ok(Err(error)) => Err(failed(&error)),
+        Err(_) => Err(LookupFailed {
+            text: "the name server did not answer in time".to_owned(),
+            is_temporary: true,
+        }),
+    }
+}
+
+fn failed(error: &io::Error) -> LookupFailed {
+    let text = error.to_string();
+    let (is_temporary, text) = quirks::lookup_failure(&text);
+    LookupFailed {
+        text: text.to_owned(),
+        is_temporary,
+    }
+}
+
+impl fmt::Debug for CachingResolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CachingResolver")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::scripted::FakeClock;
+
+    /// A host that has another address at every lookup: the first is 10.0.0.1.
+    fn moving(clock: &Arc<FakeClock>) -> CachingResolver {
+        let count = Mutex::new(0);
+        let lookup = move |_, _| {
+            let mut count = count.lock().expect("a count");
+            *count += 1;
+            Ok(Arc::from([SocketAddr::from(([10, 0, 0, *count], 443))]))
+        };
+        CachingResolver::with(clock.clone(), Arc::new(lookup))
+    }
+
+    fn last_byte(resolver: &CachingResolver) -> u8 {
+        let addresses = resolver.addresses("reg.io", 443, LIFE).expect("addresses");
+        match addresses[0].ip() {
+            IpAddr::V4(ip) => ip.octets()[3],
+            IpAddr::V6(_) => 0,
+        }
+    }
+
+    #[test]
+    fn addresses_are_kept_for_a_minute() {
+        let clock = Arc::new(FakeClock::default());
+        let resolver = moving(&clock);
+        assert_eq!(last_byte(&resolver), 1);
+        clock.advance(Duration::from_secs(59));
+        assert_eq!(last_byte(&resolver), 1);
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(last_byte(&resolver), 2);
+    }
+
+    #[test]
+    fn addresses_that_take_no_connection_are_forgotten() {
+        let resolver = moving(&Arc::default());
+        assert_eq!(last_byte(&resolver), 1);
+        resolver.forget(&Url::parse("https://reg.io/v2/").expect("a URL"));
+        assert_eq!(last_byte(&resolver), 2);
+    }
+}

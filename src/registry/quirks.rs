@@ -1,0 +1,143 @@
+//! What single registries, stores and libraries do that no specification says: every string by which
+//! this program recognizes one of them, with where and when it was seen.
+
+use super::exchange::Response;
+
+/// The host that serves the images of `docker.io`.
+/// Docker Hub; c/image `docker/docker_client.go`, `dockerRegistry` (2026-04).
+pub const DOCKER_HUB_API: &str = "registry-1.docker.io";
+
+/// The pull limit, which is counted over hours; Docker Hub's limit of requests has other words.
+/// Docker Hub, 429: "You have reached your unauthenticated pull rate limit." (docker/docs
+/// `usage/pulls.md`, 2026).
+const PULL_LIMIT: &str = "pull rate limit";
+
+/// An object that a store does not have, as opposed to a bucket or an account.
+/// Amazon S3 and its copies, 404: `<Code>NoSuchKey</Code>` (S3 API, "Error responses", 2026);
+/// Azure Blob Storage, 404: `<Code>BlobNotFound</Code>` (Azure, "Blob service error codes", 2026).
+const MISSING_OBJECT: [&str; 2] = ["NoSuchKey", "BlobNotFound"];
+
+/// A manifest that is there, in a type that the Accept header does not name.
+/// distribution 2.7 to 2.8, 404: "OCI index found, but accept header does not support OCI indexes"
+/// (`registry/handlers/manifests.go`, v2.8.3).
+const UNSUPPORTED_ACCEPT: &str = "accept header does not support";
+
+/// A token that was good before.
+/// ECR, 403: "Your authorization token has expired. Reauthenticate and try again."
+/// (amazon-ecr-credential-helper#7; flipt#3043, 2024); ECR Public, 400: "Your Authorization Token
+/// is invalid." (helm#12491).
+const TOKEN: &str = "token";
+const TOKEN_FAULTS: [&str; 2] = ["expired", "invalid"];
+
+/// Plain HTTP on a TLS port, 400.
+/// Go's `net/http`: "Client sent an HTTP request to an HTTPS server." (1.12 and later);
+/// nginx: "The plain HTTP request was sent to HTTPS port" (nexus-public#435).
+const TLS_PORT: &str = "HTTPS";
+
+/// The beginnings of a page for people: login pages, captive portals, error pages of proxies.
+const HTML_TYPE: &str = "text/html";
+const HTML_STARTS: [&str; 2] = ["<!doctype html", "<html"];
+
+/// A name server that could not be asked, as opposed to one that does not know the name: the
+/// standard library passes on words only.
+/// glibc: "Temporary failure in name resolution"; musl: "Try again" (2026).
+const TEMPORARY_LOOKUP: [&str; 2] = ["Temporary failure", "Try again"];
+
+/// What the standard library writes before the words of the C library (Rust 1.95).
+const LOOKUP_PREFIX: &str = "failed to lookup address information: ";
+
+/// Whether a host is out of pulls for hours, so that no retry helps.
+pub fn is_pull_limit(response: &Response, words: &str) -> bool {
+    response.status.as_u16() == 429
+        && response.url.host_str() == Some(DOCKER_HUB_API)
+        && words.contains(PULL_LIMIT)
+}
+
+/// Whether a store's words say that it does not have one object.
+pub fn names_missing_object(words: &str) -> bool {
+    MISSING_OBJECT.iter().any(|code| words.starts_with(code))
+}
+
+/// Whether a 404 is about the Accept header, not about the manifest.
+pub fn is_about_accept(words: &str) -> bool {
+    words.contains(UNSUPPORTED_ACCEPT)
+}
+
+/// Whether the words of a 400 or 403 say that a token is no longer good.
+pub fn names_bad_token(words: &str) -> bool {
+    let words = words.to_ascii_lowercase();
+    words.contains(TOKEN) && TOKEN_FAULTS.iter().any(|fault| words.contains(fault))
+}
+
+/// Whether this is how a TLS port responds to plain HTTP.
+pub fn is_tls_port(response: &Response) -> bool {
+    response.status.as_u16() == 400 && String::from_utf8_lossy(&response.body).contains(TLS_PORT)
+}
+
+/// Whether a body is a page for people. Some servers call JSON `text/html`.
+pub fn is_html(content_type: &str, body: &[u8]) -> bool {
+    let start = body.trim_ascii_start();
+    let has_type = content_type.to_ascii_lowercase().starts_with(HTML_TYPE);
+    has_type && !body.starts_with(b"{")
+        || HTML_STARTS.iter().any(|html| {
+            start
+                .get(..html.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(html.as_bytes()))
+        })
+}
+
+/// Whether a body is XML, as stores write their errors, and no page.
+pub fn is_xml(response: &Response) -> bool {
+    !response.is_html() && response.body.trim_ascii_start().starts_with(b"<")
+}
+
+/// Whether a failed lookup may succeed later, and its words without the library's.
+pub fn lookup_failure(text: &str) -> (bool, &str) {
+    let is_temporary = TEMPORARY_LOOKUP.iter().any(|words| text.contains(words));
+    (is_temporary, text.trim_start_matches(LOOKUP_PREFIX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_recognized_by_type_or_beginning() {
+        for (content_type, body, expected) in [
+            ("text/html; charset=utf-8", "", true),
+            ("Text/HTML", "sign in", true),
+            ("text/html", r#"{"errors":[]}"#, false),
+            ("application/json", "\n <!DOCTYPE HTML><p>", true),
+            ("", "<html lang=en>", true),
+            ("", "<Error><Code>NoSuchKey</Code></Error>", false),
+            ("", "<", false),
+            ("", "", false),
+        ] {
+            let found = is_html(content_type, body.as_bytes());
+            assert_eq!(found, expected, "{content_type} {body}");
+        }
+    }
+
+    #[test]
+    fn lookups_that_may_succeed_later_are_known_by_their_words() {
+        for (text, is_temporary) in [
+            ("Name or service not known", false),
+            ("Temporary failure in name resolution", true),
+            ("Try again", true),
+            ("Name does not resolve", false),
+        ] {
+            let whole = format!("{LOOKUP_PREFIX}{text}");
+            assert_eq!(lookup_failure(&whole), (is_temporary, text));
+        }
+    }
+
+    #[test]
+    fn only_words_about_tokens_are_about_tokens() {
+        assert!(names_bad_token(
+            "DENIED: Your authorization token has expired."
+        ));
+        assert!(names_bad_token("Your Authorization Token is invalid."));
+        assert!(!names_bad_token("the certificate has expired"));
+        assert!(!names_bad_token("DENIED: no token"));
+    }
+}

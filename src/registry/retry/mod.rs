@@ -1,0 +1,358 @@
+//! Sends requests, with retries and redirects.
+//!
+//! What follows from one attempt is decided in [`classify`]; what all threads know of a host is its
+//! [`brake`]. A request is retried for itself, with growing pauses. A host that is down holds all its
+//! requests back, up to a patience, and then fails them at once.
+
+mod attempts;
+mod brake;
+mod classify;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use ring::rand::{SecureRandom as _, SystemRandom};
+use ureq::http::Method;
+use url::Url;
+
+use super::answer::describe;
+use super::error::{Diagnostic, Error};
+use super::exchange::{BodyMode, Clock, Exchange, Request, Response};
+use super::failure::Failure;
+use super::redirect::{RedirectChain, authority};
+use crate::log::Log;
+use crate::sync::Flight;
+use attempts::Attempts;
+use brake::{Admission, Brake, Trial};
+use classify::{Retry, classify};
+
+/// The first pause before a retry; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+
+/// The longest pause before a retry that the server does not ask for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// The pause after a connection broke. Such accidents have retries of their own, as many as all
+/// other errors together: a network that drops one connection in six loses no request by that.
+const BROKEN_PAUSE: Duration = Duration::from_millis(100);
+
+/// So many attempts without an answer, one after the other, by any threads, are a reason to ask
+/// whether the host is down.
+const ENOUGH_FAILURES: u32 = 5;
+
+/// The most kept connections that a request finds closed; beyond it they count as broken.
+const MOST_STALE: u32 = 64;
+
+/// The most bytes of the response to a request that only finds out whether a host answers.
+const CHECK_LIMIT: u64 = 64 * 1024;
+
+/// Sends requests, with retries and redirects; shared by all threads.
+pub struct Retrier {
+    exchange: Box<dyn Exchange>,
+    clock: Arc<dyn Clock>,
+    hosts: Mutex<HashMap<String, Arc<HostState>>>,
+    settings: RetrySettings,
+}
+
+/// How patient a [`Retrier`] is.
+#[derive(Clone, Copy, Debug)]
+pub struct RetrySettings {
+    /// The most retries of one request.
+    pub retries: u32,
+    /// How long requests wait for a host that is down, in total for each host.
+    pub patience: Duration,
+    /// Redirects and token servers may be plain HTTP.
+    pub insecure: bool,
+}
+
+/// What all threads know of one host and port, be it a registry, a token server or a store.
+#[derive(Debug)]
+struct HostState {
+    brake: Brake,
+    /// When it was last asked whether it is down, and whether it answered.
+    check: Flight<(Instant, bool)>,
+}
+
+impl Retrier {
+    /// Over this exchange.
+    pub fn new(
+        exchange: Box<dyn Exchange>,
+        clock: Arc<dyn Clock>,
+        settings: RetrySettings,
+    ) -> Self {
+        Self {
+            exchange,
+            clock,
+            hosts: Mutex::default(),
+            settings,
+        }
+    }
+
+    /// Whether plain HTTP is allowed to every host.
+    pub fn is_insecure(&self) -> bool {
+        self.settings.insecure
+    }
+
+    /// The clock of all deadlines.
+    pub fn clock(&self) -> &dyn Clock {
+        self.clock.as_ref()
+    }
+
+    /// Ends all requests.
+    pub fn shutdown(&self) {
+        self.exchange.shutdown();
+    }
+
+    /// Sends a request, with retries, and follows redirects. `host`: the registry as the user names
+    /// it, for messages.
+    ///
+    /// # Errors
+    /// [`Error`] where there is no final response; a refusal is one.
+    pub fn send(&self, host: &str, request: Request, log: &Log) -> Result<Response, Error> {
+        let mut chain = RedirectChain::new(&request.url);
+        let mut request = request;
+        loop {
+            let response = self.send_to_one(host, &request, log)?;
+            match chain.next(host, &request, &response, self.settings.insecure)? {
+                Some(next) => request = next,
+                None => return Ok(response),
+            }
+        }
+    }
+
+    /// Sends a request with retries; a redirect is a final response.
+    ///
+    /// # Errors
+    /// As [`Retrier::send`].
+    pub fn send_to_one(&self, host: &str, request: &Request, log: &Log) -> Result<Response, Error> {
+        self.repeat(host, request, log, || self.exchange.send(request, log))
+    }
+
+    /// Sends a request once, whatever is known of its host.
+    ///
+    /// # Errors
+    /// [`Failure`] where no complete response came.
+    pub fn send_once(&self, request: &Request, log: &Log) -> Result<Response, Failure> {
+        self.exchange.send(request, log)
+    }
+
+    /// Repeats an exchange of this request until it has a final result.
+    ///
+    /// # Errors
+    /// As [`Retrier::send`].
+    pub fn repeat(
+        &self,
+        host: &str,
+        request: &Request,
+        log: &Log,
+        mut exchange: impl FnMut() -> Result<Response, Failure>,
+    ) -> Result<Response, Error> {
+        let line = &request.line();
+        let state = &self.host(&request.url);
+        let mut attempts = Attempts::default();
+        loop {
+            let trial = match self.admit(state, log)? {
+                Ok(trial) => trial,
+                Err(cause) => return Err(attempts.refused(host, line, &cause)),
+            };
+            let begun = self.clock.now();
+            let result = exchange();
+            attempts.sent += 1;
+            let retry = classify(&result);
+            let was_trial = trial.is_some();
+            if let Some(trial) = trial {
+                end_trial(trial, retry.is_answer(), self.clock.now());
+            }
+            let cause = match result {
+                Ok(response) if retry == Retry::Done => {
+                    state.brake.answered(self.clock.now(), request, &response);
+                    return Ok(response);
+                }
+                Err(failure) if retry == Retry::Never => {
+                    return Err(failure.into_error(host, line));
+                }
+                Ok(response) => describe(&response),
+                Err(failure) => failure.text(),
+            };
+            if self.clock.is_interrupted() {
+                return Err(Error::Interrupted);
+            }
+            let diagnostic = Diagnostic::new(host, line, cause.clone());
+            attempts.last = Some(diagnostic.clone());
+            let asked = retry.pause();
+            if let Some(asked) = asked {
+                let pause = asked.max(Self::pause(attempts.retries));
+                state.brake.pause(self.clock.now(), pause);
+            }
+            let pause = match retry {
+                Retry::StaleConnection if attempts.stale < MOST_STALE => {
+                    attempts.stale += 1;
+                    attempts.sent -= 1;
+                    continue;
+                }
+                Retry::StaleConnection | Retry::BrokenConnection
+                    if attempts.broken < self.settings.retries =>
+                {
+                    attempts.broken += 1;
+                    BROKEN_PAUSE
+                }
+                _ if attempts.retries < self.settings.retries => {
+                    attempts.retries += 1;
+                    Self::pause(attempts.retries - 1)
+                }
+                _ => {
+                    if self.is_down(state, request, retry, begun, &cause, log)
+                        && state.brake.has_answered()
+                    {
+                        // It is not this request that fails: it is sent again when the host is back.
+                        attempts.renew();
+                        continue;
+                    }
+                    return Err(attempts.given_up(diagnostic));
+                }
+            };
+            // Of a closed host, and of one that asked for a pause, the brake knows the time to wait.
+            let is_closed = was_trial
+                || !matches!(retry, Retry::Pause(_))
+                    && state.brake.failed() >= ENOUGH_FAILURES
+                    && self.is_down(state, request, retry, begun, &cause, log);
+            log.debug(|| {
+                format!(
+                    "{line}: attempt {} failed: {cause}; retry {} of {}",
+                    attempts.sent, attempts.retries, self.settings.retries
+                )
+            });
+            if !is_closed && asked.is_none() && self.clock.sleep(pause) {
+                return Err(Error::Interrupted);
+            }
+        }
+    }
+
+    /// Waits until a request may be sent. The inner error: it may not, for this cause.
+    fn admit<'a>(
+        &self,
+        state: &'a HostState,
+        log: &Log,
+    ) -> Result<Result<Option<Trial<'a>>, String>, Error> {
+        loop {
+            if self.clock.is_interrupted() {
+                return Err(Error::Interrupted);
+            }
+            match state.brake.admit(self.clock.now(), self.settings.patience) {
+                Admission::Granted => return Ok(Ok(None)),
+                Admission::Refused(cause) => return Ok(Err(cause)),
+                Admission::Wait(time) => {
+                    self.clock.sleep(time);
+                }
+                Admission::Trial(trial) => match state.brake.known_good() {
+                    Some(good) => {
+                        let answers = self.answers(state, &good, log);
+                        end_trial(trial, answers, self.clock.now());
+                    }
+                    // A host that has never answered: the request itself is the trial.
+                    None => return Ok(Ok(Some(trial))),
+                },
+            }
+        }
+    }
+
+    /// Whether a host is down, now that a request to it has had no answer; then it is closed.
+    fn is_down(
+        &self,
+        state: &HostState,
+        request: &Request,
+        retry: Retry,
+        begun: Instant,
+        cause: &str,
+        log: &Log,
+    ) -> bool {
+        let is_down = match retry {
+            // Somebody else has had an answer meanwhile.
+            _ if state.brake.has_answered_after(begun) => false,
+            Retry::Pause(_) => false,
+            Retry::NoConnection => true,
+            // It may be this request only: ask for something that the host has answered before.
+            _ => {
+                let is_recent = |(at, _): &(Instant, bool)| *at >= begun;
+                let check = || {
+                    let now = self.clock.now();
+                    Ok::<_, std::convert::Infallible>((now, self.check(state, request, log)))
+                };
+                match state.check.get(is_recent, check) {
+                    Ok((_, answers)) => !answers,
+                }
+            }
+        };
+        if is_down {
+            log.debug(|| format!("{}: the host is down: {cause}", authority(&request.url)));
+            state.brake.close(self.clock.now(), cause);
+        }
+        is_down
+    }
+
+    /// Whether a host answers something else than this request.
+    fn check(&self, state: &HostState, request: &Request, log: &Log) -> bool {
+        let other = |known: &Request| known.url != request.url;
+        if let Some(good) = state.brake.known_good().filter(other) {
+            return self.answers(state, &good, log);
+        }
+        let mut url = request.url.clone();
+        url.set_path("/v2/");
+        url.set_query(None);
+        let base = Request::new(Method::GET, url, &[], BodyMode::Keep(CHECK_LIMIT));
+        other(&base) && self.answers(state, &base, log)
+    }
+
+    /// Whether a host has an answer to this request.
+    fn answers(&self, state: &HostState, request: &Request, log: &Log) -> bool {
+        for _ in 0..MOST_STALE {
+            let result = self.exchange.send(request, log);
+            match (classify(&result), result) {
+                (Retry::StaleConnection, _) => {}
+                (Retry::Done, Ok(response)) => {
+                    state.brake.answered(self.clock.now(), request, &response);
+                    return true;
+                }
+                (retry, _) => return retry.is_answer(),
+            }
+        }
+        false
+    }
+
+    /// The pause after so many retries: exponential, with jitter between half of it and all of it.
+    fn pause(retries: u32) -> Duration {
+        let full = FIRST_PAUSE
+            .saturating_mul(1 << retries.min(10))
+            .min(LONGEST_PAUSE);
+        let mut random = [0_u8; 1];
+        // Without randomness all threads come back at once: unpleasant, not wrong.
+        let _ = SystemRandom::new().fill(&mut random);
+        full / 2 + full.mul_f64(f64::from(random[0]) / 512.0)
+    }
+
+    fn host(&self, url: &Url) -> Arc<HostState> {
+        self.hosts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(authority(url))
+            .or_insert_with(|| {
+                Arc::new(HostState {
+                    brake: Brake::default(),
+                    check: Flight::new(),
+                })
+            })
+            .clone()
+    }
+}
+
+fn end_trial(trial: Trial<'_>, answers: bool, now: Instant) {
+    if answers {
+        trial.succeed(now);
+    } else {
+        trial.fail(now);
+    }
+}
+
+#[cfg(test)]
+mod tests;
