@@ -33,10 +33,14 @@ pub fn escape_bytes(bytes: &[u8], limit: usize) -> String {
     escape(&out).into_owned()
 }
 
-fn is_hidden(c: char) -> bool {
+/// Whether a terminal does not show a character, or shows others differently because of it: controls,
+/// invisible formatting, interlinear annotations and tags.
+pub fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+            '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -55,6 +59,19 @@ mod tests {
             escape("a\x1b[31mb\r\n\u{202e}"),
             "a\\u{1b}[31mb\\r\\n\\u{202e}"
         );
+    }
+
+    #[test]
+    fn every_character_of_the_table_is_hidden() {
+        for c in [
+            0x1b, 0x7f, 0x9b, 0x61c, 0x180e, 0x200b, 0x200f, 0x2028, 0x202e, 0x2066, 0x2069,
+            0xfeff, 0xfff9, 0xfffb, 0xe0000, 0xe007f,
+        ] {
+            assert!(char::from_u32(c).is_some_and(is_hidden), "{c:x}");
+        }
+        for c in ['\u{61b}', '\u{180d}', '\u{fffc}', '\u{e0080}', 'é', '镜'] {
+            assert!(!is_hidden(c), "{c:?}");
+        }
     }
 
     #[test]

@@ -19,8 +19,11 @@ mod verdict;
 
 use std::io::{ErrorKind, Write as _, stderr};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use exit::Exit;
+use signal_hook::consts::SIGXFSZ;
+use signal_hook::flag;
 
 /// musl's own allocator makes threads wait for each other.
 #[cfg(target_env = "musl")]
@@ -30,6 +33,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     #[cfg(all(target_env = "gnu", target_feature = "crt-static"))]
     nss::pin();
+    // With a handler, a write beyond the limit of a file's size is an error like that of a full disk,
+    // not the end of the program.
+    if let Err(error) = flag::register(SIGXFSZ, Arc::default()) {
+        let _ = writeln!(stderr(), "{}: cannot start: {error}", cli::PROGRAM);
+        return Exit::Usage.into();
+    }
     let exit = match cli::run(std::env::args_os()) {
         Ok(exit) => exit,
         // `| head` closes standard output early: no error.

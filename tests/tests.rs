@@ -9,6 +9,7 @@ mod deep;
 mod docs;
 mod durability;
 mod faults;
+mod foreign_files;
 mod hosted;
 mod hostile;
 mod kept;

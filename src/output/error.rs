@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use super::Kind;
+use super::place::Distrust;
 use crate::escape::escape;
 use crate::task::record::RecordingError;
 
@@ -52,6 +53,26 @@ pub enum OutputError {
         /// What else it is.
         other: String,
     },
+    /// Another user could have a hand in it, or it has another name.
+    #[error("cannot write the {} {name}: {distrust}; give another file with {}", .kind.what, .kind.flag)]
+    Distrusted {
+        /// The form of output.
+        kind: &'static Kind,
+        /// The file.
+        name: String,
+        distrust: Distrust,
+    },
+    /// The partial file cannot be one that a killed run left.
+    #[error("cannot write the {} {name}: {partial} is in the way: {distrust}; remove it, or give another file with {}", .kind.what, .kind.flag)]
+    InTheWay {
+        /// The form of output.
+        kind: &'static Kind,
+        /// The file.
+        name: String,
+        /// The partial file.
+        partial: String,
+        distrust: Distrust,
+    },
     /// Another run writes it.
     #[error("cannot write the {} {name}: another run is writing it; give another file with {}", .kind.what, .kind.flag)]
     Locked {
@@ -85,6 +106,22 @@ pub enum OutputError {
     /// The recording that is there cannot be extended.
     #[error(transparent)]
     Recording(#[from] RecordingError),
+}
+
+impl OutputError {
+    /// The error of an output whose place is not trusted.
+    pub fn of(kind: &'static Kind, name: &str, distrust: Distrust) -> Self {
+        let name = name.to_owned();
+        match distrust {
+            Distrust::Locked => Self::Locked { kind, name },
+            Distrust::Io(error) => Self::Io { kind, name, error },
+            distrust => Self::Distrusted {
+                kind,
+                name,
+                distrust,
+            },
+        }
+    }
 }
 
 /// A path for messages.

@@ -2,12 +2,13 @@
 //!
 //! The input is only ever read, so it may be the output of the same run.
 
-use std::fs;
-use std::os::unix::fs::FileTypeExt as _;
-use std::path::Path;
+use std::fs::{self, Metadata};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
 
 use super::error::show;
-use super::file::Output;
+use super::file::{Output, Removed};
+use super::place::follow;
 use super::spool::Spool;
 use super::{Entry, Kind, ListEnd, Opened, OutputError, RunEnd, RunSettings, Sink};
 use crate::list::List;
@@ -32,7 +33,8 @@ struct FailedList {
 
 fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, OutputError> {
     // `-o /dev/null`: the list is not wanted.
-    if fs::metadata(name).is_ok_and(|found| found.file_type().is_char_device()) {
+    let is_null = |path: PathBuf| fs::symlink_metadata(path).is_ok_and(|found| is_null(&found));
+    if follow(name).is_ok_and(is_null) {
         return Ok(None);
     }
     let output = Output::create(&FAILED_LIST, name, input, settings)?;
@@ -41,6 +43,12 @@ fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, Out
         is_shard: settings.shard.is_some(),
         only_interrupted: true,
     })))
+}
+
+/// Linux, `Documentation/admin-guide/devices.txt`: character device 1, 3.
+fn is_null(found: &Metadata) -> bool {
+    const NULL: u64 = 1 << 8 | 3;
+    found.file_type().is_char_device() && found.rdev() == NULL
 }
 
 impl Sink for FailedList {
@@ -82,26 +90,19 @@ impl Sink for FailedList {
                 lines.output().discard()?;
                 Ok(Vec::new())
             }
-            (ListEnd::Whole, true) => {
-                let previous = lines.output().keep_previous()?;
-                let had_one = lines.output().remove()?;
-                Ok(match previous {
-                    Some(name) => vec![format!("the image list was kept as {name}")],
-                    None if had_one => {
-                        vec!["removed the failed list of an earlier run".to_owned()]
-                    }
-                    None => Vec::new(),
-                })
-            }
+            (ListEnd::Whole, true) => Ok(match lines.output().remove()? {
+                Removed::Nothing => Vec::new(),
+                Removed::Earlier => vec!["removed the failed list of an earlier run".to_owned()],
+                Removed::Kept(name) => vec![kept(&name)],
+            }),
             (ListEnd::Whole | ListEnd::Typed, false) => {
-                let previous = lines.output().keep_previous()?;
-                if lines.is_in_order() {
-                    lines.output().commit()?;
+                let previous = if lines.is_in_order() {
+                    lines.output().commit()?
                 } else {
-                    lines.commit("\n", b"", |_| String::new())?;
-                }
+                    lines.commit("\n", b"", |_| String::new())?
+                };
                 let mut notes = vec![format!("failed list: {}", show(lines.output().name()))];
-                notes.extend(previous.map(|name| format!("the image list was kept as {name}")));
+                notes.extend(previous.as_deref().map(kept));
                 Ok(notes)
             }
         }
@@ -110,4 +111,9 @@ impl Sink for FailedList {
     fn is_vital(&self) -> bool {
         true
     }
+}
+
+/// The note of an image list that was its own failed list.
+fn kept(name: &str) -> String {
+    format!("the image list was kept as {name}")
 }

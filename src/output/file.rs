@@ -4,9 +4,9 @@
 //! that the user gave is untouched, and what has been collected is in `<name>.partial`, also after
 //! a run that was killed. Two runs cannot share an output.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use ring::rand::{SecureRandom as _, SystemRandom};
@@ -14,6 +14,8 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use super::conflicts::is_standard_output;
 use super::error::{OutputError, show};
 use super::failed::FAILED_LIST;
+use super::place::{Distrust, NEW, OPEN_TO_OWNER, follow, open_partial, replaced, take_after};
+use super::user::directory;
 use super::{Kind, RunSettings};
 use crate::list::List;
 
@@ -32,10 +34,21 @@ pub struct Output {
     path: PathBuf,
     partial: PathBuf,
     file: File,
+    /// The file that it replaces, as it was before the run.
+    replaced: Option<Metadata>,
     /// The partial file has been renamed or removed; `Drop` has nothing to do.
     is_done: bool,
     /// The file is the run's own image list.
     is_list: bool,
+}
+
+/// What was under the name of an output that leaves no file.
+pub enum Removed {
+    Nothing,
+    /// The output of an earlier run.
+    Earlier,
+    /// The run's own image list; the name that it has now.
+    Kept(String),
 }
 
 impl Drop for Output {
@@ -89,8 +102,10 @@ impl Output {
         if is_list && settings.shard.is_some() {
             return Err(OutputError::ShardOfOwnList { name: shown });
         }
+        let distrusts = |distrust| OutputError::of(kind, &shown, distrust);
         // A link stays a link: the file that it leads to is replaced.
-        let path = fs::canonicalize(name).unwrap_or_else(|_| name.to_owned());
+        let path = follow(name).map_err(distrusts)?;
+        let replaced = replaced(&path, &suffixed(&path, PREVIOUS)).map_err(distrusts)?;
         let partial = suffixed(&path, PARTIAL);
         if fs::metadata(&partial).is_ok_and(|found| input.is_file(&found)) {
             return Err(OutputError::InputIsPartial {
@@ -98,7 +113,16 @@ impl Output {
                 list: input.name().to_owned(),
             });
         }
-        let file = lock(kind, &partial, &shown)?;
+        let file =
+            open_partial(&partial, replaced.as_ref()).map_err(|distrust| match distrust {
+                Distrust::Locked | Distrust::Io(_) => distrusts(distrust),
+                distrust => OutputError::InTheWay {
+                    kind,
+                    name: shown.clone(),
+                    partial: show(&partial),
+                    distrust,
+                },
+            })?;
         file.set_len(0).map_err(|error| OutputError::Io {
             kind,
             name: shown,
@@ -110,6 +134,7 @@ impl Output {
             path,
             partial,
             file,
+            replaced,
             is_done: false,
             is_list,
         })
@@ -125,56 +150,73 @@ impl Output {
         &mut self.file
     }
 
-    /// Puts the partial file in its place.
+    /// Puts the partial file in its place; the name under which the image list was kept, if it
+    /// was there.
     ///
     /// # Errors
     /// [`OutputError::Left`].
-    pub fn commit(&mut self) -> Result<(), OutputError> {
-        self.file.sync_all().map_err(|error| self.left(error))?;
-        fs::rename(&self.partial, &self.path).map_err(|error| self.left(error))?;
+    pub fn commit(&mut self) -> Result<Option<String>, OutputError> {
+        let placed = self
+            .take_after(&self.file)
+            .and_then(|()| self.file.sync_all())
+            .and_then(|()| self.put(&self.partial));
+        let previous = placed.map_err(|error| self.left(error))?;
         self.is_done = true;
         sync_directory(&self.path);
-        Ok(())
+        Ok(previous)
     }
 
-    /// Puts something else in its place, made from the partial file, and takes that away.
+    /// Puts something else in its place, made from the partial file, and takes that away; the name
+    /// under which the image list was kept, if it was there.
     ///
     /// # Errors
     /// [`OutputError::Left`]; the partial file is still there then.
     pub fn commit_other(
         &mut self,
         write: impl FnOnce(&File, &mut dyn Write) -> io::Result<()>,
-    ) -> Result<(), OutputError> {
+    ) -> Result<Option<String>, OutputError> {
         let other = self.temporary();
-        let written = create_new(&other)
+        let placed = self
+            .create_new(&other)
             .and_then(|file| {
                 let mut out = BufWriter::new(file);
                 write(&self.file, &mut out)?;
-                out.into_inner()
-                    .map_err(io::IntoInnerError::into_error)?
-                    .sync_all()
+                let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+                self.take_after(&file)?;
+                file.sync_all()
             })
-            .and_then(|()| fs::rename(&other, &self.path));
-        if let Err(error) = written {
+            .and_then(|()| self.put(&other));
+        let previous = placed.map_err(|error| {
             // Best effort: the error is reported, and what was collected is in the partial file.
             let _ = fs::remove_file(&other);
-            return Err(self.left(error));
-        }
+            self.left(error)
+        })?;
         remove(&self.partial).map_err(|error| self.refused(error))?;
         self.is_done = true;
         sync_directory(&self.path);
-        Ok(())
+        Ok(previous)
     }
 
-    /// Leaves no file, also none of an earlier run; true if there was one.
+    /// Leaves no file, also none of an earlier run. An image list that was there is kept.
     ///
     /// # Errors
     /// [`OutputError::Io`].
-    pub fn remove(&mut self) -> Result<bool, OutputError> {
-        let had_one = fs::symlink_metadata(&self.path).is_ok();
-        remove(&self.path).map_err(|error| self.refused(error))?;
+    pub fn remove(&mut self) -> Result<Removed, OutputError> {
+        let removed = if fs::symlink_metadata(&self.path).is_err() {
+            Removed::Nothing
+        } else if self.is_list {
+            let previous = suffixed(&self.path, PREVIOUS);
+            // Of two names of one file a rename would leave both.
+            remove(&previous)
+                .and_then(|()| fs::rename(&self.path, previous))
+                .map_err(|error| self.left(error))?;
+            Removed::Kept(self.beside(PREVIOUS))
+        } else {
+            remove(&self.path).map_err(|error| self.refused(error))?;
+            Removed::Earlier
+        };
         self.discard()?;
-        Ok(had_one)
+        Ok(removed)
     }
 
     /// Removes the partial file only.
@@ -187,26 +229,54 @@ impl Output {
         Ok(())
     }
 
-    /// Keeps the image list as it was, where this output is about to take its place; its name.
-    ///
-    /// # Errors
-    /// [`OutputError::Left`]; the image list is untouched then.
-    pub fn keep_previous(&self) -> Result<Option<String>, OutputError> {
+    /// Renames a file to the name of this one; the name under which the image list was kept, if it
+    /// was there. After an error the image list is untouched.
+    fn put(&self, file: &Path) -> io::Result<Option<String>> {
         if !self.is_list {
-            return Ok(None);
+            return fs::rename(file, &self.path).map(|()| None);
         }
         let previous = suffixed(&self.path, PREVIOUS);
-        let other = self.temporary();
-        // Not every file system has links.
-        fs::hard_link(&self.path, &other)
-            .or_else(|_| copy(&self.path, &other))
-            .and_then(|()| fs::rename(&other, &previous))
-            .map_err(|error| {
-                // Best effort: the error is reported.
-                let _ = fs::remove_file(&other);
-                self.left(error)
+        remove(&previous)?;
+        // A moment with two names. Not every file system has links.
+        fs::hard_link(&self.path, &previous)
+            .or_else(|_| self.copy(&previous))
+            .and_then(|()| fs::rename(file, &self.path))
+            .inspect_err(|_| {
+                // Best effort: the error is reported, and the image list is where it was.
+                let _ = fs::remove_file(&previous);
             })?;
         Ok(Some(self.beside(PREVIOUS)))
+    }
+
+    /// Copies the image list.
+    fn copy(&self, to: &Path) -> io::Result<()> {
+        let mut out = self.create_new(to)?;
+        io::copy(&mut File::open(&self.path)?, &mut out)?;
+        self.take_after(&out)?;
+        out.sync_all()
+    }
+
+    /// Creates a file that is not there, also not as a link. It is for its owner only until it
+    /// takes after the file that it is to replace.
+    fn create_new(&self, path: &Path) -> io::Result<File> {
+        let mode = if self.replaced.is_some() {
+            OPEN_TO_OWNER
+        } else {
+            NEW
+        };
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(path)
+    }
+
+    /// Gives a file the owner and the permissions of the one that it replaces.
+    fn take_after(&self, file: &File) -> io::Result<()> {
+        match &self.replaced {
+            Some(replaced) => take_after(file, replaced),
+            None => Ok(()),
+        }
     }
 
     /// The error of a system that refuses in the middle; what was collected until then stays.
@@ -255,53 +325,6 @@ impl Output {
     }
 }
 
-/// Opens and locks the partial file; what a killed run left in it is only cut once it is ours.
-fn lock(kind: &'static Kind, path: &Path, name: &str) -> Result<File, OutputError> {
-    let fail = |error| OutputError::Io {
-        kind,
-        name: name.to_owned(),
-        error,
-    };
-    loop {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(fail)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(OutputError::Locked {
-                    kind,
-                    name: name.to_owned(),
-                });
-            }
-            Err(TryLockError::Error(error)) => return Err(fail(error)),
-        }
-        // Another run may have renamed the file between our opening and our locking it.
-        let opened = file.metadata().map_err(fail)?;
-        match fs::metadata(path) {
-            Ok(named) if named.dev() == opened.dev() && named.ino() == opened.ino() => {
-                return Ok(file);
-            }
-            _ => {}
-        }
-    }
-}
-
-/// Creates a file that is not there, also not as a link.
-fn create_new(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create_new(true).open(path)
-}
-
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    let mut out = create_new(to)?;
-    io::copy(&mut File::open(from)?, &mut out)?;
-    out.sync_all()
-}
-
 fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -311,11 +334,7 @@ fn remove(path: &Path) -> io::Result<()> {
 
 /// Makes a rename last through a power failure; not every file system can.
 fn sync_directory(path: &Path) {
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    if let Ok(directory) = File::open(parent) {
+    if let Ok(directory) = File::open(directory(path)) {
         let _ = directory.sync_all();
     }
 }

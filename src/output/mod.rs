@@ -7,13 +7,16 @@ mod conflicts;
 mod error;
 mod failed;
 mod file;
+mod json;
 pub mod line;
 mod metrics;
+mod place;
 mod progress;
 mod recording;
 mod report;
 mod spool;
 mod summary;
+mod user;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::file::Output;
+use super::json;
 use super::line::one_line;
 use super::spool::Spool;
 use super::{Entry, Kind, Opened, OutputError, RunEnd, RunSettings, Sink};
@@ -62,7 +63,7 @@ struct Report {
 
 fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, OutputError> {
     Ok(Some(Box::new(Report {
-        run: json!(settings).to_string(),
+        run: json::line(settings),
         words: settings.words,
         lines: Spool::new(Output::create(&REPORT, name, input, settings)?),
         begun: Utc::now(),
@@ -99,10 +100,7 @@ impl Sink for Report {
             milliseconds: u64::try_from(finding.time.as_millis()).unwrap_or(u64::MAX),
             same_as_line: finding.same_as,
         };
-        // Strings and numbers into memory: neither can fail.
-        if let Ok(json) = serde_json::to_vec(&object) {
-            self.lines.add(object.line, &json);
-        }
+        self.lines.add(object.line, json::line(&object).as_bytes());
     }
 
     fn flush(&mut self) -> Result<(), OutputError> {
@@ -117,7 +115,7 @@ impl Sink for Report {
             json!(concat!("image-tools ", env!("CARGO_PKG_VERSION"))),
             json!(time(self.begun)),
             json!(time(Utc::now())),
-            json!(self.list),
+            json::line(&self.list),
             self.run,
         );
         let totals = json!({

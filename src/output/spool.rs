@@ -90,7 +90,8 @@ impl<K: Ord> Spool<K> {
 
     /// Puts the file in its place: `before`, the entries in the order of their keys, the last of those with
     /// the same key, each ended by `separator` but for the last, which is ended by a line feed, and what
-    /// `after` makes of the sha256 of all entries, each with a line feed.
+    /// `after` makes of the sha256 of all entries, each with a line feed. The name is the one under which
+    /// the image list was kept, if it was there.
     ///
     /// # Errors
     /// [`OutputError::Left`]; the partial file is still there then.
@@ -99,7 +100,7 @@ impl<K: Ord> Spool<K> {
         separator: &str,
         before: &[u8],
         after: impl FnOnce(&Digest) -> String,
-    ) -> Result<(), OutputError> {
+    ) -> Result<Option<String>, OutputError> {
         self.write()?;
         // Stable: the last of equal keys is the one that was added last.
         self.kept.sort_by(|one, other| one.key.cmp(&other.key));

@@ -10,14 +10,14 @@
 //! "Pulling manifests" and "Pulling blobs".
 
 mod address;
-mod answer;
+pub mod answer;
 mod authorization;
 mod blobs;
-mod challenge;
+pub mod challenge;
 mod client;
-mod credentials;
+pub mod credentials;
 mod error;
-mod exchange;
+pub mod exchange;
 mod failure;
 mod host;
 mod http;
@@ -28,13 +28,13 @@ mod pull_limit;
 mod query;
 mod quirks;
 mod redirect;
-mod referrers;
+pub mod referrers;
 mod retry;
 #[cfg(test)]
 mod scripted;
 mod secret;
 mod tls;
-mod token;
+pub mod token;
 
 use std::time::Duration;
 

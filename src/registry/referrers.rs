@@ -206,7 +206,7 @@ fn read(bytes: &[u8], subject: &Digest, query: &Query<'_>) -> Result<Vec<Referre
 
 /// What to ask for the next page (RFC 8288), below `/v2/`; an error where the link leads elsewhere or
 /// cannot be read.
-fn next_page(response: &Response) -> Option<Result<String, ()>> {
+pub fn next_page(response: &Response) -> Option<Result<String, ()>> {
     response.header_lines("link").iter().find_map(|line| {
         // A target may have commas in it, so the line is not split at them.
         line.split('<').skip(1).find_map(|link| {

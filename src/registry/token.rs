@@ -313,7 +313,7 @@ fn exchange(realm: Url, key: &Key, identity: &Secret) -> Request {
 
 /// Reads a token server's answer, leniently: servers disagree on names and types.
 /// The second is an identity token that replaces the one that was sent.
-fn parse(body: &[u8], now: Instant) -> Option<(Token, Option<Secret>)> {
+pub fn parse(body: &[u8], now: Instant) -> Option<(Token, Option<Secret>)> {
     let value: Value = serde_json::from_slice(body).ok()?;
     let text = |name: &str| {
         value

@@ -18,7 +18,7 @@ mod registry;
 mod server;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -64,6 +64,22 @@ fn main() {
     let slow = || FastServer::start(&content, Duration::from_millis(50));
     for (jobs, count) in [(1, 500), (4, 500), (20, 500)] {
         fast("answers at once", &at_once(), &at_once(), jobs, count);
+    }
+    match static_program() {
+        Some(program) => {
+            for (jobs, count) in [(1, 500), (4, 500), (20, 500), (20, 20_000)] {
+                let (source, destination) = (at_once(), at_once());
+                fast_with(
+                    &program,
+                    "answers at once, static file",
+                    &source,
+                    &destination,
+                    jobs,
+                    count,
+                );
+            }
+        }
+        None => println!("no static file in $IMAGE_TOOLS_STATIC: not measured"),
     }
     for (jobs, count) in [(1, 20), (4, 100), (20, 500)] {
         fast("answers after 50 ms", &slow(), &slow(), jobs, count);
@@ -132,10 +148,25 @@ fn list(count: usize) -> String {
         .collect()
 }
 
-/// Runs the program on a list; its output goes to files.
+/// The program as `cargo build --release` makes it.
+fn program() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_image-tools"))
+}
+
+/// The file of `make static`, which users have.
+fn static_program() -> Option<PathBuf> {
+    let path = PathBuf::from(std::env::var_os("IMAGE_TOOLS_STATIC")?);
+    path.is_file().then_some(path)
+}
+
+/// Runs the program on a list.
 fn run(dir: &Dir, list: &str, args: &str) -> Cost {
+    run_with(program(), dir, list, args)
+}
+
+/// Runs a build of the program on a list; its output goes to files.
+fn run_with(program: &Path, dir: &Dir, list: &str, args: &str) -> Cost {
     dir.write("list.txt", list);
-    let program = Path::new(env!("CARGO_BIN_EXE_image-tools"));
     let log = fs::File::create(dir.path().join("log")).unwrap();
     let begun = Instant::now();
     let mut child = Command::new(program)
@@ -224,6 +255,17 @@ fn row(
 }
 
 fn fast(setting: &str, source: &FastServer, destination: &FastServer, jobs: usize, count: usize) {
+    fast_with(program(), setting, source, destination, jobs, count);
+}
+
+fn fast_with(
+    program: &Path,
+    setting: &str,
+    source: &FastServer,
+    destination: &FastServer,
+    jobs: usize,
+    count: usize,
+) {
     let dir = Dir::new();
     let floor = floor::replay(
         &needed(&images(1), count, &source.name(), &destination.name()),
@@ -231,7 +273,8 @@ fn fast(setting: &str, source: &FastServer, destination: &FastServer, jobs: usiz
     );
     source.take();
     destination.take();
-    let cost = run(
+    let cost = run_with(
+        program,
         &dir,
         &list(count),
         &format!("-j {jobs} -s {} -d {}", source.name(), destination.name()),

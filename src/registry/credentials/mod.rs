@@ -3,7 +3,7 @@
 //! Looked for in the environment, then in the files that podman, skopeo and docker write, in
 //! skopeo's order: containers-auth.json(5), and docker's `config.json`.
 
-mod file;
+pub mod file;
 mod helper;
 mod source;
 

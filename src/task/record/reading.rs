@@ -91,7 +91,7 @@ impl Recording {
         Self::parse(name, &bytes)
     }
 
-    fn parse(name: String, bytes: &[u8]) -> Result<Self, RecordingError> {
+    pub fn parse(name: String, bytes: &[u8]) -> Result<Self, RecordingError> {
         let shown = |text: &str| escape(text).into_owned();
         // What is no JSON may be a recording that is cut off.
         let looks_right = bytes
