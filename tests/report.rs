@@ -188,7 +188,11 @@ fn the_report_has_every_line_with_its_code() {
     let differs = &lines[8];
     assert_ne!(differs["source_spec"], differs["destination_spec"]);
     let details = differs["details"].as_array().unwrap();
-    assert_eq!(details.len(), 2, "the difference, and what to do: {details:?}");
+    assert_eq!(
+        details.len(),
+        2,
+        "the difference, and what to do: {details:?}"
+    );
     assert!(
         details[0]
             .as_str()
