@@ -138,6 +138,12 @@ fn skopeo_s_conversions_have_their_classes() {
         (&source, "--all --format oci", "converted", "converted"),
         (&single, "--format oci", "converted", "converted"),
         (
+            &source,
+            "--all --format oci --dest-compress-format zstd --dest-compress",
+            "re-compressed",
+            "re-compressed",
+        ),
+        (
             &single,
             "--format oci --dest-compress-format zstd --dest-compress",
             "re-compressed",
@@ -459,9 +465,9 @@ fn of_many_differences_the_log_shows_the_first_and_the_report_has_all() {
     };
     let (run, line) = between(many("a"), many("b"), "--retries 0");
     run.code(1)
-        .has("… and 2900 more entries; all are in the report (--report)\n")
+        .has("… and 2,900 more entries; all are in the report (--report)\n")
         .has("… and 5,980 more; all are in the report (--report)\n")
-        .has("5980 more differing platforms were not examined\n");
+        .has("5,980 more differing platforms were not examined\n");
     assert!(run.stdout.len() < 100_000, "{}", run.stdout.len());
     assert!(line["details"].as_array().unwrap().len() >= 6_000);
     assert_eq!(line["source_spec"].as_array().unwrap().len(), 3_000);

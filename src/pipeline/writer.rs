@@ -29,9 +29,6 @@ const TICK: Duration = Duration::from_millis(500);
 /// How long the end of the input of a terminal waits for the signal that may have come with it.
 const LATE_SIGNAL: Duration = Duration::from_millis(50);
 
-/// The most details of an image that the log shows.
-const MOST_DETAILS: usize = 20;
-
 /// The look of the log.
 #[derive(Clone, Copy, Debug)]
 pub struct LogForm {
@@ -265,24 +262,8 @@ impl Writer {
     }
 
     fn details(&mut self, number: Option<u64>, reason: &Reason) {
-        for side in &reason.sides {
-            self.log(Level::Error, number, &line::block(side));
-        }
-        let (shown, rest) = reason
-            .details
-            .split_at(reason.details.len().min(MOST_DETAILS));
-        for detail in shown {
-            self.log(Level::Error, number, &line::one_line(detail));
-        }
-        if !rest.is_empty() {
-            let more = format!(
-                "… and {} more; all are in the report (--report)",
-                grouped(rest.len())
-            );
-            self.log(Level::Error, number, &more);
-        }
-        for hint in &reason.hints {
-            self.log(Level::Error, number, &line::one_line(hint));
+        for text in line::details(reason) {
+            self.log(Level::Error, number, &text);
         }
     }
 
@@ -407,35 +388,5 @@ impl Writer {
             }
         }
         notes
-    }
-}
-
-/// A number with a comma before each group of three digits.
-fn grouped(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_grouped_by_three_digits() {
-        for (number, expected) in [
-            (7, "7"),
-            (980, "980"),
-            (9_980, "9,980"),
-            (1_000_000, "1,000,000"),
-        ] {
-            assert_eq!(grouped(number), expected);
-        }
     }
 }

@@ -113,7 +113,7 @@ pub const GROUP: Group = Group {
         },
         Flag {
             names: &["--accept"],
-            takes: Takes::Text("CLASS,…", |flags, text| {
+            takes: Takes::Text("CLASSES", |flags, text| {
                 for class in classes(text)? {
                     if !flags.compare.accept.contains(&class) {
                         flags.compare.accept.push(class);

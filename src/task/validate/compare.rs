@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 
+use indicatif::HumanCount;
 use serde::Serialize;
 use serde_json::ser::PrettyFormatter;
 
@@ -175,7 +176,10 @@ fn json(specs: &[Spec]) -> String {
     let _ = specs.serialize(&mut serializer);
     let mut text = String::from_utf8_lossy(&out).into_owned();
     if left_out > 0 {
-        text += &format!("\n… and {left_out} more entries; all are in the report (--report)");
+        text += &format!(
+            "\n… and {} more entries; all are in the report (--report)",
+            HumanCount(left_out as u64)
+        );
     }
     text
 }

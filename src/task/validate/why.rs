@@ -202,7 +202,7 @@ fn of_other_layers(source: &Image, destination: &Image, diff_ids: &[String]) -> 
     Judgement::new(
         Class::ReCompressed,
         format!(
-            "the same config; {changed} of {} layers are compressed in another way ({}); by its config the content is the same, the layers were not read",
+            "the same config; {changed} of {} layers are compressed in another way ({}); by its config the content is the same; the layers were not unpacked",
             from.len(),
             compressions(from, to)
         ),

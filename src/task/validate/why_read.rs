@@ -1,6 +1,8 @@
 //! On a difference, and only then: both sides' manifests are read to say why the digests differ, and
 //! the difference may be an accepted one.
 
+use indicatif::HumanCount;
+
 use super::Validator;
 use super::compare::{self, Source};
 use super::difference::{Difference, differences};
@@ -281,7 +283,7 @@ fn hints(why: &[Why], differing: usize) -> Vec<String> {
     if differing > why.len() {
         hints.push(format!(
             "{} more differing platforms were not examined",
-            differing - why.len()
+            HumanCount((differing - why.len()) as u64)
         ));
     }
     hints
@@ -314,8 +316,6 @@ fn hint(class: Class) -> String {
         Class::Newer => format!(
             "{name}: the destination has a newer build than the source; check which of the two registries is right"
         ),
-        Class::Other => format!(
-            "{name}: the destination's image is not a copy of the source's; mirror the image again"
-        ),
+        Class::Other => format!("{name}: mirror the image again"),
     }
 }
