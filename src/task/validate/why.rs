@@ -71,26 +71,33 @@ fn of_images(
             .zip(&destination.layers)
             .all(|(left, right)| left.digest == right.digest && left.size == right.size);
     let same_config = source.config.digest == destination.config.digest;
+    if same_config && source.config.size != destination.config.size {
+        return Judgement::other("the same config, listed with another size");
+    }
     if same_layers && same_config {
         return of_same_content(source, destination, "the same config and layers");
     }
     if source.is_artifact || destination.is_artifact {
         return Judgement::other("an artifact with another content");
     }
-    let read = |side, name: &str, digest: &Digest| {
-        let bytes = config(side, digest).map_err(|why| {
+    let read = |side, name: &str, listed: &Layer| {
+        let bytes = config(side, &listed.digest).map_err(|why| {
             Judgement::other(format!("the {name}'s config could not be read: {why}"))
         })?;
+        if bytes.len().to_string() != listed.size {
+            return Err(Judgement::other(format!(
+                "the {name}'s config has another size than its manifest says"
+            )));
+        }
         Config::read(&bytes).map_err(|why| Judgement::other(format!("the {name}'s config: {why}")))
     };
-    let configs = read(Side::Destination, "destination", &destination.config.digest).and_then(
-        |destination| {
+    let configs =
+        read(Side::Destination, "destination", &destination.config).and_then(|destination| {
             if same_config {
                 return Ok((None, destination));
             }
-            read(Side::Source, "source", &source.config.digest).map(|own| (Some(own), destination))
-        },
-    );
+            read(Side::Source, "source", &source.config).map(|own| (Some(own), destination))
+        });
     match configs {
         Ok((None, config)) => of_configs(source, destination, [&config, &config], same_layers),
         Ok((Some(own), config)) => of_configs(source, destination, [&own, &config], same_layers),

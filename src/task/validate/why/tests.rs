@@ -384,6 +384,22 @@ fn layers_that_cannot_be_the_same_content_are_never_accepted() {
 }
 
 #[test]
+fn a_config_that_is_listed_with_a_wrong_size_is_never_accepted() {
+    let mut random = Random(29);
+    let source = Made::new(&mut random, true);
+    for remarshals in [false, true] {
+        let mut evil = source.clone();
+        evil.set_types(false);
+        if remarshals {
+            evil.remarshal();
+        }
+        assert_eq!(judged(&source, &evil).class, Class::Converted);
+        evil.manifest["config"]["size"] = json!(1);
+        assert_eq!(judged(&source, &evil).class, Class::Other);
+    }
+}
+
+#[test]
 fn other_annotations_and_subjects_are_never_accepted() {
     let mut random = Random(19);
     let mut source = Made::new(&mut random, false);
