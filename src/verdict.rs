@@ -89,6 +89,67 @@ impl Code {
     }
 }
 
+/// The kind of a difference between the two sides of one platform. The words are an interface, like
+/// those of [`Code`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    /// The same config and layers; the manifest's JSON is another.
+    ReSerialised,
+    /// The same config and layers; the media types are another format's.
+    Converted,
+    /// The same config; layers that are compressed in another way.
+    ReCompressed,
+    /// The same content of the layers by its `diff_ids`; another config.
+    ReCreated,
+    /// The destination lacks the platform; all that it has is equal.
+    Subset,
+    /// Another build, created before the source's.
+    Older,
+    /// Another build, created after the source's.
+    Newer,
+    /// None of these, or not known.
+    Other,
+}
+
+impl Class {
+    /// The classes that `--accept` takes.
+    pub const ACCEPTABLE: [Self; 3] = [Self::ReSerialised, Self::Converted, Self::ReCompressed];
+
+    /// Its word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ReSerialised => "re-serialised",
+            Self::Converted => "converted",
+            Self::ReCompressed => "re-compressed",
+            Self::ReCreated => "re-created",
+            Self::Subset => "subset",
+            Self::Older => "older",
+            Self::Newer => "newer",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// Why the two sides of one platform differ.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Why {
+    /// The platform, as `os/architecture[/variant]`; `None`: it is no image, and has none.
+    pub platform: Option<String>,
+    /// The kind of difference.
+    pub class: Class,
+    /// What the class follows from, in one line of plain text.
+    pub evidence: String,
+    /// Digest of the source's manifest; `None`: the source has none for the platform.
+    pub source: Option<Digest>,
+    /// Digest of the destination's manifest.
+    pub destination: Option<Digest>,
+    /// When the source's image was created, by its config.
+    pub source_created: Option<String>,
+    /// When the destination's image was created, by its config.
+    pub destination_created: Option<String>,
+}
+
 /// Why an image did not pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
@@ -98,7 +159,9 @@ pub struct Reason {
     pub message: String,
     /// The single differences, a line each.
     pub details: Vec<String>,
-    /// Both sides whole, as JSON of several lines each.
+    /// What to do about it, a line each.
+    pub hints: Vec<String>,
+    /// Both sides, as JSON of several lines each.
     pub sides: Vec<String>,
 }
 
@@ -109,6 +172,7 @@ impl Reason {
             code,
             message: message.into(),
             details: Vec::new(),
+            hints: Vec::new(),
             sides: Vec::new(),
         }
     }
@@ -172,6 +236,10 @@ pub struct Finding {
     pub destination: Option<Vec<Spec>>,
     /// Wanted architectures that the source lacks, in Go's names.
     pub absent: Vec<String>,
+    /// Why the digests differ, of each platform that was looked at.
+    pub why: Vec<Why>,
+    /// The classes of differences with which it passed (`--accept`), each once.
+    pub accepted: Vec<Class>,
     /// Of the task `record`: the source that was read.
     pub recorded: Option<Box<RecordedSource>>,
     /// Requests that were sent for the image.
@@ -190,6 +258,8 @@ impl From<Outcome> for Finding {
             source: None,
             destination: None,
             absent: Vec::new(),
+            why: Vec::new(),
+            accepted: Vec::new(),
             recorded: None,
             requests: 0,
             time: Duration::ZERO,

@@ -188,7 +188,11 @@ fn the_report_has_every_line_with_its_code() {
     let differs = &lines[8];
     assert_ne!(differs["source_spec"], differs["destination_spec"]);
     let details = differs["details"].as_array().unwrap();
-    assert_eq!(details.len(), 1);
+    assert_eq!(
+        details.len(),
+        2,
+        "the difference, and what to do: {details:?}"
+    );
     assert!(
         details[0]
             .as_str()
@@ -315,7 +319,7 @@ fn a_report_is_written_whatever_the_run_does() {
     let looked = |file: &str| report(&dir, file)["run"].clone();
     assert_eq!(
         looked("r.json"),
-        json!({"work": "validate", "arch": ["amd64", "arm64"], "os": null, "allow_single": false,
+        json!({"work": "validate", "arch": ["amd64", "arm64"], "os": null, "allow_single": false, "accept": [],
             "deep": "blobs", "referrers": false, "recorded": null, "shard": null})
     );
     run(&format!(
@@ -323,7 +327,7 @@ fn a_report_is_written_whatever_the_run_does() {
     ));
     assert_eq!(
         looked("r.json"),
-        json!({"work": "validate", "arch": ["amd64"], "os": ["linux"], "allow_single": true,
+        json!({"work": "validate", "arch": ["amd64"], "os": ["linux"], "allow_single": true, "accept": [],
             "deep": "full", "referrers": true, "recorded": "s.json", "shard": "0/1"})
     );
     let (_, line, metrics) = run(&format!("--deep --shard 0/1 {to}"));

@@ -31,3 +31,4 @@ mod support;
 mod terminal;
 mod tls;
 mod verdicts;
+mod why;

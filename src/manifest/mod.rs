@@ -26,6 +26,7 @@ mod referrer;
 mod schema1;
 mod spec;
 mod strict;
+mod value;
 mod visit;
 
 pub use blob::{Blob, blobs};
@@ -36,6 +37,7 @@ pub use media_type::{ACCEPT, MediaType};
 pub use platform::{Normalized, Platform};
 pub use referrer::{Link, Referrer, is_referrers_list, referrers};
 pub use spec::{Spec, distinct};
+pub use value::{Object, Value};
 
 use document::Document;
 use strict::{At, to_text};

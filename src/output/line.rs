@@ -2,8 +2,14 @@
 
 use std::fmt::Write as _;
 
+use indicatif::HumanCount;
+
 use crate::escape::escape;
 use crate::log::Level;
+use crate::verdict::Reason;
+
+/// The most details of an image that the log shows.
+const MOST_DETAILS: usize = 20;
 
 impl Level {
     fn tag(self) -> &'static str {
@@ -56,9 +62,48 @@ pub fn block(text: &str) -> String {
     text.split('\n').map(escape).collect::<Vec<_>>().join("\n")
 }
 
+/// What the log says of a failure before its message: both sides, the first details, and what to do.
+pub fn details(reason: &Reason) -> Vec<String> {
+    let (shown, rest) = reason
+        .details
+        .split_at(reason.details.len().min(MOST_DETAILS));
+    let mut lines: Vec<String> = reason.sides.iter().map(|side| block(side)).collect();
+    lines.extend(shown.iter().map(|detail| one_line(detail)));
+    if !rest.is_empty() {
+        lines.push(format!(
+            "… and {} more; all are in the report (--report)",
+            HumanCount(rest.len() as u64)
+        ));
+    }
+    lines.extend(reason.hints.iter().map(|hint| one_line(hint)));
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verdict::Code;
+
+    #[test]
+    fn of_many_details_the_first_are_shown_and_the_rest_counted() {
+        let with = |count: usize| Reason {
+            details: (0..count)
+                .map(|number| format!("detail {number}"))
+                .collect(),
+            hints: vec!["hint".to_owned()],
+            ..Reason::new(Code::IndexDiffers, "x")
+        };
+        assert_eq!(details(&with(MOST_DETAILS)).len(), MOST_DETAILS + 1);
+        let lines = details(&with(10_000));
+        assert_eq!(
+            lines[MOST_DETAILS - 1..],
+            [
+                "detail 19",
+                "… and 9,980 more; all are in the report (--report)",
+                "hint"
+            ]
+        );
+    }
 
     #[test]
     fn the_form_is_an_interface() {

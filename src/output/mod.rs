@@ -24,7 +24,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::list::{Line, List, Numbered, Shard};
-use crate::verdict::Finding;
+use crate::verdict::{Class, Finding};
 
 pub use conflicts::refuse_shared;
 pub use error::OutputError;
@@ -102,6 +102,8 @@ pub struct RunSettings {
     pub os: Option<Vec<String>>,
     /// `--allow-single`.
     pub allow_single: bool,
+    /// `--accept`.
+    pub accept: Vec<Class>,
     /// `--deep`: `blobs` or `full`.
     pub deep: Option<&'static str>,
     /// `--referrers`.

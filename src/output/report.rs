@@ -15,7 +15,7 @@ use super::{Entry, Kind, Opened, OutputError, RunEnd, RunSettings, Sink};
 use crate::list::List;
 use crate::manifest::Spec;
 use crate::task::Words;
-use crate::verdict::{Code, Outcome};
+use crate::verdict::{Class, Code, Finding, Outcome, Why};
 
 /// `--report`.
 pub static REPORT: Kind = Kind {
@@ -46,6 +46,8 @@ struct LineObject<'a> {
     source_spec: Option<&'a [Spec]>,
     destination_spec: Option<&'a [Spec]>,
     absent: &'a [String],
+    why: &'a [Why],
+    accepted: &'a [Class],
     requests: u64,
     milliseconds: u64,
     same_as_line: Option<u64>,
@@ -76,7 +78,6 @@ impl Sink for Report {
         let finding = entry.finding;
         let reason = finding.outcome.reason();
         let image = entry.image;
-        let details = reason.map_or(&[][..], |reason| &reason.details);
         let object = LineObject {
             line: entry.line.number,
             m_id: image.map(|image| image.number),
@@ -92,10 +93,12 @@ impl Sink for Report {
             },
             code: reason.map(|reason| reason.code),
             message: reason.map(|reason| one_line(&reason.message)),
-            details: details.iter().map(|detail| one_line(detail)).collect(),
+            details: details(finding),
             source_spec: finding.source.as_deref(),
             destination_spec: finding.destination.as_deref(),
             absent: &finding.absent,
+            why: &finding.why,
+            accepted: &finding.accepted,
             requests: finding.requests,
             milliseconds: u64::try_from(finding.time.as_millis()).unwrap_or(u64::MAX),
             same_as_line: finding.same_as,
@@ -132,4 +135,25 @@ impl Sink for Report {
         self.lines.commit(",\n", before.as_bytes(), |_| after)?;
         Ok(Vec::new())
     }
+}
+
+/// The details of a failure and what to do about it, or the differences with which an image passed.
+fn details(finding: &Finding) -> Vec<String> {
+    if let Some(reason) = finding.outcome.reason() {
+        let lines = reason.details.iter().chain(&reason.hints);
+        return lines.map(|line| one_line(line)).collect();
+    }
+    if finding.accepted.is_empty() {
+        return Vec::new();
+    }
+    let accepted = finding.why.iter().map(|why| {
+        let platform = why.platform.as_deref().unwrap_or("?");
+        format!("{platform}: {}: {}", why.class.as_str(), why.evidence)
+    });
+    accepted
+        .chain([
+            "accepted with other digests: signatures of the source do not match the destination's manifests"
+                .to_owned(),
+        ])
+        .collect()
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::list::Image;
 use crate::sync::Fingerprints;
-use crate::verdict::{Outcome, Reason};
+use crate::verdict::{Class, Finding, Outcome, Reason};
 
 /// Images whose outcome is kept; about 50 bytes each.
 const MOST_IMAGES: usize = 200_000;
@@ -34,6 +34,8 @@ pub enum Turn {
         line: u64,
         /// Why it failed; `None`: it passed.
         failed: Option<Arc<Reason>>,
+        /// The differences with which it passed.
+        accepted: Vec<Class>,
     },
 }
 
@@ -48,7 +50,8 @@ struct State {
 enum Ending {
     /// Not there yet; these lines wait for it.
     Awaited(Vec<u64>),
-    Passed,
+    /// With differences of these classes, which are accepted.
+    Passed(Vec<Class>),
     Failed(Arc<Reason>),
 }
 
@@ -82,29 +85,30 @@ impl Memo {
                     line: first,
                     result,
                 } = entry.get_mut();
-                let failed = match result {
+                let (failed, accepted) = match result {
                     Ending::Awaited(lines) => {
                         lines.push(line);
                         return Turn::Wait;
                     }
-                    Ending::Passed => None,
-                    Ending::Failed(reason) => Some(reason.clone()),
+                    Ending::Passed(accepted) => (None, accepted.clone()),
+                    Ending::Failed(reason) => (Some(reason.clone()), Vec::new()),
                 };
                 Turn::Known {
                     line: *first,
                     failed,
+                    accepted,
                 }
             }
         }
     }
 
     /// Keeps the outcome, and returns the lines that waited for it.
-    pub fn end(&self, image: &Image, line: u64, outcome: &Outcome) -> Vec<u64> {
+    pub fn end(&self, image: &Image, line: u64, finding: &Finding) -> Vec<u64> {
         let key = self.fingerprints.of(image);
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let has_room = inner.images.len() <= MOST_IMAGES;
-        let kept = match outcome {
-            Outcome::Passed if has_room => Some(Ending::Passed),
+        let kept = match &finding.outcome {
+            Outcome::Passed if has_room => Some(Ending::Passed(finding.accepted.clone())),
             Outcome::Failed(reason)
                 if has_room
                     && inner.failures < MOST_FAILURES
@@ -162,16 +166,23 @@ mod tests {
             ..Reason::new(Code::ImageMissing, "missing")
         };
         let failed = Outcome::Failed(reason.clone());
-        assert_eq!(memo.end(&a, 1, &failed), [3]);
+        assert_eq!(memo.end(&a, 1, &failed.into()), [3]);
         let known = Turn::Known {
             line: 1,
             failed: Some(Arc::new(in_short(&reason))),
+            accepted: Vec::new(),
         };
         assert_eq!(memo.begin(&a, 4), known);
-        assert!(memo.end(&b, 2, &Outcome::Passed).is_empty());
+        let accepted = vec![Class::Converted];
+        let passed = Finding {
+            accepted: accepted.clone(),
+            ..Finding::from(Outcome::Passed)
+        };
+        assert!(memo.end(&b, 2, &passed).is_empty());
         let known = Turn::Known {
             line: 2,
             failed: None,
+            accepted,
         };
         assert_eq!(memo.begin(&b, 5), known);
     }
@@ -182,7 +193,7 @@ mod tests {
         let a = image("a");
         assert_eq!(memo.begin(&a, 1), Turn::Validate);
         let outcome = Outcome::from(Reason::new(Code::Unreachable, "x"));
-        memo.end(&a, 1, &outcome);
+        memo.end(&a, 1, &outcome.into());
         assert_eq!(memo.begin(&a, 2), Turn::Validate);
     }
 }

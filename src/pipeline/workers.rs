@@ -17,7 +17,7 @@ use super::places::Load;
 use crate::list::{Image, Line, Numbered};
 use crate::log::Log;
 use crate::task::Task;
-use crate::verdict::{Code, Finding, Outcome, Reason};
+use crate::verdict::{Class, Code, Finding, Outcome, Reason};
 
 /// The pool, and what its threads need.
 pub struct Workers {
@@ -72,12 +72,16 @@ impl Workers {
         match turn {
             Turn::Validate => self.spawn(number, own),
             Turn::Wait => {}
-            Turn::Known { line, failed } => {
+            Turn::Known {
+                line,
+                failed,
+                accepted,
+            } => {
                 let outcome = match failed {
                     Some(reason) => Outcome::from(Reason::clone(&reason)),
                     None => Outcome::Passed,
                 };
-                let finding = Box::new(same_as(line, outcome));
+                let finding = Box::new(same_as(line, outcome, accepted));
                 self.send(Event::Ended {
                     line: number,
                     finding,
@@ -91,13 +95,13 @@ impl Workers {
         let (task, memo, events) = (self.task.clone(), self.memo.clone(), self.events.clone());
         self.pool.spawn_fifo(move || {
             let finding = finding_of(|| task.run(&image, &log));
-            let outcome = &finding.outcome;
+            let (outcome, accepted) = (&finding.outcome, &finding.accepted);
             let others: Vec<Event> = memo
                 .iter()
-                .flat_map(|memo| memo.end(&image, line, outcome))
+                .flat_map(|memo| memo.end(&image, line, &finding))
                 .map(|other| Event::Ended {
                     line: other,
-                    finding: Box::new(same_as(line, shortened(outcome))),
+                    finding: Box::new(same_as(line, shortened(outcome), accepted.clone())),
                 })
                 .collect();
             let own = Event::Ended {
@@ -125,8 +129,9 @@ fn shortened(outcome: &Outcome) -> Outcome {
 }
 
 /// The finding for another line with the same image.
-fn same_as(line: u64, outcome: Outcome) -> Finding {
+fn same_as(line: u64, outcome: Outcome, accepted: Vec<Class>) -> Finding {
     Finding {
+        accepted,
         same_as: Some(line),
         ..Finding::from(outcome)
     }

@@ -257,11 +257,8 @@ impl Writer {
     }
 
     fn details(&mut self, number: Option<u64>, reason: &Reason) {
-        for side in &reason.sides {
-            self.log(Level::Error, number, &line::block(side));
-        }
-        for detail in &reason.details {
-            self.log(Level::Error, number, &line::one_line(detail));
+        for text in line::details(reason) {
+            self.log(Level::Error, number, &text);
         }
     }
 

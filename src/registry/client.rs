@@ -132,6 +132,22 @@ impl Client {
         Ok((manifest, blobs))
     }
 
+    /// The manifest of this digest as it was received.
+    ///
+    /// # Errors
+    /// As [`Client::manifest`].
+    pub fn manifest_bytes(
+        &self,
+        side: Side,
+        repository: &Repository,
+        digest: &Digest,
+        log: &Log,
+    ) -> Result<Vec<u8>, Error> {
+        let reference = Reference::Digest(digest.clone());
+        self.manifest_and_bytes(side, repository, &reference, log)
+            .map(|(_, bytes)| bytes)
+    }
+
     /// An index as it was received; none where it is something else.
     ///
     /// # Errors
@@ -277,6 +293,24 @@ impl Client {
         digest: &Digest,
         log: &Log,
     ) -> Result<Platform, Error> {
+        let bytes = self.config_bytes(side, repository, digest, log)?;
+        manifest::config_platform(&bytes).map_err(|error| {
+            let query = Query::blob(Method::GET, repository, digest, BodyMode::Keep(MAX_BYTES));
+            Error::Invalid(query.diagnostic(error.to_string()))
+        })
+    }
+
+    /// Reads a config blob: at most [`MAX_BYTES`], and what its digest says.
+    ///
+    /// # Errors
+    /// As [`Client::manifest`].
+    pub fn config_bytes(
+        &self,
+        side: Side,
+        repository: &Repository,
+        digest: &Digest,
+        log: &Log,
+    ) -> Result<Vec<u8>, Error> {
         let query = Query::blob(Method::GET, repository, digest, BodyMode::Keep(MAX_BYTES));
         let response = self.ask(side, &query, log)?;
         if !digest.matches(&response.body) {
@@ -284,8 +318,7 @@ impl Client {
                 query.diagnostic("the answer is another blob, of another digest"),
             ));
         }
-        manifest::config_platform(&response.body)
-            .map_err(|error| Error::Invalid(query.diagnostic(error.to_string())))
+        Ok(response.body)
     }
 
     /// Ends all requests.

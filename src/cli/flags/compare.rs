@@ -6,6 +6,7 @@ use super::airgap::READS_SOURCES_ONLY;
 use super::{Flag, Group, PLAIN, Takes};
 use crate::list::{Override, Shard, names as list_names};
 use crate::task::Depth;
+use crate::verdict::Class;
 
 #[derive(Debug, Default)]
 pub struct CompareFlags {
@@ -19,6 +20,7 @@ pub struct CompareFlags {
     pub default_project: String,
     pub allow_single: bool,
     pub require_arch: bool,
+    pub accept: Vec<Class>,
     pub allow_empty: bool,
     pub deep: Option<Depth>,
     pub referrers: bool,
@@ -110,6 +112,21 @@ pub const GROUP: Group = Group {
             ..PLAIN
         },
         Flag {
+            names: &["--accept"],
+            takes: Takes::Text("CLASSES", |flags, text| {
+                for class in classes(text)? {
+                    if !flags.compare.accept.contains(&class) {
+                        flags.compare.accept.push(class);
+                    }
+                }
+                Ok(())
+            }),
+            help: "pass images that differ only in these ways, separate with ',': re-serialised, converted, re-compressed",
+            accumulates: true,
+            conflicts: &[READS_SOURCES_ONLY],
+            ..PLAIN
+        },
+        Flag {
             names: &["--deep"],
             takes: Takes::Grade(&["full"], |flags, word| {
                 flags.compare.deep = match word {
@@ -178,9 +195,35 @@ fn names(text: &str) -> Result<Vec<String>, &'static str> {
     Ok(names)
 }
 
+/// Classes of differences that can be accepted, separated by commas.
+fn classes(text: &str) -> Result<Vec<Class>, String> {
+    let class = |name: &str| {
+        let mut known = Class::ACCEPTABLE.into_iter();
+        known.find(|class| class.as_str() == name)
+    };
+    let found: Option<Vec<Class>> = text.split(',').map(str::trim).map(class).collect();
+    found.ok_or_else(|| {
+        let known = Class::ACCEPTABLE.map(Class::as_str);
+        format!("{}, separated with ','", known.join(", "))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_classes_that_hide_no_content_can_be_accepted() {
+        let expected = vec![Class::Converted, Class::ReCompressed];
+        assert_eq!(classes("converted, re-compressed"), Ok(expected));
+        for text in ["", "converted,", "older", "re-created", "Converted", "all"] {
+            let wanted = classes(text).expect_err(text);
+            assert_eq!(
+                wanted,
+                "re-serialised, converted, re-compressed, separated with ','"
+            );
+        }
+    }
 
     #[test]
     fn names_are_separated_by_commas_and_blanks_do_not_matter() {

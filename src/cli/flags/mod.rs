@@ -186,7 +186,16 @@ mod tests {
     #[test]
     fn every_setter_writes_its_value() {
         let samples = [
-            "always", "false", "true", "full", "7", "7s", "1/7", "plan9", "x.io",
+            "always",
+            "false",
+            "true",
+            "full",
+            "7",
+            "7s",
+            "1/7",
+            "plan9",
+            "x.io",
+            "converted",
         ];
         for command in COMMANDS {
             let parsed = |args: &[OsString]| {

@@ -5,13 +5,17 @@
 
 use std::collections::HashSet;
 
+use indicatif::HumanCount;
 use serde::Serialize;
 use serde_json::ser::PrettyFormatter;
 
-use super::difference;
+use super::difference::differences;
 use super::reasons::Names;
 use crate::manifest::{Digest, Manifest, Normalized, Platform, Spec, distinct};
 use crate::verdict::{Code, Reason};
+
+/// The most entries of a side that the log shows.
+const MOST_SHOWN: usize = 100;
 
 /// What the source is, reduced to the validated platforms.
 #[derive(Clone, Debug)]
@@ -65,7 +69,11 @@ fn compare_sets(source: &[Spec], destination: &[Spec], names: Names<'_>) -> Resu
             format!("srcSpec: {}", json(source)),
             format!("dstSpec: {}", json(destination)),
         ],
-        details: difference::explain(source, destination),
+        details: differences(source, destination)
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        hints: Vec::new(),
         message: format!(
             "source manifest \"{}\" != dest \"{}\", tag \"{}\"",
             names.source, names.destination, names.tag
@@ -157,14 +165,23 @@ fn differs(name: &str, source: &str, destination: &str) -> Result<(), Reason> {
     ))
 }
 
-/// JSON as the original prints it, indented by four blanks.
+/// JSON as the original prints it, indented by four blanks; of a long list its beginning.
 fn json(specs: &[Spec]) -> String {
+    let left_out = specs.len().saturating_sub(MOST_SHOWN);
+    let specs = &specs[..specs.len() - left_out];
     let mut out = Vec::new();
     let mut serializer =
         serde_json::Serializer::with_formatter(&mut out, PrettyFormatter::with_indent(b"    "));
     // Strings into memory: neither can fail.
     let _ = specs.serialize(&mut serializer);
-    String::from_utf8_lossy(&out).into_owned()
+    let mut text = String::from_utf8_lossy(&out).into_owned();
+    if left_out > 0 {
+        text += &format!(
+            "\n… and {} more entries; all are in the report (--report)",
+            HumanCount(left_out as u64)
+        );
+    }
+    text
 }
 
 #[cfg(test)]
@@ -256,6 +273,18 @@ mod tests {
             mismatch.details,
             [format!("linux/arm/v7: only at the source: {digest}")]
         );
+    }
+
+    #[test]
+    fn of_a_long_side_the_log_shows_the_beginning() {
+        let specs = |count: usize| -> Vec<Spec> {
+            let names = (0..count).map(|number| number.to_string());
+            names.map(|name| spec(&name, "amd64", "")).collect()
+        };
+        assert!(json(&specs(MOST_SHOWN)).ends_with(']'));
+        let text = json(&specs(MOST_SHOWN + 7));
+        assert_eq!(text.matches("digest").count(), MOST_SHOWN);
+        assert!(text.ends_with("]\n… and 7 more entries; all are in the report (--report)"));
     }
 
     #[test]

@@ -1,56 +1,159 @@
 //! What differs between two lists of images, one line for each platform that does, so that nobody
-//! has to compare two JSON blocks by eye.
+//! has to compare two JSON blocks by eye. In linear time: each list may have 10,000 entries.
 
-use crate::manifest::Spec;
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::hash::Hash;
 
-/// The differing images of both sides in words; none where the sides are equal as multisets.
-pub fn explain(source: &[Spec], destination: &[Spec]) -> Vec<String> {
-    let mut there: Vec<&Spec> = destination.iter().collect();
-    let mut differing: Vec<&Spec> = source.iter().collect();
-    // Equal ones first, so that none of them is taken for another's counterpart.
-    differing.retain(|spec| {
-        take(&mut there, |other| {
-            same_digest(spec, other) && same_platform(spec, other)
-        })
-        .is_none()
-    });
-    let mut lines = Vec::new();
-    for spec in differing {
-        if let Some(other) = take(&mut there, |other| same_platform(spec, other)) {
-            lines.push(format!(
-                "{}: other digest: source {}, destination {}",
-                spec.platform, spec.digest, other.digest
-            ));
-        } else if let Some(other) = take(&mut there, |other| same_digest(spec, other)) {
-            lines.push(format!("{}: {}", spec.platform, other_fields(spec, other)));
-        } else {
-            lines.push(format!(
-                "{}: only at the source: {}",
-                spec.platform, spec.digest
-            ));
+use crate::manifest::{Normalized, Spec};
+
+/// A difference between two lists of images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Difference<'a> {
+    /// One platform, two digests.
+    OtherDigest {
+        /// The source's image.
+        source: &'a Spec,
+        /// The destination's image.
+        destination: &'a Spec,
+    },
+    /// One digest, two platforms.
+    OtherPlatform {
+        /// The source's entry.
+        source: &'a Spec,
+        /// The destination's entry.
+        destination: &'a Spec,
+    },
+    /// The destination has neither digest nor platform.
+    OnlySource(&'a Spec),
+    /// The source has neither digest nor platform.
+    OnlyDestination(&'a Spec),
+}
+
+impl<'a> Difference<'a> {
+    /// What the source and the destination have.
+    pub fn sides(&self) -> (Option<&'a Spec>, Option<&'a Spec>) {
+        match *self {
+            Self::OtherDigest {
+                source,
+                destination,
+            }
+            | Self::OtherPlatform {
+                source,
+                destination,
+            } => (Some(source), Some(destination)),
+            Self::OnlySource(source) => (Some(source), None),
+            Self::OnlyDestination(destination) => (None, Some(destination)),
         }
     }
-    lines.extend(there.iter().map(|spec| {
-        format!(
-            "{}: only at the destination: {}",
-            spec.platform, spec.digest
-        )
-    }));
-    lines
 }
 
-/// Takes the first that fits out of the list.
-fn take<'a>(specs: &mut Vec<&'a Spec>, fits: impl Fn(&Spec) -> bool) -> Option<&'a Spec> {
-    let index = specs.iter().position(|spec| fits(spec))?;
-    Some(specs.remove(index))
+impl fmt::Display for Difference<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OtherDigest {
+                source,
+                destination,
+            } => write!(
+                f,
+                "{}: other digest: source {}, destination {}",
+                source.platform, source.digest, destination.digest
+            ),
+            Self::OtherPlatform {
+                source,
+                destination,
+            } => write!(
+                f,
+                "{}: {}",
+                source.platform,
+                other_fields(source, destination)
+            ),
+            Self::OnlySource(spec) => {
+                write!(f, "{}: only at the source: {}", spec.platform, spec.digest)
+            }
+            Self::OnlyDestination(spec) => write!(
+                f,
+                "{}: only at the destination: {}",
+                spec.platform, spec.digest
+            ),
+        }
+    }
 }
 
-fn same_digest(one: &Spec, other: &Spec) -> bool {
-    one.digest == other.digest
+/// The differing images of both sides; none where the sides are equal as multisets.
+pub fn differences<'a>(source: &'a [Spec], destination: &'a [Spec]) -> Vec<Difference<'a>> {
+    let mut left = Left {
+        taken: vec![false; destination.len()],
+    };
+    let mut equal = by(destination.iter().map(Spec::key));
+    // Equal ones first, so that none of them is taken for another's counterpart.
+    let differing: Vec<&Spec> = source
+        .iter()
+        .filter(|spec| left.take(&mut equal, &spec.key()).is_none())
+        .collect();
+    let mut by_platform = by(destination.iter().map(platform));
+    let mut by_digest = by(destination.iter().map(|spec| &spec.digest));
+    let mut found = Vec::new();
+    for source in differing {
+        found.push(
+            if let Some(index) = left.take(&mut by_platform, &platform(source)) {
+                let destination = &destination[index];
+                Difference::OtherDigest {
+                    source,
+                    destination,
+                }
+            } else if let Some(index) = left.take(&mut by_digest, &&source.digest) {
+                let destination = &destination[index];
+                Difference::OtherPlatform {
+                    source,
+                    destination,
+                }
+            } else {
+                Difference::OnlySource(source)
+            },
+        );
+    }
+    let rest = destination.iter().zip(&left.taken);
+    found.extend(
+        rest.filter(|(_, taken)| !**taken)
+            .map(|(spec, _)| Difference::OnlyDestination(spec)),
+    );
+    found
 }
 
-fn same_platform(one: &Spec, other: &Spec) -> bool {
-    one.platform.normalized() == other.platform.normalized()
+/// The entries of the destination that have no counterpart yet.
+struct Left {
+    taken: Vec<bool>,
+}
+
+impl Left {
+    /// Takes the first entry of this key.
+    fn take<K: Eq + Hash>(
+        &mut self,
+        entries: &mut HashMap<K, VecDeque<usize>>,
+        key: &K,
+    ) -> Option<usize> {
+        let places = entries.get_mut(key)?;
+        while let Some(index) = places.pop_front() {
+            if !std::mem::replace(&mut self.taken[index], true) {
+                return Some(index);
+            }
+        }
+        None
+    }
+}
+
+/// The places of each key, in their order.
+fn by<K: Eq + Hash>(keys: impl Iterator<Item = K>) -> HashMap<K, VecDeque<usize>> {
+    let mut places: HashMap<K, VecDeque<usize>> = HashMap::new();
+    for (index, key) in keys.enumerate() {
+        places.entry(key).or_default().push_back(index);
+    }
+    places
+}
+
+fn platform(spec: &Spec) -> Normalized {
+    spec.platform.normalized()
 }
 
 /// The platform fields in which two entries for the same image differ.
@@ -81,6 +184,11 @@ fn other_fields(source: &Spec, destination: &Spec) -> String {
 mod tests {
     use super::*;
     use crate::manifest::{Digest, Platform};
+
+    fn explain(source: &[Spec], destination: &[Spec]) -> Vec<String> {
+        let found = differences(source, destination);
+        found.iter().map(ToString::to_string).collect()
+    }
 
     fn spec(content: &str, architecture: &str, variant: &str) -> Spec {
         let platform = Platform {
@@ -135,5 +243,19 @@ mod tests {
             lines[0].starts_with("linux/amd64: only at the destination: sha256:"),
             "{lines:?}"
         );
+    }
+
+    #[test]
+    fn thousands_that_have_nothing_in_common_are_compared_in_linear_time() {
+        let specs = |from: usize| -> Vec<Spec> {
+            (from..from + 10_000)
+                .map(|number| spec(&number.to_string(), &format!("arch{number}"), ""))
+                .collect()
+        };
+        let (source, destination) = (specs(0), specs(10_000));
+        let begun = std::time::Instant::now();
+        assert_eq!(differences(&source, &destination).len(), 20_000);
+        // 300 times what it takes; the quadratic comparison takes longer.
+        assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
     }
 }

@@ -9,6 +9,10 @@ mod reasons;
 mod referrers;
 mod source;
 mod sources;
+mod why;
+mod why_config;
+mod why_manifest;
+mod why_read;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -21,7 +25,7 @@ use crate::log::Log;
 use crate::manifest::{Body, Filter, Manifest, Platform, PlatformNames, Referrer, Spec};
 use crate::registry::{Client, Error, Side};
 use crate::sync::Interrupt;
-use crate::verdict::{Finding, Reason};
+use crate::verdict::{Class, Finding, Outcome, Reason, Why};
 use reasons::Names;
 use source::Found;
 
@@ -34,8 +38,17 @@ const WORDS: Words = Words {
     passed: "passed",
     not_passed: "not validated",
     compares: true,
-    pass_line: |image, _| format!("PASS {}", image.compared()),
+    pass_line: |image, finding| match finding.accepted.as_slice() {
+        [] => format!("PASS {}", image.compared()),
+        accepted => format!("PASS {} ({})", image.compared(), in_words(accepted)),
+    },
 };
+
+/// The words of these classes.
+fn in_words(classes: &[Class]) -> String {
+    let words: Vec<&str> = classes.iter().map(|class| class.as_str()).collect();
+    words.join(", ")
+}
 
 /// Validates images; shared by all threads.
 pub struct Validator {
@@ -47,6 +60,8 @@ pub struct Validator {
     pub filter: Filter,
     /// Whether a bare image at the destination counts as an index with that one entry.
     pub allow_single: bool,
+    /// Differences that pass.
+    pub accept: Vec<Class>,
     /// Checks the blobs of the destination's images; `None`: they are not checked.
     pub deep: Option<Deep>,
     /// Whether the source's referrers are required at the destination.
@@ -68,6 +83,10 @@ struct Compared {
     destination: Option<Vec<Spec>>,
     /// Wanted architectures that the source lacks.
     absent: Vec<String>,
+    /// Why digests differ.
+    why: Vec<Why>,
+    /// The classes of the differences, where all are accepted.
+    accepted: Vec<Class>,
 }
 
 impl Task for Validator {
@@ -80,10 +99,15 @@ impl Task for Validator {
         let mut compared = Compared::default();
         let result = self.validate(image, &mut compared, log);
         let outcome = super::outcome(result, &self.interrupt);
+        let has_passed = outcome == Outcome::Passed;
         Finding {
             source: compared.source,
             destination: compared.destination,
             absent: compared.absent,
+            why: compared.why,
+            accepted: Some(compared.accepted)
+                .filter(|_| has_passed)
+                .unwrap_or_default(),
             requests: log.requests(),
             time: begun.elapsed(),
             ..Finding::from(outcome)
@@ -140,7 +164,7 @@ impl Validator {
         compared.source = found.images.as_ref().map(|images| images.specs().to_vec());
         let destination = self.destination(image, read, names, log)?;
         let Some(source) = &found.images else {
-            return self.compare_whole(image, &found, &destination, names, log);
+            return self.compare_whole(image, &found, &destination, compared, names, log);
         };
         if self.require_arch && !compared.absent.is_empty() {
             return Err(reasons::architecture_missing(&compared.absent));
@@ -148,15 +172,35 @@ impl Validator {
         let (images, attestations) =
             self.reduce_destination(image, source, &destination, filter, names, log)?;
         let specs: Vec<Spec> = images.iter().map(|listed| listed.spec.clone()).collect();
-        let result = compare::compare(source, &specs, names);
-        compared.destination = Some(specs);
-        result?;
+        if let Err(reason) = compare::compare(source, &specs, names) {
+            let explained = self.explain(image, source, &specs, reason, names, log);
+            compared.destination = Some(specs);
+            compared.why = explained.why;
+            compared.accepted = explained.result?;
+        } else {
+            compared.destination = Some(specs);
+        }
         let children = self.check_children(image, &destination, &images, &found, names, log)?;
         if let Some(deep) = &self.deep {
             deep.check(&image.destination, &children, names, log)?;
         }
-        let children: Vec<Spec> = children.into_iter().map(|child| child.spec).collect();
+        let mut children: Vec<Spec> = children.into_iter().map(|child| child.spec).collect();
+        if !compared.accepted.is_empty() {
+            // Signatures of the source name its digests.
+            children = source.specs().to_vec();
+            self.warn_of_signatures(&compared.accepted, names, log);
+        }
         self.check_attached(image, &found, &children, &attestations, names, log)
+    }
+
+    fn warn_of_signatures(&self, accepted: &[Class], names: Names<'_>, log: &Log) {
+        if self.referrers {
+            log.warn(format!(
+                "[{}]: accepted with other digests ({}): signatures of the source do not match the destination's manifests",
+                names.full_destination,
+                in_words(accepted)
+            ));
+        }
     }
 
     /// Compares what has no platform: it has to be at the destination as it is.
@@ -165,10 +209,16 @@ impl Validator {
         image: &Image,
         found: &Found,
         destination: &Manifest,
+        compared: &mut Compared,
         names: Names<'_>,
         log: &Log,
     ) -> Result<(), Reason> {
-        compare::compare_artifact(&found.digest, destination)?;
+        if let Err(reason) = compare::compare_artifact(&found.digest, destination) {
+            let (own, theirs) = (&found.digest, &destination.digest);
+            let explained = self.explain_whole(image, own, theirs, reason, log);
+            compared.why = explained.why;
+            compared.accepted = explained.result?;
+        }
         // The entries of an index without platforms are not compared, but they have to be there.
         let images = match &destination.body {
             Body::Index(entries) => {
@@ -176,13 +226,20 @@ impl Validator {
                 let reader = Reader::new(&self.client, side, repository, None, log);
                 Arc::new(reader).images(entries)?
             }
-            _ => vec![Listed::alone(found.digest.clone(), Platform::default())],
+            _ => vec![Listed::alone(
+                destination.digest.clone(),
+                Platform::default(),
+            )],
         };
         let children = self.check_children(image, destination, &images, found, names, log)?;
         if let Some(deep) = &self.deep {
             deep.check(&image.destination, &children, names, log)?;
         }
-        let children: Vec<Spec> = children.into_iter().map(|child| child.spec).collect();
+        let mut children: Vec<Spec> = children.into_iter().map(|child| child.spec).collect();
+        if !compared.accepted.is_empty() {
+            children.clear();
+            self.warn_of_signatures(&compared.accepted, names, log);
+        }
         self.check_attached(image, found, &children, &[], names, log)
     }
 

@@ -1,0 +1,273 @@
+//! Why the digests of one platform differ: the class of the difference, from the manifests and configs
+//! of both sides. Pure, no network.
+//!
+//! Three classes may be accepted, so these must never hide content: whoever writes to the destination
+//! may choose every byte of it.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, FixedOffset};
+
+use super::why_config::{self, Config};
+use super::why_manifest::{Image, Layer};
+use crate::manifest::Digest;
+use crate::registry::Side;
+use crate::verdict::Class;
+
+/// A class and what it follows from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// The class.
+    pub class: Class,
+    /// What it follows from.
+    pub evidence: String,
+    /// When the source's and the destination's images were created.
+    pub created: [Option<DateTime<FixedOffset>>; 2],
+}
+
+impl Judgement {
+    /// Without dates.
+    pub fn new(class: Class, evidence: impl Into<String>) -> Self {
+        Self {
+            class,
+            evidence: evidence.into(),
+            created: [None, None],
+        }
+    }
+
+    /// None of the known classes.
+    pub fn other(evidence: impl Into<String>) -> Self {
+        Self::new(Class::Other, evidence)
+    }
+}
+
+/// Classifies two manifests of different digests. `config` reads a config of one side, and says why it
+/// cannot be read.
+pub fn classify(
+    source: &[u8],
+    destination: &[u8],
+    config: impl Fn(Side, &Digest) -> Result<Vec<u8>, String>,
+) -> Judgement {
+    let read = |name: &str, bytes: &[u8]| {
+        Image::read(bytes).map_err(|why| Judgement::other(format!("the {name}'s manifest: {why}")))
+    };
+    let images =
+        read("source", source).and_then(|source| Ok((source, read("destination", destination)?)));
+    match images {
+        Ok((source, destination)) => of_images(&source, &destination, config),
+        Err(other) => other,
+    }
+}
+
+fn of_images(
+    source: &Image,
+    destination: &Image,
+    config: impl Fn(Side, &Digest) -> Result<Vec<u8>, String>,
+) -> Judgement {
+    let same_layers = source.layers.len() == destination.layers.len()
+        && source
+            .layers
+            .iter()
+            .zip(&destination.layers)
+            .all(|(left, right)| left.digest == right.digest && left.size == right.size);
+    let same_config = source.config.digest == destination.config.digest;
+    if same_config && source.config.size != destination.config.size {
+        return Judgement::other("the same config, listed with another size");
+    }
+    if same_layers && same_config {
+        return of_same_content(source, destination, "the same config and layers");
+    }
+    if source.is_artifact || destination.is_artifact {
+        return Judgement::other("an artifact with another content");
+    }
+    let read = |side, name: &str, listed: &Layer| {
+        let bytes = config(side, &listed.digest).map_err(|why| {
+            Judgement::other(format!("the {name}'s config could not be read: {why}"))
+        })?;
+        if bytes.len().to_string() != listed.size {
+            return Err(Judgement::other(format!(
+                "the {name}'s config has another size than its manifest says"
+            )));
+        }
+        Config::read(&bytes).map_err(|why| Judgement::other(format!("the {name}'s config: {why}")))
+    };
+    let configs =
+        read(Side::Destination, "destination", &destination.config).and_then(|destination| {
+            if same_config {
+                return Ok((None, destination));
+            }
+            read(Side::Source, "source", &source.config).map(|own| (Some(own), destination))
+        });
+    match configs {
+        Ok((None, config)) => of_configs(source, destination, [&config, &config], same_layers),
+        Ok((Some(own), config)) => of_configs(source, destination, [&own, &config], same_layers),
+        Err(other) => other,
+    }
+}
+
+fn of_configs(
+    source: &Image,
+    destination: &Image,
+    configs: [&Config; 2],
+    same_layers: bool,
+) -> Judgement {
+    let [own, theirs] = configs;
+    let difference = match own.difference(theirs) {
+        Ok(difference) => difference,
+        Err(why) => return Judgement::other(format!("a config: {why}")),
+    };
+    let judgement = match (same_layers, difference) {
+        (true, None) => of_same_content(
+            source,
+            destination,
+            "the same layers, and the same config in another JSON",
+        ),
+        (false, None) => of_other_layers(source, destination, &theirs.diff_ids),
+        (_, Some(field)) if own.diff_ids == theirs.diff_ids && !own.diff_ids.is_empty() => {
+            let layers = if same_layers { "layers" } else { "diff_ids" };
+            Judgement::new(
+                Class::ReCreated,
+                format!("the same {layers}, another config: {field}"),
+            )
+        }
+        (_, Some(_)) => by_date(own.created, theirs.created),
+    };
+    Judgement {
+        created: [own.created, theirs.created],
+        ..judgement
+    }
+}
+
+/// The class of two manifests that have the same config and layers.
+fn of_same_content(source: &Image, destination: &Image, evidence: &str) -> Judgement {
+    if source.has_same_types(destination) {
+        return match source.difference(destination, false) {
+            None => Judgement::new(
+                Class::ReSerialised,
+                format!("{evidence}; only the JSON of the manifest differs"),
+            ),
+            Some(field) => Judgement::other(format!("{evidence}, but another {field}")),
+        };
+    }
+    if !source.has_types_of_other_format(destination) {
+        return Judgement::other(format!("{evidence}, but media types of another meaning"));
+    }
+    match source.difference(destination, true) {
+        None => Judgement::new(
+            Class::Converted,
+            format!(
+                "{evidence}; the media types are {} at the source, {} at the destination",
+                source.format(),
+                destination.format()
+            ),
+        ),
+        Some(field) => Judgement::other(format!("{evidence}, but another {field}")),
+    }
+}
+
+/// The class of two images of one config whose layers differ.
+fn of_other_layers(source: &Image, destination: &Image, diff_ids: &[String]) -> Judgement {
+    let (from, to) = (&source.layers, &destination.layers);
+    if from.len() != to.len() || from.len() != diff_ids.len() {
+        return Judgement::other(format!(
+            "the same config, which names {} layers; the source has {}, the destination {}",
+            diff_ids.len(),
+            from.len(),
+            to.len()
+        ));
+    }
+    if !is_possible(from, to, diff_ids) {
+        return Judgement::other("the same config, but the layers stand in another order");
+    }
+    let mut changed = 0;
+    for (left, right) in from.iter().zip(to) {
+        if left.digest == right.digest {
+            if left.size != right.size || !left.has_type_of_other_format(right) {
+                return Judgement::other(format!(
+                    "the same config, but layer {} has another size or type",
+                    left.digest
+                ));
+            }
+            continue;
+        }
+        changed += 1;
+        if left.compression().is_none() || right.compression().is_none() {
+            return Judgement::other(format!(
+                "the same config, but layer {} is no usual one",
+                right.digest
+            ));
+        }
+    }
+    if let Some(field) = source.difference(destination, true) {
+        return Judgement::other(format!(
+            "the same config, other layers, and another {field}"
+        ));
+    }
+    if source.canonical_types() != destination.canonical_types() {
+        return Judgement::other("the same config, but media types of another meaning");
+    }
+    Judgement::new(
+        Class::ReCompressed,
+        format!(
+            "the same config; {changed} of {} layers are compressed in another way ({}); by its config the content is the same; the layers were not unpacked",
+            from.len(),
+            compressions(from, to)
+        ),
+    )
+}
+
+/// Whether the layers can be the same content in this order: two layers of one digest are one content,
+/// which has one `diff_id`.
+fn is_possible(source: &[Layer], destination: &[Layer], diff_ids: &[String]) -> bool {
+    let mut known: HashMap<&Digest, &String> = HashMap::new();
+    for layers in [source, destination] {
+        for (layer, id) in layers.iter().zip(diff_ids) {
+            if *known.entry(&layer.digest).or_insert(id) != id {
+                return false;
+            }
+        }
+    }
+    true
+}
+
+/// `gzip at the source, zstd at the destination`.
+fn compressions(source: &[Layer], destination: &[Layer]) -> String {
+    let of = |layers: &[Layer]| {
+        let mut names: Vec<&str> = layers.iter().filter_map(Layer::compression).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.join(" and ")
+    };
+    format!(
+        "{} at the source, {} at the destination",
+        of(source),
+        of(destination)
+    )
+}
+
+/// The class of two builds.
+fn by_date(
+    source: Option<DateTime<FixedOffset>>,
+    destination: Option<DateTime<FixedOffset>>,
+) -> Judgement {
+    let (Some(own), Some(theirs)) = (source, destination) else {
+        return Judgement::other("another image");
+    };
+    let class = match theirs.cmp(&own) {
+        std::cmp::Ordering::Less => Class::Older,
+        std::cmp::Ordering::Equal => return Judgement::other("another image, of the same date"),
+        std::cmp::Ordering::Greater => Class::Newer,
+    };
+    Judgement::new(
+        class,
+        format!(
+            "another build: the source's image was created {}, the destination's {}",
+            why_config::shown(own),
+            why_config::shown(theirs)
+        ),
+    )
+}
+
+#[cfg(test)]
+#[cfg(test)]
+mod tests;

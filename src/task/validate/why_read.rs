@@ -1,0 +1,321 @@
+//! On a difference, and only then: both sides' manifests are read to say why the digests differ, and
+//! the difference may be an accepted one.
+
+use indicatif::HumanCount;
+
+use super::Validator;
+use super::compare::{self, Source};
+use super::difference::{Difference, differences};
+use super::reasons::Names;
+use super::why::{self, Judgement};
+use super::why_config;
+use crate::escape::escape;
+use crate::list::Image;
+use crate::log::Log;
+use crate::manifest::{Digest, Platform, Spec, distinct};
+use crate::registry::{Error, Side};
+use crate::sync::fan_out;
+use crate::verdict::{Class, Code, Reason, Why};
+
+/// The most differing platforms of an image that are looked at.
+const MOST_EXAMINED: usize = 20;
+
+/// Two manifests of one platform.
+#[derive(Clone)]
+struct Pair {
+    source: Digest,
+    destination: Digest,
+}
+
+/// An explained difference.
+pub struct Explained {
+    /// Why the digests differ.
+    pub why: Vec<Why>,
+    /// The classes that were accepted, each once; an error: they are not all accepted.
+    pub result: Result<Vec<Class>, Reason>,
+}
+
+impl Validator {
+    /// Says why the images differ, which `reason` says that they do.
+    pub(super) fn explain(
+        &self,
+        image: &Image,
+        source: &Source,
+        destination: &[Spec],
+        reason: Reason,
+        names: Names<'_>,
+        log: &Log,
+    ) -> Explained {
+        if !matches!(reason.code, Code::DigestDiffers | Code::IndexDiffers) {
+            return Explained {
+                why: Vec::new(),
+                result: Err(reason),
+            };
+        }
+        let destination = distinct(destination.to_vec());
+        let found = match (source, destination.as_slice()) {
+            (Source::Image(source), [destination]) => vec![Difference::OtherDigest {
+                source,
+                destination,
+            }],
+            _ => differences(source.specs(), &destination),
+        };
+        let is_subset = !destination.is_empty()
+            && found
+                .iter()
+                .all(|difference| matches!(difference, Difference::OnlySource(_)));
+        let why = self.classes(image, &found, is_subset, log);
+        if let Some(accepted) = self.accepted(&found, &why) {
+            // With the source's digests in place of those that may differ, all has to be equal.
+            let replaced: Vec<Spec> = destination
+                .iter()
+                .map(|spec| counterpart(&found, spec).unwrap_or_else(|| spec.clone()))
+                .collect();
+            if compare::compare(source, &replaced, names).is_ok() {
+                return Explained {
+                    why,
+                    result: Ok(accepted),
+                };
+            }
+        }
+        let result = Err(Reason {
+            details: details(&reason.details, &found, &why),
+            hints: hints(&why, found.len()),
+            ..reason
+        });
+        Explained { why, result }
+    }
+
+    /// Says why what has no platform differs.
+    pub(super) fn explain_whole(
+        &self,
+        image: &Image,
+        source: &Digest,
+        destination: &Digest,
+        reason: Reason,
+        log: &Log,
+    ) -> Explained {
+        let spec = |digest: &Digest| Spec {
+            digest: digest.clone(),
+            platform: Platform::default(),
+        };
+        let (source, destination) = (spec(source), spec(destination));
+        let found = [Difference::OtherDigest {
+            source: &source,
+            destination: &destination,
+        }];
+        let why = self.classes(image, &found, false, log);
+        let result = self.accepted(&found, &why).ok_or_else(|| Reason {
+            details: details(&reason.details, &found, &why),
+            hints: hints(&why, found.len()),
+            ..reason
+        });
+        Explained { why, result }
+    }
+
+    /// The classes of the differences, each once; none where one is not accepted.
+    fn accepted(&self, found: &[Difference<'_>], why: &[Why]) -> Option<Vec<Class>> {
+        let is_whole = !why.is_empty() && why.len() == found.len();
+        let mut classes: Vec<Class> = why.iter().map(|why| why.class).collect();
+        classes.sort_unstable();
+        classes.dedup();
+        (is_whole && classes.iter().all(|class| self.accept.contains(class))).then_some(classes)
+    }
+
+    /// The class of each difference, of the first [`MOST_EXAMINED`].
+    fn classes(
+        &self,
+        image: &Image,
+        found: &[Difference<'_>],
+        is_subset: bool,
+        log: &Log,
+    ) -> Vec<Why> {
+        let found = &found[..found.len().min(MOST_EXAMINED)];
+        let pairs: Vec<Pair> = found
+            .iter()
+            .filter_map(|difference| match difference {
+                Difference::OtherDigest {
+                    source,
+                    destination,
+                } => Some(Pair {
+                    source: source.digest.clone(),
+                    destination: destination.digest.clone(),
+                }),
+                _ => None,
+            })
+            .collect();
+        let mut judgements = self.judge(image, pairs, log).into_iter();
+        found
+            .iter()
+            .map(|difference| {
+                let judgement = match difference {
+                    Difference::OtherDigest { .. } => judgements
+                        .next()
+                        .unwrap_or_else(|| Judgement::other("not examined")),
+                    Difference::OnlySource(_) if is_subset => Judgement::new(
+                        Class::Subset,
+                        "the destination lacks the platform; all that it has is equal",
+                    ),
+                    Difference::OnlySource(_) => {
+                        Judgement::other("the destination lacks the platform")
+                    }
+                    Difference::OnlyDestination(_) => {
+                        Judgement::other("the source lacks the platform")
+                    }
+                    Difference::OtherPlatform { .. } => {
+                        Judgement::other("the same digest, listed with another platform")
+                    }
+                };
+                why_of(difference, &judgement)
+            })
+            .collect()
+    }
+
+    fn judge(&self, image: &Image, pairs: Vec<Pair>, log: &Log) -> Vec<Judgement> {
+        if self.recording.is_some() {
+            let judgement = Judgement::other(
+                "the source was recorded and is not read, so the reason is not known",
+            );
+            return vec![judgement; pairs.len()];
+        }
+        let (client, log) = (self.client.clone(), log.clone());
+        let (source, destination) = (image.source.clone(), image.destination.clone());
+        fan_out(pairs, move |pair| {
+            let repository = |side| match side {
+                Side::Source => &source,
+                Side::Destination => &destination,
+            };
+            let manifest =
+                |side, digest| client.manifest_bytes(side, repository(side), digest, &log);
+            let could_not = |name: &str, error: &Error| {
+                Judgement::other(format!("the {name}'s manifest could not be read: {error}"))
+            };
+            let own = match manifest(Side::Source, &pair.source) {
+                Ok(own) => own,
+                Err(error) => return could_not("source", &error),
+            };
+            let theirs = match manifest(Side::Destination, &pair.destination) {
+                Ok(theirs) => theirs,
+                Err(error) => return could_not("destination", &error),
+            };
+            why::classify(&own, &theirs, |side, digest| {
+                client
+                    .config_bytes(side, repository(side), digest, &log)
+                    .map_err(|error| error.to_string())
+            })
+        })
+    }
+}
+
+fn why_of(difference: &Difference<'_>, judgement: &Judgement) -> Why {
+    let (source, destination) = difference.sides();
+    let platform = source
+        .or(destination)
+        .map(|spec| &spec.platform)
+        .filter(|platform| platform.is_known());
+    let [source_created, destination_created] =
+        judgement.created.map(|date| date.map(why_config::shown));
+    Why {
+        platform: platform.map(|platform| escape(&platform.to_string()).into_owned()),
+        class: judgement.class,
+        evidence: escape(&judgement.evidence).into_owned(),
+        source: source.map(|spec| spec.digest.clone()),
+        destination: destination.map(|spec| spec.digest.clone()),
+        source_created,
+        destination_created,
+    }
+}
+
+/// The source's entry in place of the destination's, where they are two of one platform.
+fn counterpart(found: &[Difference<'_>], spec: &Spec) -> Option<Spec> {
+    found.iter().find_map(|difference| match difference {
+        Difference::OtherDigest {
+            source,
+            destination,
+        } if *destination == spec => Some(Spec {
+            digest: source.digest.clone(),
+            platform: spec.platform.clone(),
+        }),
+        _ => None,
+    })
+}
+
+/// The details with the class of each difference that was looked at.
+fn details(plain: &[String], found: &[Difference<'_>], why: &[Why]) -> Vec<String> {
+    let mut why = why.iter();
+    let lines = found.iter().enumerate().map(|(index, difference)| {
+        let plain = plain
+            .get(index)
+            .cloned()
+            .unwrap_or_else(|| difference.to_string());
+        match (why.next(), difference) {
+            (
+                Some(Why {
+                    class, evidence, ..
+                }),
+                Difference::OtherDigest { .. },
+            ) => format!("{plain}; {}: {evidence}", class.as_str()),
+            (
+                Some(Why {
+                    class: Class::Subset,
+                    ..
+                }),
+                _,
+            ) => format!("{plain}; subset"),
+            _ => plain,
+        }
+    });
+    lines.collect()
+}
+
+/// What to do about each class.
+fn hints(why: &[Why], differing: usize) -> Vec<String> {
+    let mut classes: Vec<Class> = why
+        .iter()
+        .filter(|why| {
+            why.source.is_some() && why.destination.is_some() || why.class == Class::Subset
+        })
+        .map(|why| why.class)
+        .collect();
+    classes.sort_unstable();
+    classes.dedup();
+    let mut hints: Vec<String> = classes.into_iter().map(hint).collect();
+    if differing > why.len() {
+        hints.push(format!(
+            "{} more differing platforms were not examined",
+            HumanCount((differing - why.len()) as u64)
+        ));
+    }
+    hints
+}
+
+fn hint(class: Class) -> String {
+    let keeps = "copy with a tool and to a registry that keep manifests as they are (`skopeo copy --all --preserve-digests`, `crane copy`, `regctl image copy`)";
+    let name = class.as_str();
+    match class {
+        Class::ReSerialised => format!(
+            "{name}: a tool or the registry wrote the manifest's JSON anew; {keeps}, or pass it with --accept {name}"
+        ),
+        Class::Converted => format!(
+            "{name}: a tool or the registry changed the image's format; {keeps}, or pass it with --accept {name}"
+        ),
+        Class::ReCompressed => format!(
+            "{name}: the layers were compressed again, as `docker pull` and `docker push` do; {keeps}, or pass it with --accept {name}"
+        ),
+        Class::ReCreated => format!(
+            "{name}: the destination's image has another config, so it may run in another way; mirror the image again, and {keeps}"
+        ),
+        Class::Subset => {
+            format!(
+                "{name}: the destination lacks platforms; copy the whole list (`skopeo copy --all`)"
+            )
+        }
+        Class::Older => {
+            format!("{name}: the destination has an older build; mirror the image again")
+        }
+        Class::Newer => format!(
+            "{name}: the destination has a newer build than the source; check which of the two registries is right"
+        ),
+        Class::Other => format!("{name}: mirror the image again"),
+    }
+}
