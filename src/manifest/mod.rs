@@ -9,6 +9,7 @@
 mod blob;
 mod digest;
 mod media_type;
+mod pattern;
 mod platform;
 mod referrer;
 mod schema1;
@@ -17,6 +18,7 @@ mod spec;
 pub use blob::{Blob, blobs};
 pub use digest::{Algorithm, Digest, DigestError, Hasher};
 pub use media_type::{ACCEPT, MediaType};
+pub use pattern::PlatformPattern;
 pub use platform::{Filter, Normalized, Platform};
 pub use referrer::{Link, Referrer, referrers};
 pub use spec::Spec;

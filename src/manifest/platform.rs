@@ -7,6 +7,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::pattern::PlatformPattern;
+
 /// Architecture, operating system, variant and OS version; an absent field is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -117,6 +119,8 @@ pub struct Normalized {
 pub struct Filter {
     architectures: Vec<String>,
     systems: Option<Vec<String>>,
+    /// Where there are any, they are all that counts.
+    patterns: Vec<PlatformPattern>,
 }
 
 impl Filter {
@@ -141,6 +145,7 @@ impl Filter {
         Self {
             architectures: architectures.iter().map(architecture).collect(),
             systems: systems.map(|names| names.iter().map(system).collect()),
+            patterns: Vec::new(),
         }
     }
 
@@ -157,6 +162,12 @@ impl Filter {
     /// Whether images of this platform are validated.
     pub fn selects(&self, platform: &Platform) -> bool {
         let platform = platform.normalized();
+        if !self.patterns.is_empty() {
+            return self
+                .patterns
+                .iter()
+                .any(|pattern| pattern.matches(&platform));
+        }
         self.architectures.contains(&platform.architecture)
             && self
                 .systems
@@ -168,11 +179,39 @@ impl Filter {
 impl std::fmt::Display for Filter {
     /// `amd64, arm64` or `amd64 on linux`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if !self.patterns.is_empty() {
+            let patterns: Vec<String> = self.patterns.iter().map(ToString::to_string).collect();
+            return f.write_str(&patterns.join(", "));
+        }
         f.write_str(&self.architectures.join(", "))?;
         match &self.systems {
             Some(systems) => write!(f, " on {}", systems.join(", ")),
             None => Ok(()),
         }
+    }
+}
+
+impl Filter {
+    /// Platforms of a line of the list: a set, so that two filters with the same platforms are equal.
+    pub fn of_patterns(mut patterns: Vec<PlatformPattern>) -> Self {
+        patterns.sort();
+        patterns.dedup();
+        let mut architectures: Vec<String> = patterns
+            .iter()
+            .map(|pattern| pattern.architecture.clone())
+            .collect();
+        architectures.sort();
+        architectures.dedup();
+        Self {
+            architectures,
+            systems: None,
+            patterns,
+        }
+    }
+
+    /// The platforms of [`Filter::of_patterns`].
+    pub fn patterns(&self) -> &[PlatformPattern] {
+        &self.patterns
     }
 }
 
