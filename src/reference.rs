@@ -132,6 +132,9 @@ pub enum NameError {
         "the template {0:?} gives every image of a registry the same name; put {{path}} or {{name}} into it"
     )]
     Template(String),
+    /// A registry that a template puts into a path.
+    #[error("the registry {0:?} has a port, which cannot be part of a path")]
+    PortInPath(String),
     /// An override that is empty.
     #[error("the registry is empty")]
     Empty,

@@ -198,6 +198,10 @@ fn read(text: &str) -> Result<Entry, LineError> {
                 })
             })
         }
+        [] => Err(LineError::new(
+            format!("no image behind {PLATFORM}"),
+            mistake::WANTED,
+        )),
         _ => Err(LineError::new(
             LineError::count(words.len(), text),
             mistake::WANTED,

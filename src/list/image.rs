@@ -96,7 +96,7 @@ impl Rules {
     /// What is wrong with its names, and what to do.
     pub fn resolve(&self, entry: Entry) -> Result<Image, String> {
         let wrong = |what: &str, name: &str, error: NameError| {
-            let remedy = mistake::remedy(name, &error);
+            let remedy = mistake::remedy(&error);
             format!("{what} {:?}: {error}; {remedy}", escape(name))
         };
         let of_source = |error| wrong("source", &entry.source, error);

@@ -92,6 +92,12 @@ pub fn of(text: &str) -> Option<LineError> {
             "separate the fields with ordinary blanks".to_owned(),
         );
     }
+    if ["{{", "${", "$("].iter().any(|start| text.contains(start)) {
+        return error(
+            "a template or a variable",
+            "write the name that it stands for".to_owned(),
+        );
+    }
     if text.contains("<none>") {
         return error(
             "an image without a name or a tag",
@@ -202,10 +208,7 @@ pub fn of_name(name: &str) -> Option<LineError> {
 const REGISTRIES: &str = "give an image in a registry: only registries are read";
 
 /// What to do about a name that the grammar refuses.
-pub fn remedy(name: &str, error: &NameError) -> String {
-    if name.contains("{{") || name.contains("${") || name.contains("$(") {
-        return "replace the template by what it stands for".to_owned();
-    }
+pub fn remedy(error: &NameError) -> String {
     match error {
         NameError::Path(path) if path.bytes().any(|b| b.is_ascii_uppercase()) => {
             format!(
@@ -216,9 +219,12 @@ pub fn remedy(name: &str, error: &NameError) -> String {
         NameError::Path(path) if path.contains([':', '@']) => {
             "write the tag or digest only once, in the third field".to_owned()
         }
+        NameError::PortInPath(_) => WITHOUT_PORT.to_owned(),
         _ => WANTED.to_owned(),
     }
 }
+
+const WITHOUT_PORT: &str = "leave {registry} out of the template, or write both names in the list";
 
 /// Blanks that do not separate fields: editors and web pages put them where a blank was meant.
 fn is_odd_blank(c: char) -> bool {

@@ -189,6 +189,9 @@ impl Name {
             }) => {
                 // Checked before it is filled in: what it makes may be valid by chance.
                 check_path(path)?;
+                if template.contains("{registry}") && self.registry.contains(':') {
+                    return Err(NameError::PortInPath(self.registry.clone()));
+                }
                 let own = Repository {
                     registry: self.registry.clone(),
                     path: path.to_owned(),
@@ -381,7 +384,10 @@ mod tests {
             "reg.io/quay.io/team/x"
         );
         // A port cannot be part of a path.
-        assert!(source("localhost:5000/a/b", Some(&template)).is_err());
+        assert_eq!(
+            source("localhost:5000/a/b", Some(&template)),
+            Err(NameError::PortInPath("localhost:5000".to_owned()))
+        );
         assert!(source("quay.io/a/../b", Some(&template)).is_err());
         assert!(source("{name}/{name}", Some(&template)).is_err());
     }

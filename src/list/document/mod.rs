@@ -106,14 +106,14 @@ impl Document {
         let tree = Tree::parse(&without_surrogates(&text)).map_err(|error| {
             let hint = if text.contains("{{") {
                 "; where it is a template, give what `helm template` makes of it"
-            } else if first == u64::from(error.line) {
-                "; where it is a list of lines, correct this one"
             } else {
                 ""
             };
+            let what = escape(&error.what);
+            let why = format!("line {first} makes it a YAML or JSON file");
             at(
                 error.line,
-                format!("malformed YAML or JSON: {}{hint}", escape(&error.what)),
+                format!("malformed YAML or JSON: {what} ({why}){hint}"),
             )
         })?;
         drop(text);
@@ -229,7 +229,7 @@ impl Images {
             ] {
                 let Some(name) = name else { continue };
                 names::check(name).map_err(|error| {
-                    let remedy = super::mistake::remedy(name, &error);
+                    let remedy = super::mistake::remedy(&error);
                     LineError::new(format!("{what} {:?}: {error}", escape(name)), remedy)
                 })?;
             }

@@ -203,7 +203,7 @@ impl<'a> Node<'a> {
                 let line = value.line;
                 for (key, value) in source.entries() {
                     if key.scalar().is_none_or(|key| known.insert(key)) {
-                        entries.push((Node { line, ..key }, value));
+                        entries.push((Node { line, ..key }, Node { line, ..value }));
                     }
                 }
             }
