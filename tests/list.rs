@@ -1,6 +1,6 @@
 //! The image list: what is an image, what is a comment, and what is said of the rest.
 
-use crate::support::{Content, Dir, Server};
+use crate::support::{Content, Dir, Server, digest};
 
 fn registry() -> Server {
     let mut content = Content::default();
@@ -312,4 +312,171 @@ fn shards_share_a_list_and_their_failed_lists_add_up() {
         .one_error(
             "invalid value \"3/3\" for --shard (wanted: I/N with I from 0 to N-1, for example 0/4)",
         );
+}
+
+/// A registry with tags of `team/x`, all the same image.
+fn with_tags(tags: &[&str]) -> Server {
+    let mut content = Content::default();
+    for tag in tags {
+        content.multi("team/x", tag, &["linux/amd64", "linux/s390x"], "a");
+    }
+    Server::of(content)
+}
+
+#[test]
+fn every_one_line_form_is_validated_in_one_list() {
+    let (from, to) = (with_tags(&["1"]), with_tags(&["1", "2"]));
+    let (s, d) = (from.name(), to.name());
+    let dir = Dir::new();
+    let digest = {
+        let mut content = Content::default();
+        let stored = content.multi("team/x", "1", &["linux/amd64", "linux/s390x"], "a");
+        digest(&stored.bytes)
+    };
+    dir.write(
+        "list.txt",
+        format!(
+            "{s}/team/x {d}/team/x 1\n\
+             {s}/team/x:1 {d}/team/x:2\n\
+             {s}/team/x:1={d}/team/x\n\
+             docker://{s}/team/x:1,docker://{d}/team/x:2\n\
+             {s}/team/x@{digest}={d}/team/x:2\n\
+             {s}/team/x {d}/team/x {digest}\n\
+             {s}/team/x:1 {d}/team/x:gone\n\
+             {s}/team/x:1 => {d}/team/x:1\n"
+        ),
+    );
+    let run = dir.validate().args("-f list.txt").run();
+    run.code(1)
+        .has(&format!("[M_ID:1] PASS [{s}/team/x:1] == [{d}/team/x:1]"))
+        .has(&format!("[M_ID:2] PASS [{s}/team/x:1] == [{d}/team/x:2]"))
+        .has(&format!(
+            "[M_ID:5] PASS [{s}/team/x@{digest}] == [{d}/team/x:2]"
+        ))
+        .has(&format!(
+            "[{d}/team/x:gone]: destination manifest does not exists"
+        ))
+        .has("list.txt:8: an arrow or a sign between the names: ")
+        .has("8 images: 6 passed, 1 failed, 1 not validated");
+    assert_eq!(
+        dir.read("mirror-validate-failed.txt"),
+        format!("{s}/team/x:1 {d}/team/x:gone\n{s}/team/x:1 => {d}/team/x:1\n")
+    );
+    // The same name on both sides, at registries that the flags name.
+    dir.write(
+        "list.txt",
+        format!("team/x:1\nteam/x:1 {digest}\n{digest} team/x:1\n- team/x:1 # x\n"),
+    );
+    let run = dir
+        .validate()
+        .args(&format!("-f list.txt -s {s} -d {d}"))
+        .run();
+    run.code(0).has("4 images: 4 passed");
+}
+
+#[test]
+fn a_yaml_file_is_validated_and_its_failed_list_is_one_of_lines() {
+    let (from, to) = (with_tags(&["1"]), with_tags(&["1"]));
+    let (s, d) = (from.name(), to.name());
+    let dir = Dir::new();
+    let yaml = format!(
+        "version: 1\nsync:\n  - source: {s}/team/x:1\n    target: {d}/team/x:1\n    type: image\n  \
+         - source: {s}/team/x:1\n    target: {d}/team/x:gone\n    type: image\n  \
+         - source: {s}/team/x\n    target: {d}/team/x\n    type: repository\n"
+    );
+    dir.write("regsync.yaml", &yaml);
+    let expected = format!(
+        "# regsync.yaml:6\n{s}/team/x:1 {d}/team/x:gone\n# regsync.yaml:9\n!refused {s}/team/x {d}/team/x\n"
+    );
+    let refusal = format!(
+        "type: repository is a rule and not an image: \"{s}/team/x {d}/team/x\"; write an entry with type: image for each tag that it selects"
+    );
+    let run = dir.validate().args("-f regsync.yaml -j 4").run();
+    run.code(1)
+        .has(&format!("[M_ID:1] PASS [{s}/team/x:1] == [{d}/team/x:1]"))
+        .has(&format!(
+            "[{d}/team/x:gone]: destination manifest does not exists"
+        ))
+        .has(&format!("[ERRO] regsync.yaml:9: {refusal}\n"))
+        .has("3 images: 1 passed, 1 failed, 1 not validated");
+    assert_eq!(dir.read("mirror-validate-failed.txt"), expected);
+    // The failed list is a list: nothing of it is forgotten.
+    let run = dir
+        .validate()
+        .args("-f mirror-validate-failed.txt -o again.txt")
+        .run();
+    run.code(1)
+        .has("mirror-validate-failed.txt:4: not an image: ")
+        .has("2 images: 0 passed, 1 failed, 1 not validated");
+    let without_comments: String = expected
+        .split_inclusive('\n')
+        .filter(|line| !line.starts_with('#'))
+        .collect();
+    assert_eq!(dir.read("again.txt"), without_comments);
+    // Standard input is recognised as a file is.
+    let run = dir.validate().args("-f -").stdin(&yaml).run();
+    run.code(1).has(&format!("standard input:9: {refusal}"));
+    assert_eq!(
+        dir.read("mirror-validate-failed.txt"),
+        expected.replace("regsync.yaml", "standard input")
+    );
+}
+
+#[test]
+fn a_yaml_file_without_an_image_is_a_usage_error() {
+    let dir = Dir::new();
+    dir.write("mirror-validate-failed.txt", "stale\n");
+    for (text, message) in [
+        (
+            "kind: ImageSetConfiguration\n",
+            "cannot read the image list: x.yaml:1: an ImageSetConfiguration has rules and not images; give the mapping.txt that `oc mirror --dry-run` writes",
+        ),
+        (
+            "sync: []\n",
+            "cannot read the image list x.yaml: there is no image in it",
+        ),
+        (
+            "a: [\n",
+            "cannot read the image list: x.yaml:2: malformed YAML or JSON: ",
+        ),
+    ] {
+        dir.write("x.yaml", text);
+        dir.validate()
+            .args("-f x.yaml")
+            .run()
+            .code(2)
+            .one_error(message);
+    }
+    assert_eq!(dir.read("mirror-validate-failed.txt"), "stale\n");
+}
+
+#[test]
+fn an_override_may_be_a_template() {
+    let from = with_tags(&["1"]);
+    let s = from.name();
+    let mut content = Content::default();
+    content.multi(
+        "mirror/docker.io/team/x",
+        "1",
+        &["linux/amd64", "linux/s390x"],
+        "a",
+    );
+    content.multi("flat/x", "1", &["linux/amd64", "linux/s390x"], "a");
+    let to = Server::of(content);
+    let d = to.name();
+    let dir = Dir::new();
+    for template in ["mirror/{registry}/{path}", "flat/{name}"] {
+        let run = dir
+            .validate()
+            .args(&format!("-f - -s {s} -d {d}/{template}"))
+            .stdin("team/x:1\n")
+            .run();
+        run.code(0).has("1 image: 1 passed");
+    }
+    dir.validate()
+        .args(&format!("-f - -d {d}/{{tag}}"))
+        .stdin("")
+        .run()
+        .code(2)
+        .one_error("\"{tag}\" is not a placeholder (wanted: {registry}, {path} or {name})");
 }

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use super::mistake::{self, LineError};
+use super::names;
 use crate::escape::escape;
 use crate::manifest::{Digest, Filter, PlatformPattern};
 use crate::reference::Reference;
@@ -283,7 +284,10 @@ fn no_tag(name: &str, whole: &str) -> LineError {
 
 fn add_tag(name: &str) -> String {
     let name = name.strip_prefix("docker://").unwrap_or(name);
-    format!("add a tag, for example {}:latest", escape(name))
+    match names::check(name) {
+        Ok(()) => format!("add a tag, for example {}:latest", escape(name)),
+        Err(_) => mistake::WANTED.to_owned(),
+    }
 }
 
 /// A name with what stands behind it.
@@ -356,7 +360,6 @@ fn is_digest(word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::names;
     use super::*;
     use proptest::prelude::*;
 
@@ -430,7 +433,7 @@ mod tests {
             ),
             (
                 ":x",
-                "1 field instead of 3: \":x\"; add a tag, for example :x:latest",
+                &format!("1 field instead of 3: \":x\"; {}", mistake::WANTED),
             ),
             (
                 &a,
@@ -647,7 +650,8 @@ mod tests {
 
         #[test]
         fn what_is_read_can_be_written(text in "(--platform[= ]|docker://|sha256:|[a-z]{1,3}|[:@=,/ #-]|1|amd64|[0-9a-f]{64}){0,8}") {
-            if let Ok(entry) = parse(&text) && names::check(&entry.source).is_ok() {
+            if let Ok(entry) = parse(&text) && names::check(&entry.source).is_ok()
+                && entry.destination.as_ref().is_none_or(|name| names::check(name).is_ok()) {
                 let written = entry.to_string();
                 prop_assert_eq!(parse(&written), Ok(entry), "{}", written);
             }
