@@ -2,6 +2,7 @@
 
 use super::tree::Node;
 use super::{Entry, Images};
+use crate::escape::escape_bytes;
 
 const TEMPLATE: &str = "a Go template, which is not an image";
 const NO_TEMPLATE: &str = "write the names that it makes";
@@ -12,23 +13,31 @@ pub fn regsync(document: Node<'_>, images: &mut Images) -> bool {
         return false;
     };
     let defaults = document.get("defaults");
+    let [usual_type, usual_platforms, usual_platform] = defaults
+        .map(|defaults| defaults.fields(["type", "platforms", "platform"]))
+        .unwrap_or_default();
+    let usual_platforms = platforms(usual_platforms, usual_platform);
     for step in steps.items() {
-        let field = |key: &str| step.text(key).unwrap_or_default().trim();
-        let (source, target) = (field("source"), field("target"));
+        let [source, target, kind, several, one] =
+            step.fields(["source", "target", "type", "platforms", "platform"]);
+        let (source, target) = (text(source), text(target));
         let written = format!("{source} {target}");
-        let kind = step.text("type").or_else(|| defaults?.text("type"));
-        let kind = kind.unwrap_or("image");
+        let kind = kind
+            .or(usual_type)
+            .and_then(Node::scalar)
+            .unwrap_or("image");
         if !step.is_mapping() || source.is_empty() || target.is_empty() {
             let what = "an entry of sync without source or target";
             images.refuse(step, &written, what, "write both");
         } else if kind != "image" {
+            let kind = escape_bytes(kind.as_bytes(), 40);
             let what = format!("type: {kind} is a rule and not an image");
             let remedy = "write an entry with type: image for each tag that it selects";
             images.refuse(step, &written, &what, remedy);
         } else if written.contains("{{") {
             images.refuse(step, &written, TEMPLATE, NO_TEMPLATE);
         } else {
-            let platforms = platforms(step).or_else(|| platforms(defaults?));
+            let platforms = platforms(several, one).or_else(|| usual_platforms.clone());
             images.take(step, &written, |_| {
                 Entry::pair(source, target, false)?.with_platforms(platforms.unwrap_or_default())
             });
@@ -37,17 +46,20 @@ pub fn regsync(document: Node<'_>, images: &mut Images) -> bool {
     true
 }
 
-/// `platform` or `platforms` of a step.
-fn platforms(node: Node<'_>) -> Option<Vec<&str>> {
-    let several = node.get("platforms").map(|list| {
+fn text<'a>(node: Option<Node<'a>>) -> &'a str {
+    node.and_then(Node::scalar).unwrap_or_default().trim()
+}
+
+/// The platforms of a step, from its keys `platforms` and `platform`.
+fn platforms<'a>(several: Option<Node<'a>>, one: Option<Node<'a>>) -> Option<Vec<&'a str>> {
+    let several = several.map(|list| {
         // What is not text is refused as a platform without a name.
-        list.items()
-            .map(|item| item.scalar().unwrap_or_default())
-            .collect()
+        let names = list.items().map(|item| item.scalar().unwrap_or_default());
+        names.collect::<Vec<_>>()
     });
     several
-        .filter(|list: &Vec<_>| !list.is_empty())
-        .or_else(|| node.text("platform").map(|platform| vec![platform]))
+        .filter(|list| !list.is_empty())
+        .or_else(|| Some(vec![one?.scalar()?]))
 }
 
 /// Aliyun's image-syncer: a mapping of `SRC[:t1,t2][@digest]` to one or several destinations. False

@@ -16,9 +16,9 @@ const MAX_DEPTH: usize = 200;
 /// What is kept of a text, in bytes: more than any image has, so that what is cut is still too long.
 const MAX_SCALAR: usize = 2 * MAX_LINE;
 
-/// Nodes that may be visited, aliases followed: so many for each node of the file, and a number that
+/// Nodes that may be visited by way of aliases: so many for each node of the file, and a number that
 /// small files may have besides.
-const VISITS_PER_NODE: u64 = 4;
+const VISITS_PER_NODE: u64 = 16;
 const VISITS: u64 = 1_000_000;
 
 /// Why a file is not read: the line, and what is wrong.
@@ -70,6 +70,8 @@ pub struct Node<'a> {
     id: u32,
     /// Where it is written: of an alias, the alias.
     line: u32,
+    /// Whether an alias led here.
+    is_repeated: bool,
 }
 
 /// A sequence or mapping that has not ended.
@@ -102,7 +104,7 @@ impl Tree {
 
     /// The documents of the file.
     pub fn documents(&self) -> impl Iterator<Item = Node<'_>> {
-        self.roots.iter().map(|id| self.node(*id))
+        self.roots.iter().map(|id| self.node(*id, false))
     }
 
     /// Whether so many nodes were visited that the file's aliases multiply its content; the answers
@@ -111,33 +113,18 @@ impl Tree {
         self.visits.get() > VISITS + VISITS_PER_NODE * self.nodes.len() as u64
     }
 
-    fn visit(&self, nodes: usize) -> bool {
-        self.visits.set(self.visits.get() + nodes as u64 + 1);
-        !self.is_exhausted()
-    }
-
-    fn node(&self, id: u32) -> Node<'_> {
+    fn node(&self, id: u32, is_repeated: bool) -> Node<'_> {
         let stored = self.nodes[id as usize];
-        match stored.kind {
-            // An alias leads to a node that is none.
-            Kind::Alias(id) => Node {
-                tree: self,
-                id,
-                line: stored.line,
-            },
-            _ => Node {
-                tree: self,
-                id,
-                line: stored.line,
-            },
-        }
-    }
-
-    fn children(&self, start: u32, count: u32) -> &[u32] {
-        if self.visit(count as usize) {
-            &self.children[start as usize..(start + count) as usize]
-        } else {
-            &[]
+        // An alias leads to a node that is none.
+        let (id, is_repeated) = match stored.kind {
+            Kind::Alias(id) => (id, true),
+            _ => (id, is_repeated),
+        };
+        Node {
+            tree: self,
+            id,
+            line: stored.line,
+            is_repeated,
         }
     }
 }
@@ -177,10 +164,10 @@ impl<'a> Node<'a> {
     /// The items of a sequence; of anything else none.
     pub fn items(self) -> impl Iterator<Item = Node<'a>> {
         let items = match self.stored() {
-            Kind::Sequence { start, count } => self.tree.children(start, count),
+            Kind::Sequence { start, count } => self.children(start, count),
             _ => &[],
         };
-        items.iter().map(move |id| self.tree.node(*id))
+        items.iter().map(move |id| self.child(*id))
     }
 
     /// Keys and values of a mapping, those that it merges (`<<`) among them; of anything else none.
@@ -212,22 +199,29 @@ impl<'a> Node<'a> {
     }
 
     /// The value of a key; of two with the same key the last.
-    pub fn get(self, wanted: &str) -> Option<Node<'a>> {
-        let mut found = None;
+    pub fn get(self, key: &str) -> Option<Node<'a>> {
+        let [value] = self.fields([key]);
+        value
+    }
+
+    /// The values of several keys, as [`Node::get`] finds them.
+    pub fn fields<const N: usize>(self, keys: [&str; N]) -> [Option<Node<'a>>; N] {
+        let mut found = [None; N];
         let mut merges = false;
         for (key, value) in self.own_entries() {
+            let Some(text) = key.scalar() else { continue };
             merges |= key.is_merge_key();
-            if key.scalar() == Some(wanted) {
-                found = Some(value);
+            if let Some(index) = keys.iter().position(|key| *key == text) {
+                found[index] = Some(value);
             }
         }
-        if found.is_none() && merges {
-            let is_wanted = |(key, _): &(Node<'a>, Node<'a>)| key.scalar() == Some(wanted);
-            found = self
-                .entries()
-                .into_iter()
-                .find(is_wanted)
-                .map(|(_, value)| value);
+        if merges && found.iter().any(Option::is_none) {
+            for (key, value) in self.entries() {
+                let index = keys.iter().position(|own| key.scalar() == Some(own));
+                if let Some(index) = index.filter(|index| found[*index].is_none()) {
+                    found[index] = Some(value);
+                }
+            }
         }
         found
     }
@@ -239,12 +233,27 @@ impl<'a> Node<'a> {
 
     fn own_entries(self) -> impl Iterator<Item = (Node<'a>, Node<'a>)> {
         let children = match self.stored() {
-            Kind::Mapping { start, count } => self.tree.children(start, count),
+            Kind::Mapping { start, count } => self.children(start, count),
             _ => &[],
         };
         children
             .chunks_exact(2)
-            .map(move |pair| (self.tree.node(pair[0]), self.tree.node(pair[1])))
+            .map(move |pair| (self.child(pair[0]), self.child(pair[1])))
+    }
+
+    fn children(self, start: u32, count: u32) -> &'a [u32] {
+        let tree = self.tree;
+        if self.is_repeated {
+            tree.visits.set(tree.visits.get() + u64::from(count) + 1);
+            if tree.is_exhausted() {
+                return &[];
+            }
+        }
+        &tree.children[start as usize..(start + count) as usize]
+    }
+
+    fn child(self, id: u32) -> Node<'a> {
+        self.tree.node(id, self.is_repeated)
     }
 
     fn is_merge_key(self) -> bool {
