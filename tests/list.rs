@@ -480,3 +480,43 @@ fn an_override_may_be_a_template() {
         .code(2)
         .one_error("\"{tag}\" is not a placeholder (wanted: {registry}, {path} or {name})");
 }
+
+#[test]
+fn ten_megabytes_of_yaml_take_less_than_sixty_of_memory() {
+    use std::fmt::Write as _;
+    let dir = Dir::new();
+    let mut yaml =
+        "x-both: &both [linux/amd64, linux/arm64]\nx-image: &image {type: image}\nsync:\n"
+            .to_owned();
+    let mut pairs = 0;
+    while yaml.len() < 10_000_000 {
+        let name = format!("rancher/mirrored-some-image-{pairs}:v1.{}.2", pairs % 50);
+        let target = format!("registry.example.com/{name}");
+        let more = match pairs % 10 {
+            0 => "  <<: *image",
+            1 => "  type: image\n  platforms: *both",
+            _ => "  type: image",
+        };
+        writeln!(yaml, "- source: {name}\n  target: {target}\n{more}").unwrap();
+        pairs += 1;
+    }
+    dir.write("regsync.yaml", &yaml);
+    // The list is read first; then the run ends, because there is no such recording. A child of this
+    // process would inherit its peak, so a small process measures.
+    let measure = "import resource, subprocess, sys; subprocess.run(sys.argv[1:]); \
+                   print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)";
+    let output = std::process::Command::new("/usr/bin/python3")
+        .args(["-c", measure, env!("CARGO_BIN_EXE_image-tools")])
+        .args("mirror-validate -f regsync.yaml --recorded nowhere.json".split(' '))
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("nowhere.json"), "{error}");
+    let used: u64 = String::from_utf8_lossy(&output.stdout)
+        .trim()
+        .parse()
+        .unwrap();
+    let used = used / 1024;
+    assert!((10..60).contains(&used), "{used} MiB for {pairs} pairs");
+}

@@ -2,7 +2,8 @@
 //! takes.
 //!
 //! `files` reads files one after the other, `lines` one of them line by line, `document` the YAML and
-//! JSON files. Each line becomes an `entry`, names as written, and with `-s` and `-d` an `image`.
+//! JSON files. Each line becomes an `entry`, names as written, in one of the `forms`, and with `-s` and
+//! `-d` an `image`.
 
 mod document;
 mod entry;
@@ -10,6 +11,7 @@ mod error;
 mod files;
 #[cfg(test)]
 mod fixtures;
+mod forms;
 mod image;
 mod lines;
 mod mistake;
