@@ -124,6 +124,17 @@ pub enum NameError {
     /// An override that is an URL.
     #[error("write the registry without {0:?}")]
     Scheme(String),
+    /// An override with a placeholder that is none.
+    #[error("{0:?} is not a placeholder (wanted: {{registry}}, {{path}} or {{name}})")]
+    Placeholder(String),
+    /// An override with a template that names no image.
+    #[error(
+        "the template {0:?} gives every image of a registry the same name; put {{path}} or {{name}} into it"
+    )]
+    Template(String),
+    /// A registry that a template puts into a path.
+    #[error("the registry {0:?} has a port, which cannot be part of a path")]
+    PortInPath(String),
     /// An override that is empty.
     #[error("the registry is empty")]
     Empty,

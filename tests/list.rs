@@ -1,6 +1,6 @@
 //! The image list: what is an image, what is a comment, and what is said of the rest.
 
-use crate::support::{Content, Dir, Server};
+use crate::support::{Content, Dir, Server, digest};
 
 fn registry() -> Server {
     let mut content = Content::default();
@@ -49,12 +49,13 @@ fn a_line_that_is_no_image_is_told_and_kept_as_it_stands() {
         ))
         .run();
     run.code(3)
-        .has("[ERRO] list.txt:1: 1 field instead of 3: \"one-field\"; wanted: SOURCE DESTINATION TAG, for example: hello-world library/hello-world latest; or NAME:TAG\n")
+        .has("[ERRO] list.txt:1: 1 field instead of 3: \"one-field\"; add a tag, for example one-field:latest\n")
         .has("[INFO] [M_ID:1] PASS")
         .has("[ERRO] list.txt:3: 4 fields instead of 3")
-        .has("[ERRO] list.txt:4: the line is not UTF-8 text")
+        .has("[ERRO] list.txt:4: the line is not UTF-8 text: \"team/x team/x \u{fffd}\u{fffd}\"; save the list as UTF-8\n")
         .has("[ERRO] list.txt:5: the line has 6004 bytes, more than 4096")
         .has("[ERRO] list.txt:6: source \"UPPER/x\": the repository")
+        .has("; write the repository in lower case: upper/x\n")
         .has("[ERRO] list.txt:7: destination \"team/../x\": the repository")
         .has("[ERRO] list.txt:8: tag \"-tag\": the tag is not valid")
         .has("[ERRO] list.txt:9: tag \"sha256:abc\": the hash has to be 64")
@@ -254,11 +255,12 @@ fn a_line_of_one_field_is_the_same_name_at_the_destination() {
     let list = format!("rancher/rancher:v2\n{name}/rancher/rancher:v2\nbusybox:1\n");
     let run = dir
         .validate()
-        .args(&format!("-s {name} -d {name}"))
+        .args(&format!("-s {name} -d {}", registry.alias()))
         .stdin(&list)
         .run();
     run.code(0).has("3 images: 3 passed").has(&format!(
-        "[M_ID:3] PASS [{name}/busybox:1] == [{name}/library/busybox:1]"
+        "[M_ID:3] PASS [{name}/busybox:1] == [{}/busybox:1]",
+        registry.alias()
     ));
     let run = dir
         .validate()
@@ -327,4 +329,211 @@ fn shards_share_a_list_and_their_failed_lists_add_up() {
         .one_error(
             "invalid value \"3/3\" for --shard (wanted: I/N with I from 0 to N-1, for example 0/4)",
         );
+}
+
+/// A registry with tags of `team/x`, all the same image.
+fn with_tags(tags: &[&str]) -> Server {
+    let mut content = Content::default();
+    for tag in tags {
+        content.multi("team/x", tag, &["linux/amd64", "linux/s390x"], "a");
+    }
+    Server::of(content)
+}
+
+#[test]
+fn every_one_line_form_is_validated_in_one_list() {
+    let (from, to) = (with_tags(&["1"]), with_tags(&["1", "2"]));
+    let (s, d) = (from.name(), to.name());
+    let dir = Dir::new();
+    let digest = {
+        let mut content = Content::default();
+        let stored = content.multi("team/x", "1", &["linux/amd64", "linux/s390x"], "a");
+        digest(&stored.bytes)
+    };
+    dir.write(
+        "list.txt",
+        format!(
+            "{s}/team/x {d}/team/x 1\n\
+             {s}/team/x:1 {d}/team/x:2\n\
+             {s}/team/x:1={d}/team/x\n\
+             docker://{s}/team/x:1,docker://{d}/team/x:2\n\
+             {s}/team/x@{digest}={d}/team/x:2\n\
+             {s}/team/x {d}/team/x {digest}\n\
+             {s}/team/x:1 {d}/team/x:gone\n\
+             {s}/team/x:1 => {d}/team/x:1\n"
+        ),
+    );
+    let run = dir.validate().args("-f list.txt").run();
+    run.code(1)
+        .has(&format!("[M_ID:1] PASS [{s}/team/x:1] == [{d}/team/x:1]"))
+        .has(&format!("[M_ID:2] PASS [{s}/team/x:1] == [{d}/team/x:2]"))
+        .has(&format!(
+            "[M_ID:5] PASS [{s}/team/x@{digest}] == [{d}/team/x:2]"
+        ))
+        .has(&format!(
+            "[{d}/team/x:gone]: destination manifest does not exists"
+        ))
+        .has("list.txt:8: an arrow or a sign between the names: ")
+        .has("8 images: 6 passed, 1 failed, 1 not validated");
+    assert_eq!(
+        dir.read("mirror-validate-failed.txt"),
+        format!("{s}/team/x:1 {d}/team/x:gone\n{s}/team/x:1 => {d}/team/x:1\n")
+    );
+    // The same name on both sides, at registries that the flags name.
+    dir.write(
+        "list.txt",
+        format!("team/x:1\nteam/x:1 {digest}\n{digest} team/x:1\n- team/x:1 # x\n"),
+    );
+    let run = dir
+        .validate()
+        .args(&format!("-f list.txt -s {s} -d {d}"))
+        .run();
+    run.code(0).has("4 images: 4 passed");
+}
+
+#[test]
+fn a_yaml_file_is_validated_and_its_failed_list_is_one_of_lines() {
+    let (from, to) = (with_tags(&["1"]), with_tags(&["1"]));
+    let (s, d) = (from.name(), to.name());
+    let dir = Dir::new();
+    let yaml = format!(
+        "version: 1\nsync:\n  - source: {s}/team/x:1\n    target: {d}/team/x:1\n    type: image\n  \
+         - source: {s}/team/x:1\n    target: {d}/team/x:gone\n    type: image\n  \
+         - source: {s}/team/x\n    target: {d}/team/x\n    type: repository\n"
+    );
+    dir.write("regsync.yaml", &yaml);
+    let expected = format!(
+        "# regsync.yaml:6\n{s}/team/x:1 {d}/team/x:gone\n# regsync.yaml:9\n!refused {s}/team/x {d}/team/x\n"
+    );
+    let refusal = format!(
+        "type: repository is a rule and not an image: \"{s}/team/x {d}/team/x\"; write an entry with type: image for each tag that it selects"
+    );
+    let run = dir.validate().args("-f regsync.yaml -j 4").run();
+    run.code(1)
+        .has(&format!("[M_ID:1] PASS [{s}/team/x:1] == [{d}/team/x:1]"))
+        .has(&format!(
+            "[{d}/team/x:gone]: destination manifest does not exists"
+        ))
+        .has(&format!("[ERRO] regsync.yaml:9: {refusal}\n"))
+        .has("3 images: 1 passed, 1 failed, 1 not validated");
+    assert_eq!(dir.read("mirror-validate-failed.txt"), expected);
+    // The failed list is a list: nothing of it is forgotten.
+    let run = dir
+        .validate()
+        .args("-f mirror-validate-failed.txt -o again.txt")
+        .run();
+    run.code(1)
+        .has("mirror-validate-failed.txt:4: not an image: ")
+        .has("2 images: 0 passed, 1 failed, 1 not validated");
+    let without_comments: String = expected
+        .split_inclusive('\n')
+        .filter(|line| !line.starts_with('#'))
+        .collect();
+    assert_eq!(dir.read("again.txt"), without_comments);
+    // Standard input is recognised as a file is.
+    let run = dir.validate().args("-f -").stdin(&yaml).run();
+    run.code(1).has(&format!("standard input:9: {refusal}"));
+    assert_eq!(
+        dir.read("mirror-validate-failed.txt"),
+        expected.replace("regsync.yaml", "standard input")
+    );
+}
+
+#[test]
+fn a_yaml_file_without_an_image_is_a_usage_error() {
+    let dir = Dir::new();
+    dir.write("mirror-validate-failed.txt", "stale\n");
+    for (text, message) in [
+        (
+            "kind: ImageSetConfiguration\n",
+            "cannot read the image list: x.yaml:1: an ImageSetConfiguration has rules and not images; give the mapping.txt that `oc mirror --dry-run` writes",
+        ),
+        (
+            "sync: []\n",
+            "cannot read the image list x.yaml: there is no image in it",
+        ),
+        (
+            "a: [\n",
+            "cannot read the image list: x.yaml:2: malformed YAML or JSON: ",
+        ),
+    ] {
+        dir.write("x.yaml", text);
+        dir.validate()
+            .args("-f x.yaml")
+            .run()
+            .code(2)
+            .one_error(message);
+    }
+    assert_eq!(dir.read("mirror-validate-failed.txt"), "stale\n");
+}
+
+#[test]
+fn an_override_may_be_a_template() {
+    let from = with_tags(&["1"]);
+    let s = from.name();
+    let mut content = Content::default();
+    content.multi(
+        "mirror/docker.io/team/x",
+        "1",
+        &["linux/amd64", "linux/s390x"],
+        "a",
+    );
+    content.multi("flat/x", "1", &["linux/amd64", "linux/s390x"], "a");
+    let to = Server::of(content);
+    let d = to.name();
+    let dir = Dir::new();
+    for template in ["mirror/{registry}/{path}", "flat/{name}"] {
+        let run = dir
+            .validate()
+            .args(&format!("-f - -s {s} -d {d}/{template}"))
+            .stdin("team/x:1\n")
+            .run();
+        run.code(0).has("1 image: 1 passed");
+    }
+    dir.validate()
+        .args(&format!("-f - -d {d}/{{tag}}"))
+        .stdin("")
+        .run()
+        .code(2)
+        .one_error("\"{tag}\" is not a placeholder (wanted: {registry}, {path} or {name})");
+}
+
+#[test]
+fn ten_megabytes_of_yaml_take_less_than_sixty_of_memory() {
+    use std::fmt::Write as _;
+    let dir = Dir::new();
+    let mut yaml =
+        "x-both: &both [linux/amd64, linux/arm64]\nx-image: &image {type: image}\nsync:\n"
+            .to_owned();
+    let mut pairs = 0;
+    while yaml.len() < 10_000_000 {
+        let name = format!("rancher/mirrored-some-image-{pairs}:v1.{}.2", pairs % 50);
+        let target = format!("registry.example.com/{name}");
+        let more = match pairs % 10 {
+            0 => "  <<: *image",
+            1 => "  type: image\n  platforms: *both",
+            _ => "  type: image",
+        };
+        writeln!(yaml, "- source: {name}\n  target: {target}\n{more}").unwrap();
+        pairs += 1;
+    }
+    dir.write("regsync.yaml", &yaml);
+    // The list is read first; then the run ends, because there is no such recording. A child of this
+    // process would inherit its peak, so a small process measures.
+    let measure = "import resource, subprocess, sys; subprocess.run(sys.argv[1:]); \
+                   print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)";
+    let output = std::process::Command::new("/usr/bin/python3")
+        .args(["-c", measure, env!("CARGO_BIN_EXE_image-tools")])
+        .args("mirror-validate -f regsync.yaml --recorded nowhere.json".split(' '))
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("nowhere.json"), "{error}");
+    let used: u64 = String::from_utf8_lossy(&output.stdout)
+        .trim()
+        .parse()
+        .unwrap();
+    let used = used / 1024;
+    assert!((10..60).contains(&used), "{used} MiB for {pairs} pairs");
 }

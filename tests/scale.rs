@@ -95,10 +95,9 @@ fn an_image_that_the_list_names_twice_costs_once() {
 #[test]
 fn a_source_with_several_destinations_is_read_once() {
     let mut content = Content::default();
-    for repository in ["team/x", "one/x", "two/x", "three/x"] {
+    for repository in ["team/x", "one/x", "two/x", "three/x", "four/x"] {
         content.multi(repository, "1", &["linux/amd64", "linux/arm64"], "a");
     }
-    content.multi("four/x", "1", &["linux/amd64"], "b");
     let (source, destination) = (Server::of(content.clone()), Server::of(content));
     let dir = Dir::new();
     let list: String = ["one", "two", "three", "four"]
@@ -113,8 +112,8 @@ fn a_source_with_several_destinations_is_read_once() {
             ))
             .stdin(&list)
             .run()
-            .code(1)
-            .has("4 images: 3 passed, 1 failed");
+            .code(0)
+            .has("4 images: 4 passed");
         assert_eq!(source.count("GET", "/manifests/"), runs);
     }
 }

@@ -1,7 +1,10 @@
 //! An image of the list: where it comes from and where it was mirrored to, names resolved.
 
-use super::lines::{self as list, Line};
+use super::entry::Entry;
+use super::lines::Line;
+use super::mistake;
 use super::names::{self, Override};
+use crate::escape::escape;
 use crate::manifest::{Digest, Filter};
 use crate::reference::{NameError, Reference, Repository};
 
@@ -73,42 +76,68 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// The image of a line; `list`: the list's name, for the message.
+    /// The image of a line.
     ///
     /// # Errors
-    /// What is wrong with the line, where, and what is wanted.
-    pub fn image(&self, list: &str, line: &Line) -> Result<Image, String> {
-        let at = format!("{list}:{}", line.number);
-        let fields = list::fields(&line.bytes)
-            .map_err(|error| format!("{at}: {error}; {}", list::WANTED))?;
-        let name =
-            |what: &str, error: NameError| format!("{at}: {what}: {error}; {}", list::WANTED);
-        let source = names::source(fields.source, self.source.as_ref())
-            .map_err(|error| name(&format!("source {:?}", fields.source), error))?;
-        let destination = if self.sources_only {
-            source.clone()
-        } else if fields.is_one && self.destination.is_none() {
-            return Err(format!(
-                "{at}: a line of one field needs the destination registry: give it with -d"
-            ));
-        } else {
-            names::destination(
-                fields.destination,
-                self.destination.as_ref(),
-                &self.default_project,
-            )
-            .map_err(|error| name(&format!("destination {:?}", fields.destination), error))?
+    /// Where the line is, what is wrong with it, and what to do.
+    pub fn image(&self, line: &Line) -> Result<Image, String> {
+        let at = &line.place;
+        if let Some(refusal) = &line.refusal {
+            return Err(format!("{at}: {refusal}"));
+        }
+        let entry = Entry::parse(line.text()).map_err(|error| format!("{at}: {error}"))?;
+        self.resolve(entry).map_err(|error| {
+            let text = std::str::from_utf8(line.text()).unwrap_or_default();
+            match mistake::of(text) {
+                Some(known) => format!("{at}: {known}"),
+                None => format!("{at}: {error}"),
+            }
+        })
+    }
+
+    /// The image of an entry.
+    ///
+    /// # Errors
+    /// What is wrong with its names, and what to do.
+    pub fn resolve(&self, entry: Entry) -> Result<Image, String> {
+        let wrong = |what: &str, name: &str, error: NameError| {
+            let remedy = mistake::remedy(&error);
+            format!("{what} {:?}: {error}; {remedy}", escape(name))
         };
-        let reference: Reference = fields
-            .tag
-            .parse()
-            .map_err(|error| name(&format!("tag {:?}", fields.tag), error))?;
+        let of_source = |error| wrong("source", &entry.source, error);
+        let replaced = (self.source.as_ref(), self.destination.as_ref());
+        let (source, destination) = match (&entry.destination, replaced) {
+            (Some(name), (from, to)) => {
+                let source = names::source(&entry.source, from).map_err(of_source)?;
+                let destination = if self.sources_only {
+                    source.clone()
+                } else {
+                    names::destination(name, to, &self.default_project)
+                        .map_err(|error| wrong("destination", name, error))?
+                };
+                (source, destination)
+            }
+            (None, (from, _)) if self.sources_only => {
+                names::both(&entry.source, from, from).map_err(of_source)?
+            }
+            (None, (_, None)) => {
+                return Err(
+                    "a line of one field needs the destination registry: give it with -d"
+                        .to_owned(),
+                );
+            }
+            (None, (from, to)) => names::both(&entry.source, from, to).map_err(of_source)?,
+        };
         Ok(Image {
             source,
-            source_reference: reference.clone(),
             destination,
-            destination_reference: reference,
-            platforms: None,
+            destination_reference: if self.sources_only {
+                entry.source_reference.clone()
+            } else {
+                entry.destination_reference
+            },
+            source_reference: entry.source_reference,
+            platforms: entry.platforms,
         })
     }
 }
@@ -127,11 +156,7 @@ mod tests {
     }
 
     fn image(rules: &Rules, text: &str) -> Result<Image, String> {
-        let line = Line {
-            number: 7,
-            bytes: text.into(),
-        };
-        rules.image("list.txt", &line)
+        rules.image(&Line::of_file("list.txt", 7, text.as_bytes()))
     }
 
     #[test]

@@ -4,13 +4,26 @@ use std::str::FromStr;
 
 use crate::reference::{DOCKER_HUB, NameError, Repository, check_path, check_registry};
 
-/// What `-s` and `-d` put in place of a registry: a host and, optionally, a path in front.
+/// What `-s` and `-d` put in place of a registry: a host and, optionally, a path in front or a
+/// template of the path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Override {
     /// Host, with its port where one was given.
     pub registry: String,
-    prefix: String,
+    path: Path,
 }
+
+/// The path of an [`Override`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Path {
+    /// Put in front; may be empty.
+    Prefix(String),
+    /// With `{registry}`, `{path}` and `{name}`, checked.
+    Template(String),
+}
+
+/// The placeholders of a template.
+const PLACEHOLDERS: [&str; 3] = ["{registry}", "{path}", "{name}"];
 
 impl FromStr for Override {
     type Err = NameError;
@@ -23,16 +36,49 @@ impl FromStr for Override {
         if text.is_empty() {
             return Err(NameError::Empty);
         }
-        let (registry, prefix) = text.split_once('/').unwrap_or((text, ""));
+        let (registry, path) = text.split_once('/').unwrap_or((text, ""));
         check_registry(registry)?;
-        if !prefix.is_empty() {
-            check_path(prefix)?;
-        }
+        let path = if path.contains(['{', '}']) {
+            check_template(path)?;
+            Path::Template(path.to_owned())
+        } else {
+            if !path.is_empty() {
+                check_path(path)?;
+            }
+            Path::Prefix(path.to_owned())
+        };
         Ok(Self {
             registry: canonical(registry),
-            prefix: prefix.to_owned(),
+            path,
         })
     }
+}
+
+/// Checks a template as far as that can be done without a name.
+fn check_template(template: &str) -> Result<(), NameError> {
+    let mut rest = template;
+    while let Some(start) = rest.find(['{', '}']) {
+        let end = rest[start..]
+            .find('}')
+            .map_or(rest.len(), |end| start + end + 1);
+        if !PLACEHOLDERS.contains(&&rest[start..end]) {
+            return Err(NameError::Placeholder(rest[start..end].to_owned()));
+        }
+        rest = &rest[end..];
+    }
+    if !template.contains("{path}") && !template.contains("{name}") {
+        return Err(NameError::Template(template.to_owned()));
+    }
+    check_path(&fill(template, "r.io", "p/n"))
+}
+
+fn fill(template: &str, registry: &str, path: &str) -> String {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    // Neither a registry nor a path that is used afterwards has braces.
+    template
+        .replace("{registry}", registry)
+        .replace("{path}", path)
+        .replace("{name}", name)
 }
 
 /// Resolves the source name of a line.
@@ -40,7 +86,8 @@ impl FromStr for Override {
 /// # Errors
 /// [`NameError`] where the name does not follow the grammar.
 pub fn source(name: &str, replaced: Option<&Override>) -> Result<Repository, NameError> {
-    resolve(name, replaced, None)
+    let name = Name::split(name)?;
+    name.resolve(&name.path, replaced)
 }
 
 /// Resolves the destination name of a line; one without a project gets the default one.
@@ -52,7 +99,45 @@ pub fn destination(
     replaced: Option<&Override>,
     default_project: &str,
 ) -> Result<Repository, NameError> {
-    resolve(name, replaced, Some(default_project))
+    let name = Name::split(name)?;
+    let has_prefix = replaced.is_some_and(
+        |replaced| matches!(&replaced.path, Path::Prefix(prefix) if !prefix.is_empty()),
+    );
+    if default_project.is_empty() || has_prefix || name.path.contains('/') {
+        name.resolve(&name.path, replaced)
+    } else {
+        name.resolve(&format!("{default_project}/{}", name.path), replaced)
+    }
+}
+
+/// Resolves a name that is the same on both sides. Docker Hub's official images are `library/NAME`
+/// on both.
+///
+/// # Errors
+/// [`NameError`] where the name does not follow the grammar.
+pub fn both(
+    name: &str,
+    replaced_source: Option<&Override>,
+    replaced_destination: Option<&Override>,
+) -> Result<(Repository, Repository), NameError> {
+    let name = Name::split(name)?;
+    let mut source = name.resolve(&name.path, replaced_source)?;
+    source.path = source.registry_path();
+    let path = if source.registry == DOCKER_HUB && !name.path.contains('/') {
+        format!("library/{}", name.path)
+    } else {
+        name.path.clone()
+    };
+    let destination = name.resolve(&path, replaced_destination)?;
+    Ok((source, destination))
+}
+
+/// Checks the grammar of a name.
+///
+/// # Errors
+/// [`NameError`].
+pub fn check(name: &str) -> Result<(), NameError> {
+    source(name, None).map(|_| ())
 }
 
 /// Whether this is a well formed project, as `-default-project` wants it.
@@ -60,39 +145,69 @@ pub fn is_project(text: &str) -> bool {
     text.is_empty() || check_path(text).is_ok()
 }
 
-fn resolve(
-    name: &str,
-    replaced: Option<&Override>,
-    default_project: Option<&str>,
-) -> Result<Repository, NameError> {
-    let hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
-    if name.len() == 64 && name.bytes().all(hex) {
-        return Err(NameError::Identifier);
+/// A name as written, in its two parts.
+struct Name {
+    /// The registry, Docker Hub where none is written.
+    registry: String,
+    path: String,
+}
+
+impl Name {
+    fn split(name: &str) -> Result<Self, NameError> {
+        let hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+        if name.len() == 64 && name.bytes().all(hex) {
+            return Err(NameError::Identifier);
+        }
+        let (registry, path) = match name.split_once('/') {
+            Some((first, rest)) if is_registry(first) => {
+                check_registry(first)?;
+                (canonical(first), rest)
+            }
+            _ => (DOCKER_HUB.to_owned(), name),
+        };
+        Ok(Self {
+            registry,
+            path: path.to_owned(),
+        })
     }
-    let (written, rest) = match name.split_once('/') {
-        Some((first, rest)) if is_registry(first) => (Some(first), rest),
-        _ => (None, name),
-    };
-    if let Some(registry) = written {
-        check_registry(registry)?;
+
+    /// The repository with this path in place of its own, at the registry that replaces its own.
+    fn resolve(&self, path: &str, replaced: Option<&Override>) -> Result<Repository, NameError> {
+        let (registry, path) = match replaced {
+            None => (&self.registry, path.to_owned()),
+            Some(Override {
+                registry,
+                path: Path::Prefix(prefix),
+            }) if prefix.is_empty() => (registry, path.to_owned()),
+            Some(Override {
+                registry,
+                path: Path::Prefix(prefix),
+            }) => (registry, format!("{prefix}/{path}")),
+            Some(Override {
+                registry,
+                path: Path::Template(template),
+            }) => {
+                // Checked before it is filled in: what it makes may be valid by chance.
+                check_path(path)?;
+                if template.contains("{registry}") && self.registry.contains(':') {
+                    return Err(NameError::PortInPath(self.registry.clone()));
+                }
+                let own = Repository {
+                    registry: self.registry.clone(),
+                    path: path.to_owned(),
+                };
+                (
+                    registry,
+                    fill(template, &own.registry, &own.registry_path()),
+                )
+            }
+        };
+        check_path(&path)?;
+        Ok(Repository {
+            registry: registry.clone(),
+            path,
+        })
     }
-    let registry = match (replaced, written) {
-        (Some(replaced), _) => replaced.registry.clone(),
-        (None, Some(written)) => canonical(written),
-        (None, None) => DOCKER_HUB.to_owned(),
-    };
-    let mut path = match replaced {
-        Some(Override { prefix, .. }) if !prefix.is_empty() => format!("{prefix}/{rest}"),
-        _ => rest.to_owned(),
-    };
-    if let Some(project) = default_project
-        && !project.is_empty()
-        && !path.contains('/')
-    {
-        path = format!("{project}/{path}");
-    }
-    check_path(&path)?;
-    Ok(Repository { registry, path })
 }
 
 /// Whether the first element of a name is a registry, as the original decides it.
@@ -208,8 +323,97 @@ mod tests {
             "reg.io/UPPER",
             "reg.io:x",
             "reg io",
+            "reg.io/{path",
+            "reg.io/path}",
+            "reg.io/{}",
+            "reg.io/{tag}/{path}",
+            "reg.io/{PATH}",
+            "reg.io/x{path}/Y",
+            "reg.io/{path}//",
+            "reg.io/{path}//x",
+            "{registry}/{path}",
         ] {
             assert!(bad.parse::<Override>().is_err(), "{bad}");
+        }
+        let error = "reg.io/{registry}"
+            .parse::<Override>()
+            .expect_err("no name");
+        assert_eq!(
+            error.to_string(),
+            "the template \"{registry}\" gives every image of a registry the same name; put {path} or {name} into it"
+        );
+        let error = "reg.io/{tag}/{path}"
+            .parse::<Override>()
+            .expect_err("an unknown placeholder");
+        assert_eq!(
+            error.to_string(),
+            "\"{tag}\" is not a placeholder (wanted: {registry}, {path} or {name})"
+        );
+    }
+
+    #[test]
+    fn a_template_says_where_the_parts_of_a_name_go() {
+        for (template, name, expected) in [
+            (
+                "reg.io/{registry}/{path}",
+                "quay.io/a/b",
+                "reg.io/quay.io/a/b",
+            ),
+            (
+                "reg.io/{registry}/{path}",
+                "x",
+                "reg.io/docker.io/library/x",
+            ),
+            (
+                "reg.io/{registry}/{path}",
+                "index.docker.io/a/x",
+                "reg.io/docker.io/a/x",
+            ),
+            ("reg.io/ns/{name}", "quay.io/a/b", "reg.io/ns/b"),
+            ("reg.io/{name}", "quay.io/a/b", "reg.io/b"),
+            ("reg.io:5000/m-{name}", "quay.io/a/b", "reg.io:5000/m-b"),
+        ] {
+            let template: Override = template.parse().expect("an override");
+            assert_eq!(text(source(name, Some(&template))), expected);
+            let (_, found) = both(name, None, Some(&template)).expect("a name");
+            assert_eq!(found.to_string(), expected);
+        }
+        let template: Override = "reg.io/{registry}/{path}".parse().expect("an override");
+        assert_eq!(
+            text(destination("quay.io/x", Some(&template), "team")),
+            "reg.io/quay.io/team/x"
+        );
+        // A port cannot be part of a path.
+        assert_eq!(
+            source("localhost:5000/a/b", Some(&template)),
+            Err(NameError::PortInPath("localhost:5000".to_owned()))
+        );
+        assert!(source("quay.io/a/../b", Some(&template)).is_err());
+        assert!(source("{name}/{name}", Some(&template)).is_err());
+    }
+
+    #[test]
+    fn one_name_is_the_same_on_both_sides() {
+        let registry: Override = "reg.io".parse().expect("an override");
+        let cache: Override = "cache.io/hub".parse().expect("an override");
+        for (name, replaced, expected) in [
+            (
+                "nginx",
+                None,
+                "docker.io/library/nginx reg.io/library/nginx",
+            ),
+            (
+                "docker.io/nginx",
+                None,
+                "docker.io/library/nginx reg.io/library/nginx",
+            ),
+            ("a/nginx", None, "docker.io/a/nginx reg.io/a/nginx"),
+            ("quay.io/nginx", None, "quay.io/nginx reg.io/nginx"),
+            ("nginx", Some(&registry), "reg.io/nginx reg.io/nginx"),
+            ("nginx", Some(&cache), "cache.io/hub/nginx reg.io/nginx"),
+        ] {
+            let (from, to) = both(name, replaced, Some(&registry)).expect("a name");
+            assert_eq!(format!("{from} {to}"), expected);
         }
     }
 

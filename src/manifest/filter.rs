@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Platform;
+use super::{Platform, PlatformPattern};
 
 /// The architectures of Go's compilers (GOARCH), and of images.
 pub const KNOWN_ARCHITECTURES: &[&str] = &[
@@ -35,9 +35,33 @@ pub const KNOWN_SYSTEMS: &[&str] = &[
 pub struct Filter {
     architectures: Vec<String>,
     systems: Option<Vec<String>>,
+    /// Where there are any, they are all that counts.
+    patterns: Vec<PlatformPattern>,
 }
 
 impl Filter {
+    /// Platforms of a line of the list: a set, so that two filters with the same platforms are equal.
+    pub fn of_patterns(mut patterns: Vec<PlatformPattern>) -> Self {
+        patterns.sort();
+        patterns.dedup();
+        let mut architectures: Vec<String> = patterns
+            .iter()
+            .map(|pattern| pattern.architecture.clone())
+            .collect();
+        architectures.sort();
+        architectures.dedup();
+        Self {
+            architectures,
+            systems: None,
+            patterns,
+        }
+    }
+
+    /// The platforms of [`Filter::of_patterns`].
+    pub fn patterns(&self) -> &[PlatformPattern] {
+        &self.patterns
+    }
+
     /// From the names that the user gave; no systems means all.
     pub fn new(architectures: &[String], systems: Option<&[String]>) -> Self {
         let all = |names: &[String], go_name: fn(&str) -> String| {
@@ -46,6 +70,7 @@ impl Filter {
         Self {
             architectures: all(architectures, go_architecture),
             systems: systems.map(|names| all(names, go_system)),
+            patterns: Vec::new(),
         }
     }
 
@@ -73,6 +98,10 @@ impl Filter {
     /// Whether images of this platform are validated, or may be when its absent fields are known: what
     /// has no platform cannot be filtered by it.
     pub fn selects(&self, platform: &Platform) -> bool {
+        if !self.patterns.is_empty() {
+            let mut patterns = self.patterns.iter();
+            return patterns.any(|pattern| pattern.matches(platform));
+        }
         (platform.architecture.is_empty() || self.has_architecture(platform))
             && (platform.os.is_empty() || self.has_system(platform))
     }
@@ -120,7 +149,7 @@ fn absent(wanted: &[String], found: &BTreeSet<String>, go_name: fn(&str) -> Stri
 }
 
 /// Go's name of an architecture, from any spelling.
-fn go_architecture(name: &str) -> String {
+pub(super) fn go_architecture(name: &str) -> String {
     let name = name.to_ascii_lowercase();
     match name.as_str() {
         "i386" => "386".to_owned(),
@@ -132,7 +161,7 @@ fn go_architecture(name: &str) -> String {
 }
 
 /// Go's name of an operating system, from any spelling.
-fn go_system(name: &str) -> String {
+pub(super) fn go_system(name: &str) -> String {
     let name = name.to_ascii_lowercase();
     match name.as_str() {
         "macos" => "darwin".to_owned(),
@@ -143,6 +172,10 @@ fn go_system(name: &str) -> String {
 impl std::fmt::Display for Filter {
     /// `amd64, arm64` or `amd64 on linux`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if !self.patterns.is_empty() {
+            let patterns: Vec<String> = self.patterns.iter().map(ToString::to_string).collect();
+            return f.write_str(&patterns.join(", "));
+        }
         f.write_str(&self.architectures.join(", "))?;
         match &self.systems {
             Some(systems) => write!(f, " on {}", systems.join(", ")),

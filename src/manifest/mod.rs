@@ -19,6 +19,7 @@ mod heap;
 mod media_type;
 #[cfg(test)]
 mod mutants;
+mod pattern;
 mod platform;
 #[cfg(test)]
 mod properties;
@@ -34,6 +35,7 @@ pub use digest::{Algorithm, Digest, DigestError, Hasher};
 pub use entry::{Entry, IndexEntry, MAX_ENTRIES, compared};
 pub use filter::{Filter, KNOWN_ARCHITECTURES, KNOWN_SYSTEMS, PlatformNames};
 pub use media_type::{ACCEPT, MediaType};
+pub use pattern::PlatformPattern;
 pub use platform::{Normalized, Platform};
 pub use referrer::{Link, Referrer, is_referrers_list, referrers};
 pub use spec::{Spec, distinct};

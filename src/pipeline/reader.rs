@@ -9,7 +9,7 @@ use super::event::Event;
 use super::memo::Turn;
 use super::places::{Load, Places};
 use super::workers::{Workers, describe_panic};
-use crate::list::{self, Image, Line, List, Numbered, Rules, Shard};
+use crate::list::{Image, Line, List, Numbered, Rules, Shard};
 use crate::sync::Interrupt;
 use crate::verdict::{Code, Reason};
 
@@ -49,10 +49,10 @@ impl Reader {
             ));
         }
         while let Some(line) = self.next()? {
-            if list::is_comment(&line.bytes) {
+            if line.is_comment() {
                 continue;
             }
-            let image = self.rules.image(self.list.name(), &line);
+            let image = self.rules.image(&line);
             images += u64::from(image.is_ok());
             if !self.is_ours(&line, image.as_ref().ok()) {
                 continue;

@@ -1,0 +1,151 @@
+//! Files that name their kind: `ImagesLock` of imgpkg and kbld, hauler, zarf; arrays of images; and files of
+//! rules, which are refused.
+
+use super::tree::Node;
+use super::{Entry, Images, Rule};
+
+/// Refuses files that say how to find images, and not which.
+///
+/// # Errors
+/// [`Rule`] says which file of the same tool is a list.
+pub fn refuse(document: Node<'_>) -> Result<(), Rule> {
+    let kind = document.text("kind").unwrap_or_default();
+    let place = document.get("kind").unwrap_or(document);
+    let what = match kind {
+        "ImageSetConfiguration" | "DeleteImageSetConfiguration" => {
+            "an ImageSetConfiguration has rules and not images; give the mapping.txt that \
+             `oc mirror --dry-run` writes"
+        }
+        "ImageContentSourcePolicy" | "ImageDigestMirrorSet" | "ImageTagMirrorSet" => {
+            return Err(Rule::new(
+                place,
+                format!(
+                    "an {kind} says where a cluster pulls from; give the mapping.txt that `oc mirror --dry-run` writes"
+                ),
+            ));
+        }
+        "Kustomization" => {
+            "a Kustomization has rules and not images; give what `kustomize build` writes"
+        }
+        "ImageTxts" => "hauler's ImageTxts names lists; give those lists",
+        _ => "",
+    };
+    if !what.is_empty() {
+        return Err(Rule::new(place, what));
+    }
+    let has = |keys: &[&str]| keys.iter().all(|key| document.get(key).is_some());
+    if has(&["src_registry", "filters"]) || has(&["dest_registry", "filters"]) {
+        return Err(Rule::new(
+            document,
+            "a replication rule of Harbor has filters and not images; give a list of SOURCE DESTINATION TAG lines",
+        ));
+    }
+    let sync = document
+        .get("extensions")
+        .and_then(|extensions| extensions.get("sync"));
+    if let Some(sync) = sync.filter(|sync| sync.get("registries").is_some()) {
+        return Err(Rule::new(
+            sync,
+            "zot's configuration has rules and not images; give a list of NAME:TAG lines",
+        ));
+    }
+    if let Some(tasks) = document.get("tasks")
+        && tasks.items().any(|task| task.get("mappings").is_some())
+    {
+        return Err(Rule::new(
+            tasks,
+            "dregsync's configuration has rules and not images; give a list of SOURCE DESTINATION TAG lines",
+        ));
+    }
+    let entries = document.entries();
+    let is_account = |(_, value): &(Node<'_>, Node<'_>)| {
+        value.get("username").is_some() && value.get("password").is_some()
+    };
+    if !entries.is_empty() && entries.iter().all(is_account) {
+        return Err(Rule::new(
+            document,
+            "image-syncer's auth.yaml has accounts and not images; give its images.yaml",
+        ));
+    }
+    Ok(())
+}
+
+/// Reads the files that are recognised by their kind, or as a plain list. False where this is another
+/// file.
+pub fn read(document: Node<'_>, images: &mut Images) -> bool {
+    let kind = document.text("kind").unwrap_or_default();
+    let version = document.text("apiVersion").unwrap_or_default();
+    if kind == "ImagesLock" {
+        list(document.get("images"), images);
+        return true;
+    }
+    if version.starts_with("content.hauler.cattle.io/") {
+        hauler(document, kind, images);
+        return true;
+    }
+    if let Some(components) = document.get("components").filter(|node| node.is_sequence())
+        && (kind.starts_with("Zarf") || components.items().any(|node| node.get("images").is_some()))
+    {
+        for component in components.items() {
+            list(component.get("images"), images);
+        }
+        return true;
+    }
+    if is_list(document) {
+        list(Some(document), images);
+        return true;
+    }
+    let own = document.get("images").filter(|node| is_list(*node));
+    if own.is_some() && version.is_empty() {
+        list(own, images);
+        return true;
+    }
+    false
+}
+
+/// hauler's manifest: `spec.images[].name` and `.platform`.
+fn hauler(document: Node<'_>, kind: &str, images: &mut Images) {
+    let spec = document.get("spec");
+    if kind != "Images" {
+        // Charts and files, which are not images.
+        return;
+    }
+    for image in spec
+        .and_then(|spec| spec.get("images"))
+        .iter()
+        .flat_map(|node| node.items())
+    {
+        let name = image.get("name").unwrap_or(image);
+        let platform = image
+            .text("platform")
+            .filter(|platform| !platform.is_empty());
+        images.same_name(name, platform.as_slice());
+    }
+}
+
+/// Whether this is a list of texts or of objects that have an image, and nothing else.
+fn is_list(node: Node<'_>) -> bool {
+    let mut items = node.items().peekable();
+    items.peek().is_some()
+        && items.all(|item| {
+            let named = |key| item.get(key).is_some_and(|value| value.scalar().is_some());
+            item.scalar().is_some() || named("image") || named("name")
+        })
+}
+
+/// Items that are images, or objects with a key `image` or `name`.
+fn list(node: Option<Node<'_>>, images: &mut Images) {
+    for item in node.iter().flat_map(|node| node.items()) {
+        let name = item
+            .get("image")
+            .or_else(|| item.get("name"))
+            .unwrap_or(item);
+        match item.scalar() {
+            // As a line of a list: it may name both sides.
+            Some(text) if text.contains([' ', '=']) => {
+                images.take(item, text, |text| Entry::parse(text.as_bytes()));
+            }
+            _ => images.same_name(name, &[]),
+        }
+    }
+}

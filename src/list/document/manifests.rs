@@ -1,0 +1,102 @@
+//! Kubernetes manifests, Compose files, values of Helm charts: images are what stands under a key
+//! `image`, wherever it is.
+
+use super::tree::Node;
+use super::{Entry, Images};
+
+/// Reads a document of any form.
+pub fn read(node: Node<'_>, images: &mut Images) {
+    if images.is_full() {
+        return;
+    }
+    for item in node.items() {
+        read(item, images);
+    }
+    for (key, value) in node.entries() {
+        match key.scalar() {
+            Some("image") => image(key, value, images),
+            Some(_) => read(value, images),
+            // `image: {{ .Values.image }}` is a mapping whose key is a mapping.
+            None if key.is_mapping() => images.refuse(
+                key,
+                "{{",
+                "a template, which is not an image",
+                "give what `helm template` makes of the file",
+            ),
+            None => read(value, images),
+        }
+    }
+}
+
+/// What stands under a key `image`.
+fn image(key: Node<'_>, value: Node<'_>, images: &mut Images) {
+    if let Some(text) = value.scalar() {
+        let text = text.trim();
+        if text.contains("${") || text.contains("$(") {
+            images.refuse(
+                value,
+                text,
+                "a variable in the name",
+                "give what `docker compose config` or `envsubst` makes of the file",
+            );
+        } else if text.contains("{{") {
+            images.refuse(
+                value,
+                text,
+                "a template, which is not an image",
+                "give what `helm template` makes of the file",
+            );
+        } else if !text.is_empty() {
+            images.same_name(value, &[]);
+        }
+        return;
+    }
+    // A volume of a pod that is an image.
+    if let Some(reference) = value
+        .get("reference")
+        .filter(|node| node.scalar().is_some())
+    {
+        images.same_name(reference, &[]);
+        return;
+    }
+    match parts(value) {
+        Some(name) => images.take(key, &name, Entry::same_name),
+        None => read(value, images),
+    }
+}
+
+/// An image in parts, as values of Helm charts have it: `registry`, `repository`, `tag`, `digest`.
+/// None where it has other parts: the schema of such a mapping, for example.
+fn parts(value: Node<'_>) -> Option<String> {
+    let part = |key: &str| match value.get(key) {
+        Some(node) if node.is_sequence() || node.is_mapping() => Err(()),
+        Some(node) => Ok(node.scalar().unwrap_or_default().trim()),
+        None => Ok(""),
+    };
+    let (registry, tag, digest) = (
+        part("registry").ok()?,
+        part("tag").ok()?,
+        part("digest").ok()?,
+    );
+    let mut name = part("repository").ok()?.to_owned();
+    if name.is_empty() {
+        // Some charts call it so; a name alone may be anything.
+        name = part("name")
+            .ok()
+            .filter(|_| value.get("tag").is_some())?
+            .to_owned();
+    }
+    if name.is_empty() {
+        return None;
+    }
+    if !registry.is_empty() {
+        name = format!("{}/{name}", registry.trim_end_matches('/'));
+    }
+    for (separator, part) in [(':', tag), ('@', digest)] {
+        if !part.is_empty() {
+            name.push(separator);
+            name += part;
+        }
+    }
+    Some(name)
+}

@@ -1,0 +1,244 @@
+//! An entry of a list: what one line, or one place of a YAML file, says of an image. Names are as
+//! written; `-s`, `-d` and `-default-project` have not been applied.
+//!
+//! An entry has one canonical form, a line of text that reads back as the same entry.
+
+use std::fmt;
+
+use super::forms;
+use super::mistake::{self, LineError};
+use super::names;
+use crate::escape::escape;
+use crate::manifest::{Digest, Filter, PlatformPattern};
+use crate::reference::Reference;
+
+/// The longest line that can be an image, in bytes.
+pub const MAX_LINE: usize = 4096;
+
+/// What is written in front of a name or a list of platforms.
+pub const PLATFORM: &str = "--platform";
+
+/// An image as a list writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The source's name.
+    pub source: String,
+    /// The source's tag or digest.
+    pub source_reference: Reference,
+    /// The destination's name; `None`: the source's, at the registry of `-d`.
+    pub destination: Option<String>,
+    /// The destination's tag or digest.
+    pub destination_reference: Reference,
+    /// The platforms of this entry.
+    pub platforms: Option<Filter>,
+}
+
+impl Entry {
+    /// Reads a line that is not a comment.
+    ///
+    /// # Errors
+    /// What is wrong, and how to write it.
+    pub fn parse(bytes: &[u8]) -> Result<Self, LineError> {
+        if bytes.len() > MAX_LINE {
+            return Err(LineError::long(bytes.len()));
+        }
+        let text = std::str::from_utf8(bytes).map_err(|_| LineError::not_text(bytes))?;
+        let text = text.strip_suffix('\r').unwrap_or(text);
+        // A known mistake is named as such, however the rest of the line was understood.
+        mistake::refused(text)?;
+        forms::read(text).map_err(|error| mistake::of(text).unwrap_or(error))
+    }
+
+    /// `NAME:TAG`, `NAME@DIGEST` or `NAME:TAG@DIGEST`: the same name at `-d`.
+    ///
+    /// # Errors
+    /// What is wrong, and how to write it.
+    pub fn same_name(text: &str) -> Result<Self, LineError> {
+        let side = Side::parse(text)?;
+        let (source, destination) = match (side.tag, side.digest) {
+            (None, None) => return Err(no_tag(text, text)),
+            (Some(tag), None) => (tag.clone(), tag),
+            (None, Some(digest)) => (digest.clone(), digest),
+            (Some(tag), Some(digest)) => (digest, tag),
+        };
+        Ok(Self {
+            source: side.name.to_owned(),
+            source_reference: source,
+            destination: None,
+            destination_reference: destination,
+            platforms: None,
+        })
+    }
+
+    /// A source and a destination, both with tag or digest. Where `tag_is_optional`, a destination
+    /// without them has those of the source.
+    ///
+    /// # Errors
+    /// What is wrong, and how to write it.
+    pub fn pair(source: &str, destination: &str, tag_is_optional: bool) -> Result<Self, LineError> {
+        let (from, to) = (Side::parse(source)?, Side::parse(destination)?);
+        let whole = format!("{source} {destination}");
+        let Some(own) = from.digest.clone().or_else(|| from.tag.clone()) else {
+            return Err(no_tag(source, &whole));
+        };
+        let reference = match (to.tag, to.digest) {
+            (None, None) if tag_is_optional => from.tag.unwrap_or_else(|| own.clone()),
+            (None, None) => return Err(no_tag(destination, &whole)),
+            (Some(tag), None) => tag,
+            (None, Some(digest)) => digest,
+            (Some(tag), Some(digest)) if digest == own => tag,
+            (Some(_), Some(digest)) => {
+                return Err(LineError::new(
+                    format!(
+                        "the destination has a digest that the source has not: {:?}",
+                        escape(&whole)
+                    ),
+                    format!("write the digest behind the source: {}@{digest}", from.name),
+                ));
+            }
+        };
+        Ok(Self {
+            source: from.name.to_owned(),
+            source_reference: own,
+            destination: Some(to.name.to_owned()),
+            destination_reference: reference,
+            platforms: None,
+        })
+    }
+
+    /// With the platforms of a line: `amd64,linux/arm64`.
+    ///
+    /// # Errors
+    /// Names what is not a platform.
+    pub fn with_platforms<'a>(
+        self,
+        platforms: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, LineError> {
+        let patterns = platforms
+            .into_iter()
+            .map(str::trim)
+            .map(str::parse)
+            .collect::<Result<Vec<PlatformPattern>, _>>()
+            .map_err(|error| {
+                LineError::new(
+                    error.to_string(),
+                    "write architectures or platforms, for example amd64,arm64 or linux/arm/v7",
+                )
+            })?;
+        Ok(Self {
+            platforms: (!patterns.is_empty()).then(|| Filter::of_patterns(patterns)),
+            ..self
+        })
+    }
+}
+
+impl fmt::Display for Entry {
+    /// The canonical form.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let platforms = self.platforms.as_ref().map(|platforms| {
+            let patterns = platforms.patterns().iter().map(ToString::to_string);
+            patterns.collect::<Vec<_>>().join(",")
+        });
+        let (from, to) = (&self.source_reference, &self.destination_reference);
+        match (&self.destination, platforms) {
+            (Some(destination), platforms) if from == to => {
+                write!(f, "{} {destination} {from}", self.source)?;
+                return platforms.map_or(Ok(()), |platforms| write!(f, " {platforms}"));
+            }
+            (_, Some(platforms)) => write!(f, "{PLATFORM}={platforms} ")?,
+            (_, None) => {}
+        }
+        match &self.destination {
+            Some(destination) => {
+                write!(f, "{} {}", from.of(&self.source), to.of(destination))
+            }
+            None if from == to => f.write_str(&from.of(&self.source)),
+            None => write!(f, "{}@{from}", to.of(&self.source)),
+        }
+    }
+}
+
+fn no_tag(name: &str, whole: &str) -> LineError {
+    let what = if name == whole {
+        format!("the image has no tag: {:?}", escape(name))
+    } else {
+        format!("{:?} has no tag: {:?}", escape(name), escape(whole))
+    };
+    LineError::new(what, add_tag(name))
+}
+
+pub fn add_tag(name: &str) -> String {
+    let name = name.strip_prefix("docker://").unwrap_or(name);
+    match names::check(name) {
+        Ok(()) => format!("add a tag, for example {}:latest", escape(name)),
+        Err(_) => mistake::WANTED.to_owned(),
+    }
+}
+
+/// A name with what stands behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Side<'a> {
+    pub name: &'a str,
+    pub tag: Option<Reference>,
+    pub digest: Option<Reference>,
+}
+
+impl<'a> Side<'a> {
+    /// `NAME[:TAG][@DIGEST]`.
+    pub fn parse(text: &'a str) -> Result<Self, LineError> {
+        let text = name(text)?;
+        if is_digest(text) {
+            return Err(LineError::new(
+                format!("a digest in place of a name: {:?}", escape(text)),
+                "write NAME@DIGEST",
+            ));
+        }
+        let (text, digest) = match text.split_once('@') {
+            Some((text, digest)) => (text, Some(digest)),
+            None => (text, None),
+        };
+        let digest = digest
+            .map(|digest| match digest.parse::<Digest>() {
+                Ok(digest) => Ok(Reference::Digest(digest)),
+                Err(error) => Err(LineError::new(
+                    format!("digest {:?}: {error}", escape(digest)),
+                    "write NAME@sha256: and 64 hexadecimal digits, or NAME:TAG",
+                )),
+            })
+            .transpose()?;
+        let (name, tag) = match text.rsplit_once(':') {
+            // `reg.io:5000/x` has a port and no tag.
+            Some((name, tag)) if !tag.contains('/') && !name.is_empty() => {
+                (name, Some(reference("tag", tag)?))
+            }
+            _ => (text, None),
+        };
+        Ok(Self { name, tag, digest })
+    }
+
+    pub fn has_reference(&self) -> bool {
+        self.tag.is_some() || self.digest.is_some()
+    }
+}
+
+/// A name as it is used: `docker://` is taken off.
+pub fn name(text: &str) -> Result<&str, LineError> {
+    let text = text.strip_prefix("docker://").unwrap_or(text);
+    match mistake::of_name(text) {
+        Some(error) => Err(error),
+        None => Ok(text),
+    }
+}
+
+pub fn reference(what: &str, text: &str) -> Result<Reference, LineError> {
+    text.parse().map_err(|error| {
+        LineError::new(
+            format!("{what} {:?}: {error}", escape(text)),
+            mistake::WANTED,
+        )
+    })
+}
+
+pub fn is_digest(word: &str) -> bool {
+    word.starts_with("sha256:") || word.starts_with("sha512:")
+}

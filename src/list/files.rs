@@ -1,0 +1,200 @@
+//! The list of a run: one or several files, or standard input, read one after the other.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Seek};
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::error::ListError;
+use super::lines::{Line, Lines};
+
+/// The name that means standard input.
+const STDIN: &str = "-";
+
+/// A list being read.
+pub struct List {
+    name: String,
+    files: Vec<ListFile>,
+    /// The file that is being read.
+    current: usize,
+    /// The last number of the files before.
+    base: u64,
+    /// The last number of a line.
+    last: u64,
+}
+
+struct ListFile {
+    lines: Lines,
+    /// The file as it was before its first line was read.
+    metadata: Option<Metadata>,
+    /// Where the file is; `None`: standard input.
+    path: Option<PathBuf>,
+}
+
+impl List {
+    /// Standard input.
+    pub fn stdin() -> Self {
+        Self::of(vec![ListFile::stdin()])
+    }
+
+    /// A file, and the number of images and mistakes in it (none for a pipe, which cannot be read
+    /// twice).
+    ///
+    /// # Errors
+    /// [`ListError`] where it is not a readable list; nothing has been validated then.
+    pub fn open(path: &Path) -> Result<(Self, Option<u64>), ListError> {
+        Self::open_all(&[path.to_owned()])
+    }
+
+    /// Several files, `-` for standard input, as one list; and their images and mistakes if that can
+    /// be known.
+    ///
+    /// # Errors
+    /// [`ListError`] of the first file that is not a readable list; nothing has been validated then.
+    pub fn open_all(paths: &[PathBuf]) -> Result<(Self, Option<u64>), ListError> {
+        let mut files = Vec::new();
+        let mut total = Some(0);
+        for path in paths {
+            let (file, count) = if path == Path::new(STDIN) {
+                (ListFile::stdin(), None)
+            } else {
+                ListFile::open(path)?
+            };
+            files.push(file);
+            total = total.zip(count).map(|(total, count)| total + count);
+        }
+        Ok((Self::of(files), total))
+    }
+
+    fn of(files: Vec<ListFile>) -> Self {
+        let names: Vec<&str> = files.iter().map(|file| &**file.lines.name()).collect();
+        Self {
+            name: names.join(", "),
+            files,
+            current: 0,
+            base: 0,
+            last: 0,
+        }
+    }
+
+    /// Whether a file is not what it was when it was opened: written to, cut off, or replaced.
+    pub fn has_changed(&self) -> bool {
+        self.files.iter().any(ListFile::has_changed)
+    }
+
+    /// Whether reading it never waits for somebody who writes it.
+    pub fn is_regular_file(&self) -> bool {
+        self.files
+            .iter()
+            .all(|file| file.metadata.as_ref().is_some_and(Metadata::is_file))
+    }
+
+    /// The name by which messages call it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether a file of this list is the file of this metadata.
+    pub fn is_file(&self, other: &Metadata) -> bool {
+        self.files.iter().any(|file| {
+            file.metadata
+                .as_ref()
+                .is_some_and(|own| own.dev() == other.dev() && own.ino() == other.ino())
+        })
+    }
+
+    /// The next line that is not empty and not a comment; none at the end.
+    ///
+    /// # Errors
+    /// [`ListError`] where reading fails or the input turns out not to be a list.
+    pub fn next_line(&mut self) -> Result<Option<Line>, ListError> {
+        self.next(Lines::next_line)
+    }
+
+    /// The next line, also an empty one or a comment; none at the end.
+    ///
+    /// # Errors
+    /// As [`List::next_line`].
+    pub fn next_of_any_kind(&mut self) -> Result<Option<Line>, ListError> {
+        self.next(Lines::next_of_any_kind)
+    }
+
+    fn next(
+        &mut self,
+        read: impl Fn(&mut Lines) -> Result<Option<Line>, ListError>,
+    ) -> Result<Option<Line>, ListError> {
+        while let Some(file) = self.files.get_mut(self.current) {
+            if let Some(line) = read(&mut file.lines)? {
+                let number = self.base + line.number;
+                self.last = number;
+                return Ok(Some(Line { number, ..line }));
+            }
+            self.current += 1;
+            self.base = self.last;
+        }
+        Ok(None)
+    }
+}
+
+impl ListFile {
+    fn stdin() -> Self {
+        Self {
+            lines: Lines::new("standard input".into(), io::stdin()),
+            // Redirected from a file, it is that file.
+            metadata: metadata_of_stdin(),
+            path: None,
+        }
+    }
+
+    fn open(path: &Path) -> Result<(Self, Option<u64>), ListError> {
+        let name: Arc<str> = crate::escape::escape(&path.display().to_string()).into();
+        let fail = |error| ListError::Io(name.to_string(), error);
+        let mut file = File::open(path).map_err(fail)?;
+        let metadata = file.metadata().map_err(fail)?;
+        if metadata.is_dir() {
+            return Err(ListError::Directory(name.to_string()));
+        }
+        let mut count = None;
+        let mut document = None;
+        if metadata.is_file() {
+            // Both handles share one position: read to the end, then rewind.
+            let first_pass = file.try_clone().map_err(fail)?;
+            let mut lines = Lines::new(name.clone(), first_pass);
+            let mut images = 0;
+            while lines.next_line()?.is_some() {
+                images += 1;
+            }
+            count = Some(images);
+            document = lines.into_document();
+            file.rewind().map_err(fail)?;
+        }
+        let own = Self {
+            lines: document.unwrap_or_else(|| Lines::new(name, file)),
+            metadata: Some(metadata),
+            path: Some(path.to_owned()),
+        };
+        Ok((own, count))
+    }
+
+    fn has_changed(&self) -> bool {
+        let Some(before) = self.metadata.as_ref().filter(|before| before.is_file()) else {
+            return false;
+        };
+        let now = match &self.path {
+            Some(path) => std::fs::metadata(path).ok(),
+            None => metadata_of_stdin(),
+        };
+        let state = |file: &Metadata| {
+            let identity = (file.dev(), file.ino());
+            (identity, file.size(), file.mtime(), file.mtime_nsec())
+        };
+        now.is_none_or(|now| state(&now) != state(before))
+    }
+}
+
+fn metadata_of_stdin() -> Option<Metadata> {
+    let own = io::stdin().as_fd().try_clone_to_owned();
+    own.and_then(|fd| File::from(fd).metadata()).ok()
+}

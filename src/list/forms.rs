@@ -1,0 +1,429 @@
+//! The forms of a line, recognised one by one, so that they may be mixed in one list.
+
+use super::entry::{Entry, PLATFORM, Side, add_tag, is_digest, name, reference};
+use super::mistake::{self, LineError};
+use crate::escape::escape;
+
+/// Reads a line of text.
+///
+/// # Errors
+/// What is wrong, and how to write it.
+pub fn read(text: &str) -> Result<Entry, LineError> {
+    let text = item(text).unwrap_or(text);
+    let mut words: Vec<&str> = text
+        .split([' ', '\t'])
+        .filter(|word| !word.is_empty())
+        .collect();
+    let platforms = match words[..] {
+        [PLATFORM, platforms, ..] => {
+            words.drain(..2);
+            Some(platforms)
+        }
+        [first, ..] => first.strip_prefix("--platform=").inspect(|_| {
+            words.remove(0);
+        }),
+        [] => None,
+    };
+    let entry = match words[..] {
+        [one] => one_word(one, text),
+        [name, digest] if is_digest(digest) => with_digest(name, digest),
+        [digest, name] if is_digest(digest) => with_digest(name, digest),
+        [source, destination] => Entry::pair(source, destination, false)
+            .map_err(|error| without_tags(source, destination, text).unwrap_or(error)),
+        [source, destination, tag] => three(source, destination, tag),
+        [source, destination, tag, list] if platforms.is_none() => three(source, destination, tag)
+            .and_then(|entry| {
+                entry.with_platforms(list.split(',')).map_err(|error| {
+                    LineError::new(LineError::count(4, text), format!("the 4th field {error}"))
+                })
+            }),
+        [] => Err(LineError::new(
+            format!("no image behind {PLATFORM}"),
+            mistake::WANTED,
+        )),
+        _ => Err(LineError::new(
+            LineError::count(words.len(), text),
+            mistake::WANTED,
+        )),
+    }?;
+    match platforms {
+        Some(platforms) => entry.with_platforms(platforms.split(',')),
+        None => Ok(entry),
+    }
+}
+
+/// An item of a YAML list, without its dash, quotes and comment.
+fn item(text: &str) -> Option<&str> {
+    let text = text.trim_start_matches([' ', '\t']).strip_prefix('-')?;
+    let text = text.strip_prefix([' ', '\t'])?;
+    let text = text.split_once(" #").map_or(text, |(text, _)| text).trim();
+    let unquoted = ['"', '\''].iter().find_map(|quote| {
+        let text = text.strip_prefix(*quote)?.strip_suffix(*quote)?;
+        (!text.contains(*quote)).then_some(text)
+    });
+    Some(unquoted.unwrap_or(text))
+}
+
+/// A line of one word: `NAME:TAG`, `SRC=DST` or `SRC:TAG,DST:TAG`.
+fn one_word(word: &str, text: &str) -> Result<Entry, LineError> {
+    if let Some((source, destination)) = word.split_once('=') {
+        return Entry::pair(source, destination, true);
+    }
+    if let Some((source, destination)) = word.split_once(',') {
+        return Entry::pair(source, destination, false);
+    }
+    if is_digest(word) {
+        return Err(LineError::new(
+            LineError::count(1, text),
+            "write the name in front of the digest, NAME@DIGEST",
+        ));
+    }
+    let has_tag = Side::parse(word)?.has_reference();
+    if has_tag {
+        return Entry::same_name(word);
+    }
+    Err(LineError::new(LineError::count(1, text), add_tag(word)))
+}
+
+/// `NAME:TAG DIGEST`: as `NAME:TAG@DIGEST`.
+fn with_digest(name: &str, digest: &str) -> Result<Entry, LineError> {
+    let digest = reference("digest", digest)?;
+    let side = Side::parse(name)?;
+    if side.digest.as_ref().is_some_and(|own| *own != digest) {
+        return Err(LineError::new(
+            format!("two digests: \"{} {digest}\"", escape(name)),
+            "write one of them",
+        ));
+    }
+    Ok(Entry {
+        source: side.name.to_owned(),
+        destination: None,
+        destination_reference: side.tag.unwrap_or_else(|| digest.clone()),
+        source_reference: digest,
+        platforms: None,
+    })
+}
+
+/// Two names of which none has a tag are a line of too few fields.
+fn without_tags(source: &str, destination: &str, text: &str) -> Option<LineError> {
+    let lacks = |word| Side::parse(word).is_ok_and(|side| !side.has_reference());
+    (lacks(source) && lacks(destination))
+        .then(|| LineError::new(LineError::count(2, text), mistake::WANTED))
+}
+
+/// `SRC DST TAG`.
+fn three(source: &str, destination: &str, tag: &str) -> Result<Entry, LineError> {
+    let tag = reference("tag", tag)?;
+    Ok(Entry {
+        source: name(source)?.to_owned(),
+        source_reference: tag.clone(),
+        destination: Some(name(destination)?.to_owned()),
+        destination_reference: tag,
+        platforms: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::entry::MAX_LINE;
+    use super::super::names;
+    use super::*;
+    use crate::manifest::Filter;
+    use crate::reference::Reference;
+    use proptest::prelude::*;
+
+    fn digest(letter: &str) -> String {
+        format!("sha256:{}", letter.repeat(64))
+    }
+
+    fn parse(text: &str) -> Result<Entry, String> {
+        Entry::parse(text.as_bytes()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_form_has_its_canonical_form() {
+        let (a, hub) = (digest("a"), "docker.io/library/nginx");
+        for (line, expected) in [
+            ("a b c", "a b c"),
+            ("  a \t b  c \r", "a b c"),
+            (&format!("a b {a}"), &format!("a b {a}")),
+            ("docker://a docker://b c", "a b c"),
+            ("a b c x86_64,linux/arm/v7", "a b c amd64,linux/arm/v7"),
+            ("a b c arm64,amd64,arm64", "a b c amd64,arm64"),
+            ("nginx:1.29", "nginx:1.29"),
+            ("reg.io:5000/a/b:1", "reg.io:5000/a/b:1"),
+            (&format!("a/b@{a}"), &format!("a/b@{a}")),
+            (&format!("a/b:1@{a}"), &format!("a/b:1@{a}")),
+            (&format!("a/b:1 {a}"), &format!("a/b:1@{a}")),
+            (&format!("{a} a/b:1"), &format!("a/b:1@{a}")),
+            (&format!("{a} docker://a/b"), &format!("a/b@{a}")),
+            ("x/a:1=y/a:1", "x/a y/a 1"),
+            ("x/a:1=y/a", "x/a y/a 1"),
+            ("docker://x/a:1=docker://y/a:2", "x/a:1 y/a:2"),
+            (&format!("x/a@{a}=y/a"), &format!("x/a y/a {a}")),
+            (&format!("x/a@{a}=y/a@{a}"), &format!("x/a y/a {a}")),
+            (&format!("x/a@{a}=y/a:1"), &format!("x/a@{a} y/a:1")),
+            (&format!("x/a:1@{a}=y/a"), &format!("x/a@{a} y/a:1")),
+            (&format!("x/a:1@{a}=y/a:2@{a}"), &format!("x/a@{a} y/a:2")),
+            ("x/a:1 y/a:1", "x/a y/a 1"),
+            ("x/a:1 y/a:2", "x/a:1 y/a:2"),
+            ("x/a:1,y/a:2", "x/a:1 y/a:2"),
+            (
+                "--platform=linux/arm64 nginx:1",
+                "--platform=linux/arm64 nginx:1",
+            ),
+            (
+                "--platform linux/arm64 nginx:1",
+                "--platform=linux/arm64 nginx:1",
+            ),
+            ("--platform=arm64 a:1 b:1", "a b 1 arm64"),
+            ("--platform=arm64 a:1 b:2", "--platform=arm64 a:1 b:2"),
+            ("- nginx:1", "nginx:1"),
+            ("  - \"nginx:1\" # web", "nginx:1"),
+            (&format!("{hub}:1"), &format!("{hub}:1")),
+        ] {
+            let entry = parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+            assert_eq!(entry.to_string(), expected, "{line}");
+            assert_eq!(parse(expected), Ok(entry), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_a_remedy() {
+        let a = digest("a");
+        for (line, expected) in [
+            (
+                "nginx",
+                "1 field instead of 3: \"nginx\"; add a tag, for example nginx:latest",
+            ),
+            (
+                "reg.io:5000/x",
+                "1 field instead of 3: \"reg.io:5000/x\"; add a tag, for example reg.io:5000/x:latest",
+            ),
+            (
+                ":x",
+                &format!("1 field instead of 3: \":x\"; {}", mistake::WANTED),
+            ),
+            (
+                &a,
+                &format!(
+                    "1 field instead of 3: \"{a}\"; write the name in front of the digest, NAME@DIGEST"
+                ),
+            ),
+            (
+                "a b",
+                &format!("2 fields instead of 3: \"a b\"; {}", mistake::WANTED),
+            ),
+            (
+                "a:1 b",
+                "\"b\" has no tag: \"a:1 b\"; add a tag, for example b:latest",
+            ),
+            (
+                "a b:1",
+                "\"a\" has no tag: \"a b:1\"; add a tag, for example a:latest",
+            ),
+            (
+                "a=b",
+                "\"a\" has no tag: \"a b\"; add a tag, for example a:latest",
+            ),
+            (
+                "a b c d",
+                "4 fields instead of 3: \"a b c d\"; the 4th field \"d\" is not a platform; write architectures or platforms, for example amd64,arm64 or linux/arm/v7",
+            ),
+            (
+                "a b c d e",
+                &format!("5 fields instead of 3: \"a b c d e\"; {}", mistake::WANTED),
+            ),
+            (
+                "nginx@latest",
+                "digest \"latest\": not a digest (wanted: sha256: and 64 hexadecimal digits); write NAME@sha256: and 64 hexadecimal digits, or NAME:TAG",
+            ),
+            (
+                &format!("a:1=b:1@{a}"),
+                &format!(
+                    "the destination has a digest that the source has not: \"a:1 b:1@{a}\"; write the digest behind the source: a@{a}"
+                ),
+            ),
+            (
+                &format!("a@{} {a}", digest("b")),
+                &format!("two digests: \"a@{} {a}\"; write one of them", digest("b")),
+            ),
+            (
+                "https://quay.io/a/b:1",
+                "a URL: \"https://quay.io/a/b:1\"; write the registry without https://",
+            ),
+            (
+                "a http://reg.io/a 1",
+                "a URL: \"http://reg.io/a\"; write the registry without http://",
+            ),
+            (
+                "https://hub.docker.com/_/mysql",
+                "a page of Docker Hub's web site: \"https://hub.docker.com/_/mysql\"; write docker.io/library/mysql",
+            ),
+            (
+                "hub.docker.com/r/bitnami/redis:7",
+                "a page of Docker Hub's web site: \"hub.docker.com/r/bitnami/redis:7\"; write docker.io/bitnami/redis:7",
+            ),
+            (
+                "oci:layout:1",
+                "not an image in a registry: \"oci:layout:1\"; give an image in a registry: only registries are read",
+            ),
+            (
+                "a:1=file://a:1",
+                "not an image in a registry: \"file://a:1\"; give an image in a registry: only registries are read",
+            ),
+            (
+                "docker-archive:/x.tar",
+                "not an image in a registry: \"docker-archive:/x.tar\"; give an image in a registry: only registries are read",
+            ),
+            (
+                "a\u{a0}b\u{a0}1",
+                "there is a character U+00A0 in the line: \"a\u{a0}b\u{a0}1\"; separate the fields with ordinary blanks",
+            ),
+            (
+                "a b\u{3000}1",
+                "there is a character U+3000 in the line: \"a b\u{3000}1\"; separate the fields with ordinary blanks",
+            ),
+            (
+                "nginx:1\u{200b}",
+                "there is a character U+200B in the line: \"nginx:1\\u{200b}\"; separate the fields with ordinary blanks",
+            ),
+            (
+                "\"nginx:1\",",
+                "quotes in the line: \"\"nginx:1\",\"; remove the quotes and the comma",
+            ),
+            (
+                "nginx:1,",
+                "a comma or semicolon at the end of the line: \"nginx:1,\"; remove it",
+            ),
+            (
+                "a,b,1",
+                "fields that are separated by commas or semicolons: \"a,b,1\"; separate them with blanks",
+            ),
+            (
+                "source,destination,tag",
+                "a table's header: \"source,destination,tag\"; remove the line, or begin it with #",
+            ),
+            (
+                "REPOSITORY   TAG   IMAGE ID   CREATED   SIZE",
+                "a table's header: \"REPOSITORY   TAG   IMAGE ID   CREATED   SIZE\"; remove the line, or begin it with #",
+            ),
+            (
+                "a:1 => b:1",
+                "an arrow or a sign between the names: \"a:1 => b:1\"; write the two names with a blank between them: SRC:TAG DST:TAG",
+            ),
+            (
+                "<none>:<none>",
+                "an image without a name or a tag: \"<none>:<none>\"; remove the line: `docker images` writes <none> for what has none",
+            ),
+            (
+                "docker pull nginx:1",
+                "a command of docker: \"docker pull nginx:1\"; write the image alone, NAME:TAG",
+            ),
+            (
+                "a b 1 # x",
+                "a comment behind the image: \"a b 1 # x\"; put the comment on a line of its own",
+            ),
+            (
+                "!refused a b",
+                "not an image: \"a b\"; correct it in the file that the comment above this line names",
+            ),
+        ] {
+            assert_eq!(parse(line), Err(expected.to_owned()), "{line}");
+        }
+        let error = |bytes: &[u8]| Entry::parse(bytes).expect_err("not an image").to_string();
+        // 镜像 in GBK.
+        assert_eq!(
+            error(b"a b \xbe\xb5\xcf\xf1").rsplit("; ").next(),
+            Some("save the list as UTF-8 (it looks like GBK)")
+        );
+        assert_eq!(
+            error(b"a b \xff\xfe").rsplit("; ").next(),
+            Some("save the list as UTF-8")
+        );
+        assert!(
+            error(&[b'a'; MAX_LINE + 1]).starts_with("the line has 4097 bytes, more than 4096; ")
+        );
+    }
+
+    prop_compose! {
+        fn reference()(tag in "[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,20}", digest in "[0-9a-f]{64}", is_digest in any::<bool>()) -> Reference {
+            if is_digest { format!("sha256:{digest}") } else { tag }.parse().expect("a reference")
+        }
+    }
+
+    prop_compose! {
+        fn image_name()(host in "([a-z]{1,5}\\.io(:5000)?/|\\[::1\\]:5000/|localhost/)?", path in "[a-z0-9]{1,5}([._-][a-z0-9]{1,5})?(/[a-z0-9]{1,5}){0,2}") -> String {
+            format!("{host}{path}")
+        }
+    }
+
+    fn platforms() -> impl Strategy<Value = Option<Filter>> {
+        let pattern = "(linux/|windows/)?(amd64|arm64|s390x|arm/v7|arm64/v8)";
+        prop::option::of(prop::collection::vec(pattern, 1..4)).prop_map(|texts| {
+            let patterns = texts?
+                .iter()
+                .map(|text| text.parse().expect("a pattern"))
+                .collect();
+            Some(Filter::of_patterns(patterns))
+        })
+    }
+
+    prop_compose! {
+        fn entry()(source in image_name(), destination in image_name(), from in reference(), to in reference(),
+            is_same in any::<bool>(), has_one_name in any::<bool>(), platforms in platforms()) -> Entry {
+            let to = match (has_one_name, &from, to) {
+                _ if is_same => from.clone(),
+                // One name has a tag, a digest, or a digest that its tag has to lead to.
+                (true, Reference::Tag(_), _) => from.clone(),
+                (true, Reference::Digest(_), Reference::Digest(_)) => from.clone(),
+                (_, _, to) => to,
+            };
+            Entry { source, source_reference: from, destination: (!has_one_name).then_some(destination), destination_reference: to, platforms }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_canonical_form_reads_back(entry in entry()) {
+            prop_assert_eq!(parse(&entry.to_string()), Ok(entry));
+        }
+
+        #[test]
+        fn a_pair_reads_back_from_every_form(source in image_name(), destination in image_name(), from in reference(), to in reference()) {
+            let (s, d) = (from.of(&source), to.of(&destination));
+            let expected = Entry {
+                source: source.clone(),
+                source_reference: from.clone(),
+                destination: Some(destination.clone()),
+                destination_reference: to,
+                platforms: None,
+            };
+            for line in [format!("{s} {d}"), format!("{s},{d}"), format!("{s}={d}"), format!("docker://{s}\tdocker://{d}\r")] {
+                prop_assert_eq!(parse(&line), Ok(expected.clone()), "{}", line);
+            }
+            let same = Entry { destination_reference: from.clone(), ..expected };
+            for line in [format!("{source} {destination} {from}"), format!("{s}={destination}"), format!(" {source}\t {destination}  {from} \r")] {
+                prop_assert_eq!(parse(&line), Ok(same.clone()), "{}", line);
+            }
+            let one = Entry { destination: None, ..same };
+            for line in [s.clone(), format!("- {s}"), format!("- '{s}'"), format!("docker://{s}")] {
+                prop_assert_eq!(parse(&line), Ok(one.clone()), "{}", line);
+            }
+        }
+
+        #[test]
+        fn no_line_makes_it_panic(bytes in any::<Vec<u8>>()) {
+            let _ = Entry::parse(&bytes);
+        }
+
+        #[test]
+        fn what_is_read_can_be_written(text in "(--platform[= ]|docker://|sha256:|[a-z]{1,3}|[:@=,/ #-]|1|amd64|[0-9a-f]{64}){0,8}") {
+            if let Ok(entry) = parse(&text) && names::check(&entry.source).is_ok()
+                && entry.destination.as_ref().is_none_or(|name| names::check(name).is_ok()) {
+                let written = entry.to_string();
+                prop_assert_eq!(parse(&written), Ok(entry), "{}", written);
+            }
+        }
+    }
+}

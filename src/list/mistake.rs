@@ -1,0 +1,283 @@
+//! Mistakes in lists: what is wrong with a line, and one clause on how to write it.
+
+use crate::escape::{escape, escape_bytes};
+use crate::reference::NameError;
+
+use super::entry::MAX_LINE;
+
+/// How an image has to be written.
+pub const WANTED: &str = "wanted: SOURCE DESTINATION TAG, for example: hello-world library/hello-world latest; or NAME:TAG";
+
+/// Begins the line of a failed list for an entry of a YAML or JSON file that is not an image.
+pub const REFUSED: &str = "!refused ";
+
+/// Characters of a line that are shown.
+const SHOWN: usize = 120;
+
+/// Why a line is not an image: what is wrong, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}; {remedy}")]
+pub struct LineError {
+    /// What is wrong.
+    pub what: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+impl LineError {
+    /// From its two clauses.
+    pub fn new(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    /// Longer than [`MAX_LINE`].
+    pub fn long(bytes: usize) -> Self {
+        Self::new(
+            format!("the line has {bytes} bytes, more than {MAX_LINE}"),
+            WANTED,
+        )
+    }
+
+    /// Not UTF-8.
+    pub fn not_text(bytes: &[u8]) -> Self {
+        let remedy = if is_gbk(bytes) {
+            "save the list as UTF-8 (it looks like GBK)"
+        } else {
+            "save the list as UTF-8"
+        };
+        let shown = escape_bytes(bytes, SHOWN);
+        Self::new(format!("the line is not UTF-8 text: \"{shown}\""), remedy)
+    }
+
+    /// The clause on a wrong number of fields.
+    pub fn count(fields: usize, text: &str) -> String {
+        let plural = if fields == 1 { "" } else { "s" };
+        format!("{fields} field{plural} instead of 3: {}", quoted(text))
+    }
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", escape_bytes(text.as_bytes(), SHOWN))
+}
+
+/// Refuses again what another file's reader refused.
+///
+/// # Errors
+/// Where the line is one of a failed list, and such an entry.
+pub fn refused(text: &str) -> Result<(), LineError> {
+    match text.strip_prefix(REFUSED) {
+        None => Ok(()),
+        Some(refused) => Err(LineError::new(
+            format!("not an image: {}", quoted(refused)),
+            "correct it in the file that the comment above this line names",
+        )),
+    }
+}
+
+/// The mistake that people are known to make, if this line has one.
+pub fn of(text: &str) -> Option<LineError> {
+    let error = |what: &str, remedy: String| {
+        Some(LineError::new(format!("{what}: {}", quoted(text)), remedy))
+    };
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    if let Some(blank) = text.chars().find(|c| is_odd_blank(*c)) {
+        return error(
+            &format!(
+                "there is a character U+{:04X} in the line",
+                u32::from(blank)
+            ),
+            "separate the fields with ordinary blanks".to_owned(),
+        );
+    }
+    if ["{{", "${", "$("].iter().any(|start| text.contains(start)) {
+        return error(
+            "a template or a variable",
+            "write the name that it stands for".to_owned(),
+        );
+    }
+    if text.contains("<none>") {
+        return error(
+            "an image without a name or a tag",
+            "remove the line: `docker images` writes <none> for what has none".to_owned(),
+        );
+    }
+    if text.contains(['"', '\'', '`', '“', '”', '‘', '’']) {
+        let comma = if text.trim_end().ends_with(',') {
+            " and the comma"
+        } else {
+            ""
+        };
+        return error("quotes in the line", format!("remove the quotes{comma}"));
+    }
+    if ["=>", "->", "→"].iter().any(|arrow| text.contains(arrow))
+        || words.iter().any(|word| matches!(*word, "=" | "=="))
+    {
+        return error(
+            "an arrow or a sign between the names",
+            "write the two names with a blank between them: SRC:TAG DST:TAG".to_owned(),
+        );
+    }
+    if is_header(text) {
+        return error(
+            "a table's header",
+            "remove the line, or begin it with #".to_owned(),
+        );
+    }
+    if let [
+        program @ ("docker" | "podman" | "nerdctl" | "crictl" | "skopeo" | "crane" | "ctr"),
+        _,
+        ..,
+    ] = words[..]
+    {
+        return error(
+            &format!("a command of {program}"),
+            "write the image alone, NAME:TAG".to_owned(),
+        );
+    }
+    if let Some(error) = text.split([' ', '\t', '=', ',']).find_map(of_name) {
+        return Some(error);
+    }
+    if words.iter().skip(1).any(|word| word.starts_with('#')) {
+        return error(
+            "a comment behind the image",
+            "put the comment on a line of its own".to_owned(),
+        );
+    }
+    if text.trim_end().ends_with([',', ';']) {
+        return error(
+            "a comma or semicolon at the end of the line",
+            "remove it".to_owned(),
+        );
+    }
+    if words.len() < 3 && text.matches([',', ';']).count() > 1 || text.contains(';') {
+        return error(
+            "fields that are separated by commas or semicolons",
+            "separate them with blanks".to_owned(),
+        );
+    }
+    None
+}
+
+/// The mistake in a name, if people are known to make it.
+pub fn of_name(name: &str) -> Option<LineError> {
+    let error = |what: &str, remedy: String| {
+        Some(LineError::new(format!("{what}: {}", quoted(name)), remedy))
+    };
+    let name = name.strip_prefix("docker://").unwrap_or(name);
+    let (scheme, rest) = match name.split_once("://") {
+        Some((scheme, rest)) => (Some(scheme), rest),
+        None => (None, name),
+    };
+    let hub = ["hub.docker.com/", "www.hub.docker.com/"]
+        .iter()
+        .find_map(|host| rest.strip_prefix(host));
+    if let Some(page) = hub {
+        let page = page.trim_end_matches('/');
+        let path = match page.split('/').collect::<Vec<_>>()[..] {
+            ["_", image, ..] => format!("library/{image}"),
+            ["r" | "layers", project, image, ..] => {
+                format!("{project}/{image}")
+            }
+            _ => page.to_owned(),
+        };
+        return error(
+            "a page of Docker Hub's web site",
+            format!("write docker.io/{}", escape(&path)),
+        );
+    }
+    match scheme {
+        Some(scheme @ ("http" | "https")) => {
+            return error("a URL", format!("write the registry without {scheme}://"));
+        }
+        Some(_) => return error("not an image in a registry", REGISTRIES.to_owned()),
+        None => {}
+    }
+    let transport = name.split_once(':').map(|(transport, _)| transport);
+    if let Some(
+        "oci" | "dir" | "docker-archive" | "oci-archive" | "docker-daemon" | "containers-storage",
+    ) = transport
+    {
+        return error("not an image in a registry", REGISTRIES.to_owned());
+    }
+    None
+}
+
+const REGISTRIES: &str = "give an image in a registry: only registries are read";
+
+/// What to do about a name that the grammar refuses.
+pub fn remedy(error: &NameError) -> String {
+    match error {
+        NameError::Path(path) if path.bytes().any(|b| b.is_ascii_uppercase()) => {
+            format!(
+                "write the repository in lower case: {}",
+                escape(&path.to_lowercase())
+            )
+        }
+        NameError::Path(path) if path.contains([':', '@']) => {
+            "write the tag or digest only once, in the third field".to_owned()
+        }
+        NameError::PortInPath(_) => WITHOUT_PORT.to_owned(),
+        _ => WANTED.to_owned(),
+    }
+}
+
+const WITHOUT_PORT: &str = "leave {registry} out of the template, or write both names in the list";
+
+/// Blanks that do not separate fields: editors and web pages put them where a blank was meant.
+fn is_odd_blank(c: char) -> bool {
+    (c.is_whitespace() && !c.is_ascii_whitespace())
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
+}
+
+/// Whether all words are the names of columns.
+fn is_header(text: &str) -> bool {
+    const NAMES: [&str; 26] = [
+        "arch",
+        "created",
+        "dest",
+        "destination",
+        "digest",
+        "dst",
+        "from",
+        "id",
+        "image",
+        "images",
+        "name",
+        "platform",
+        "platforms",
+        "registry",
+        "repo",
+        "repository",
+        "size",
+        "source",
+        "source_image",
+        "src",
+        "tag",
+        "target",
+        "target_image",
+        "to",
+        "version",
+        "mirror",
+    ];
+    let mut words = text
+        .split([' ', '\t', ',', ';', '|'])
+        .filter(|word| !word.is_empty())
+        .peekable();
+    words.peek().is_some() && words.all(|word| NAMES.contains(&word.to_lowercase().as_str()))
+}
+
+/// Whether the bytes beyond ASCII come in the pairs of GBK.
+fn is_gbk(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    loop {
+        rest = match rest {
+            [] => return true,
+            [0..=0x7f, after @ ..] => after,
+            [0x81..=0xfe, 0x40..=0x7e | 0x80..=0xfe, after @ ..] => after,
+            _ => return false,
+        };
+    }
+}
