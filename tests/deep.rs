@@ -701,3 +701,46 @@ fn artifacts_and_single_images_are_looked_at_too() {
         .code(1)
         .has(" linux/amd64: layer ");
 }
+
+#[test]
+fn signed_schema_1_is_read_by_the_digest_that_the_registry_has_for_it() {
+    let mut content = Content::default();
+    let signed = content.schema1("team/x", "1", "linux/amd64", true);
+    let layer = content.blob("team/x", "layer");
+    let (source, raw) = (Server::of(content.clone()), Server::of(content.clone()));
+    // By the digest of all bytes, as registries have it that do not know schema 1.
+    let flags = "--allow-single --deep";
+    for flag in [flags, "--allow-single --deep=full"] {
+        validate(&source.name(), &raw.name(), flag)
+            .code(0)
+            .has("PASS");
+    }
+    let mut lost = content.clone();
+    lost.blobs.clear();
+    validate(&source.name(), &Server::of(lost).name(), flags)
+        .code(1)
+        .has(&format!("layer {layer} is not at the destination"));
+    // By the digest of the payload, as registries have it that do.
+    let raw = digest(&signed.bytes);
+    let payload = Server::start(move |request| match request.path.as_str() {
+        path if path.ends_with(&raw) => Reply::error(404, "MANIFEST_UNKNOWN", "no"),
+        path if path.contains("/manifests/sha256:") => Reply::new(200).body(signed.bytes.clone()),
+        _ => answer(&content, request),
+    });
+    validate(&source.name(), &payload.name(), flags)
+        .code(0)
+        .has("PASS");
+    assert_eq!(payload.count("GET", "/manifests/sha256:"), 1);
+    // By neither: it is not there.
+    let mut gone = Content::default();
+    let signed = gone.schema1("team/x", "1", "linux/amd64", true);
+    let gone = Server::start(
+        move |request| match request.path.ends_with("/manifests/1") {
+            true => Reply::new(200).body(signed.bytes.clone()),
+            false => answer(&Content::default(), request),
+        },
+    );
+    validate(&source.name(), &gone.name(), flags)
+        .code(1)
+        .has("failed to inspect dest image: [docker://");
+}
