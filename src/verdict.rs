@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::manifest::{Digest, Spec};
+use crate::manifest::{Digest, Referrer, Spec};
 
 /// A reason code: one stable word for programs. The words are an interface, listed in the report's
 /// JSON Schema: new ones may come, none changes its meaning.
@@ -172,6 +172,8 @@ pub struct Finding {
     pub destination: Option<Vec<Spec>>,
     /// Wanted architectures that the source lacks, in Go's names.
     pub absent: Vec<String>,
+    /// Referrers whose type the destination's lists do not say, with the type of their manifests.
+    pub referrers_without_type: Vec<Referrer>,
     /// Of the task `record`: the source that was read.
     pub recorded: Option<Box<RecordedSource>>,
     /// Requests that were sent for the image.
@@ -190,6 +192,7 @@ impl From<Outcome> for Finding {
             source: None,
             destination: None,
             absent: Vec::new(),
+            referrers_without_type: Vec::new(),
             recorded: None,
             requests: 0,
             time: Duration::ZERO,

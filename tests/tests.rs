@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod attached;
 mod auth;
 mod between;
 mod cli;

@@ -34,7 +34,7 @@ pub use entry::{Entry, IndexEntry, MAX_ENTRIES, compared};
 pub use filter::Filter;
 pub use media_type::{ACCEPT, MediaType};
 pub use platform::{Normalized, Platform};
-pub use referrer::{Link, Referrer, is_referrers_list, referrers};
+pub use referrer::{Link, ListedReferrer, Referrer, artifact_type, is_referrers_list, referrers};
 pub use spec::{Spec, distinct};
 
 use document::Document;

@@ -12,7 +12,7 @@ use super::line::one_line;
 use super::spool::Spool;
 use super::{Entry, Kind, Opened, OutputError, RunEnd, RunSettings, Sink};
 use crate::list::List;
-use crate::manifest::Spec;
+use crate::manifest::{Referrer, Spec};
 use crate::task::Words;
 use crate::verdict::{Code, Outcome};
 
@@ -44,6 +44,7 @@ struct LineObject<'a> {
     details: Vec<String>,
     source_spec: Option<&'a [Spec]>,
     destination_spec: Option<&'a [Spec]>,
+    referrers_without_type: &'a [Referrer],
     requests: u64,
     milliseconds: u64,
     same_as_line: Option<u64>,
@@ -93,6 +94,7 @@ impl Sink for Report {
             details: details.iter().map(|detail| one_line(detail)).collect(),
             source_spec: finding.source.as_deref(),
             destination_spec: finding.destination.as_deref(),
+            referrers_without_type: &finding.referrers_without_type,
             requests: finding.requests,
             milliseconds: u64::try_from(finding.time.as_millis()).unwrap_or(u64::MAX),
             same_as_line: finding.same_as,

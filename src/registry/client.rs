@@ -112,22 +112,26 @@ impl Client {
         Ok((manifest, blobs))
     }
 
-    /// An index as it was received; none where it is something else.
+    /// Reads the manifest of this digest, with its bytes as they were received.
     ///
     /// # Errors
     /// As [`Client::manifest`].
-    pub(super) fn index_bytes(
+    pub fn manifest_bytes(
         &self,
         side: Side,
         repository: &Repository,
-        reference: &Reference,
+        digest: &Digest,
         log: &Log,
-    ) -> Result<Option<Vec<u8>>, Error> {
-        let (manifest, bytes) = self.manifest_and_bytes(side, repository, reference, log)?;
-        Ok(manifest.media_type.is_index().then_some(bytes))
+    ) -> Result<(Manifest, Vec<u8>), Error> {
+        let reference = Reference::Digest(digest.clone());
+        self.manifest_and_bytes(side, repository, &reference, log)
     }
 
-    fn manifest_and_bytes(
+    /// Reads a manifest, with its bytes as they were received.
+    ///
+    /// # Errors
+    /// As [`Client::manifest`].
+    pub(super) fn manifest_and_bytes(
         &self,
         side: Side,
         repository: &Repository,

@@ -12,7 +12,8 @@ use super::error::Error;
 use super::http::{Response, Want};
 use crate::log::Log;
 use crate::manifest::{
-    Digest, Link, MAX_BYTES, MAX_ENTRIES, MediaType, Referrer, is_referrers_list, referrers,
+    Digest, Link, ListedReferrer, MAX_BYTES, MAX_ENTRIES, ManifestError, MediaType, artifact_type,
+    is_referrers_list, referrers,
 };
 use crate::reference::{DOCKER_HUB, Reference, Repository};
 
@@ -22,38 +23,54 @@ const ACCEPT: [&str; 1] = [MediaType::OciIndex.as_str()];
 /// The most pages of one list of referrers.
 const MAX_PAGES: usize = 1000;
 
+/// The list of a manifest's referrers.
+#[derive(Clone, Debug, Default)]
+pub struct ReferrersList {
+    /// Its sound entries, in its order.
+    pub entries: Vec<ListedReferrer>,
+    /// What is wrong with its first damaged entry.
+    pub damage: Option<Error>,
+    /// Whether it is the index under the tag that stands in for a list of the registry.
+    pub is_tagged: bool,
+}
+
+/// The manifest of a referrer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReferrerManifest {
+    /// Its length in bytes.
+    pub size: u64,
+    /// Its `artifactType`.
+    pub artifact_type: Option<String>,
+}
+
 impl Client {
-    /// What is attached to a manifest, by reference or by cosign's tags, in a fixed order.
+    /// Reads the manifest of a referrer.
     ///
     /// # Errors
-    /// [`Error`], but never [`Error::Missing`]: that nothing is attached is an empty list.
-    pub fn referrers(
+    /// As [`Client::manifest`].
+    pub fn referrer(
         &self,
         side: Side,
         repository: &Repository,
-        subject: &Digest,
+        digest: &Digest,
         log: &Log,
-    ) -> Result<Vec<Referrer>, Error> {
-        let mut found = self.listed(side, repository, subject, log)?;
-        for link in Link::TAGS {
-            if let Some(digest) = self.tagged(side, repository, subject, link, log)? {
-                found.push(Referrer {
-                    subject: subject.clone(),
-                    by: link,
-                    digest,
-                    artifact_type: String::new(),
-                });
-            }
-        }
-        found.sort_unstable();
-        found.dedup();
-        Ok(found)
+    ) -> Result<ReferrerManifest, Error> {
+        let (manifest, bytes) = self.manifest_bytes(side, repository, digest, log)?;
+        let artifact_type = artifact_type(&bytes).map_err(|error| {
+            let reference = Reference::Digest(digest.clone());
+            let question = Question::manifest(Method::GET, repository, &reference);
+            Error::Invalid(question.trouble(error.to_string()))
+        })?;
+        Ok(ReferrerManifest {
+            size: manifest.size,
+            artifact_type,
+        })
     }
 
     /// The digest of the manifest under one of cosign's tags.
     ///
     /// # Errors
-    /// As [`Client::referrers`].
+    /// As [`Client::listed`].
     pub fn tagged(
         &self,
         side: Side,
@@ -80,32 +97,40 @@ impl Client {
         }
     }
 
-    /// What names a manifest as its subject, as the registry lists it or as the tag does that stands
-    /// in for such a list.
+    /// What names a manifest as its subject: the registry's list, or the index under the tag that
+    /// stands in for it.
     ///
     /// # Errors
-    /// As [`Client::referrers`].
+    /// [`Error`], but never [`Error::Missing`]: that nothing is listed is an empty list.
     pub fn listed(
         &self,
         side: Side,
         repository: &Repository,
         subject: &Digest,
         log: &Log,
-    ) -> Result<Vec<Referrer>, Error> {
+    ) -> Result<ReferrersList, Error> {
         // Asked for each subject anew: some registries say 404 of one that they do not have.
         if let Some(list) = self.ask_for_list(side, repository, subject, log)? {
             return Ok(list);
         }
+        let mut list = ReferrersList {
+            is_tagged: true,
+            ..ReferrersList::default()
+        };
         let reference = Reference::Tag(Link::Referrers.tag(subject));
-        match self.index_bytes(side, repository, &reference, log) {
-            Ok(Some(bytes)) => {
+        match self.manifest_and_bytes(side, repository, &reference, log) {
+            // GitLab takes the tag for the digest, and answers with the subject itself.
+            Ok((manifest, _)) if manifest.digest == *subject || manifest.raw_digest == *subject => {
+            }
+            Ok((manifest, bytes)) if manifest.media_type.is_index() => {
                 let question = Question::manifest(Method::GET, repository, &reference);
-                read(&bytes, subject, &question)
+                list.read(&bytes, &question)?;
             }
             // Something else has that tag.
-            Ok(None) | Err(Error::Missing(_)) => Ok(Vec::new()),
-            Err(error) => Err(error),
+            Ok(_) | Err(Error::Missing(_)) => {}
+            Err(error) => return Err(error),
         }
+        Ok(list)
     }
 
     /// The registry's list, all pages; none where it has none or does not know the question.
@@ -115,8 +140,8 @@ impl Client {
         repository: &Repository,
         subject: &Digest,
         log: &Log,
-    ) -> Result<Option<Vec<Referrer>>, Error> {
-        let mut found = Vec::new();
+    ) -> Result<Option<ReferrersList>, Error> {
+        let mut found = ReferrersList::default();
         let mut path = format!("{}/referrers/{subject}", repository.registry_path());
         let mut page = 0;
         loop {
@@ -148,8 +173,8 @@ impl Client {
                 }
                 return Err(invalid("the answer is not a list of referrers"));
             }
-            found.extend(read(&response.body, subject, &question)?);
-            if found.len() > MAX_ENTRIES {
+            found.read(&response.body, &question)?;
+            if found.entries.len() > MAX_ENTRIES {
                 return Err(Error::Invalid(question.trouble(format!(
                     "the list of referrers has more than {MAX_ENTRIES} entries"
                 ))));
@@ -190,11 +215,19 @@ fn is_list(response: &Response) -> bool {
     is_referrers_list(&response.body, is_index)
 }
 
-fn read(bytes: &[u8], subject: &Digest, question: &Question<'_>) -> Result<Vec<Referrer>, Error> {
-    referrers(bytes)
-        .and_then(|list| list.into_iter().collect::<Result<Vec<_>, _>>())
-        .map(|list| list.into_iter().map(|entry| entry.of(subject)).collect())
-        .map_err(|error| Error::Invalid(question.trouble(error.to_string())))
+impl ReferrersList {
+    /// Reads a page of it.
+    fn read(&mut self, bytes: &[u8], question: &Question<'_>) -> Result<(), Error> {
+        let invalid = |error: ManifestError| Error::Invalid(question.trouble(error.to_string()));
+        for entry in referrers(bytes).map_err(invalid)? {
+            match entry {
+                Ok(entry) => self.entries.push(entry),
+                Err(error) if self.damage.is_none() => self.damage = Some(invalid(error)),
+                Err(_) => {}
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What to ask for the next page (RFC 8288), below `/v2/`; an error where the link leads elsewhere or

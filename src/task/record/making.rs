@@ -9,7 +9,7 @@ use crate::log::Log;
 use crate::manifest::{Body, Spec, distinct as distinct_specs};
 use crate::registry::{Client, Side};
 use crate::sync::Interrupt;
-use crate::task::attached::{attached, distinct};
+use crate::task::attached::{Subjects, attached, children};
 use crate::task::specs::Reader;
 use crate::task::{Task, Words, outcome, read_source};
 use crate::verdict::{Finding, Reason, RecordedSource};
@@ -94,9 +94,18 @@ impl Recorder {
         };
         let referrers = if self.referrers {
             let images = images.iter().flatten().map(|spec| spec.digest.clone());
-            let subjects = distinct(std::iter::once(manifest.digest.clone()).chain(images));
-            let attestations = reader.attestations();
-            Some(attached(&self.client, image, &subjects, attestations, log)?)
+            let subjects = Subjects {
+                digests: std::iter::once(manifest.digest.clone())
+                    .chain(images)
+                    .collect(),
+                children: children(&manifest),
+                attestations: reader.attestations(),
+            };
+            let attached = attached(&self.client, image, subjects, log)?;
+            match attached.incomplete {
+                Some(reason) => return Err(reason),
+                None => Some(attached.referrers.into_iter().collect()),
+            }
         } else {
             None
         };

@@ -5,6 +5,7 @@ mod compare;
 mod deep;
 mod destination;
 mod difference;
+mod fate;
 mod reasons;
 mod referrers;
 mod source;
@@ -22,6 +23,7 @@ use crate::registry::{Client, Error, Side};
 use crate::sync::Interrupt;
 use crate::verdict::{Finding, Reason};
 use reasons::Names;
+use referrers::Images;
 use source::Found;
 
 pub use deep::{Deep, Depth};
@@ -62,6 +64,8 @@ struct Compared {
     destination: Option<Vec<Spec>>,
     /// Wanted architectures that the source lacks.
     absent: Vec<String>,
+    /// Referrers whose type the destination's lists do not say.
+    without_type: Vec<Referrer>,
 }
 
 impl Task for Validator {
@@ -78,6 +82,7 @@ impl Task for Validator {
             source: compared.source,
             destination: compared.destination,
             absent: compared.absent,
+            referrers_without_type: compared.without_type,
             requests: log.requests(),
             time: begun.elapsed(),
             ..Finding::from(outcome)
@@ -104,7 +109,7 @@ impl Validator {
         compared.source = found.images.as_ref().map(|images| images.specs().to_vec());
         let destination = self.destination(image, found.destination.take(), names, log)?;
         let Some(source) = &found.images else {
-            return self.compare_whole(image, &found, &destination, names, log);
+            return self.compare_whole(image, &found, &destination, compared, names, log);
         };
         compared.absent = filter.absent(&found.architectures);
         if self.require_arch && !compared.absent.is_empty() {
@@ -121,7 +126,12 @@ impl Validator {
             deep.check(&image.destination, &children, names, log)?;
         }
         let children: Vec<Spec> = children.into_iter().map(|child| child.spec).collect();
-        self.check_attached(image, &found, &children, &attestations, names, log)
+        let images = Images {
+            found: &found,
+            children: &children,
+            attestations: &attestations,
+        };
+        self.check_attached(image, &images, compared, names, log)
     }
 
     /// Compares what has no platform: it has to be at the destination as it is.
@@ -130,6 +140,7 @@ impl Validator {
         image: &Image,
         found: &Found,
         destination: &Manifest,
+        compared: &mut Compared,
         names: Names<'_>,
         log: &Log,
     ) -> Result<(), Reason> {
@@ -148,23 +159,27 @@ impl Validator {
             deep.check(&image.destination, &children, names, log)?;
         }
         let children: Vec<Spec> = children.into_iter().map(|child| child.spec).collect();
-        self.check_attached(image, found, &children, &[], names, log)
+        let images = Images {
+            found,
+            children: &children,
+            attestations: &[],
+        };
+        self.check_attached(image, &images, compared, names, log)
     }
 
     /// With `--referrers`: the source's referrers at the destination, with `--deep` also their blobs.
     fn check_attached(
         &self,
         image: &Image,
-        found: &Found,
-        children: &[Spec],
-        attestations: &[Referrer],
+        images: &Images<'_>,
+        compared: &mut Compared,
         names: Names<'_>,
         log: &Log,
     ) -> Result<(), Reason> {
         if !self.referrers {
             return Ok(());
         }
-        let attached = self.check_referrers(image, found, children, attestations, log)?;
+        let attached = self.check_referrers(image, images, compared, names, log)?;
         match &self.deep {
             Some(deep) => deep.check_referrers(&image.destination, attached, names, log),
             None => Ok(()),

@@ -1,7 +1,7 @@
 //! The source of an image: read from its registry, from the destination where that has the same, or
 //! from a recording.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Validator;
@@ -14,6 +14,7 @@ use crate::manifest::{
 };
 use crate::reference::{DOCKER_HUB, Reference};
 use crate::registry::{Error, Side};
+use crate::task::attached::children;
 use crate::task::specs::{Listed, Reader};
 use crate::task::{read_source, record};
 use crate::verdict::{Code, Reason};
@@ -30,6 +31,8 @@ pub struct Found {
     pub architectures: BTreeSet<String>,
     /// The attestations that its index lists.
     pub attestations: Vec<Referrer>,
+    /// With `--referrers`: the entries of its index.
+    pub children: HashSet<Digest>,
     /// The destination's manifest, where it had to be read for this.
     pub destination: Option<Result<Manifest, Error>>,
 }
@@ -73,6 +76,7 @@ impl Found {
             sizes,
             architectures,
             attestations: Vec::new(),
+            children: HashSet::new(),
             destination: None,
         })
     }
@@ -188,8 +192,10 @@ impl Validator {
         let mut architectures = reader.architectures();
         architectures.extend(architectures_of(&images));
         let media_type = top.manifest.media_type;
+        let children = self.referrers.then(|| children(&top.manifest));
         Ok(Found {
             attestations: reader.attestations(),
+            children: children.unwrap_or_default(),
             ..Found::of(digest, media_type, &images, architectures, filter)?
         })
     }
