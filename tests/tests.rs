@@ -26,5 +26,6 @@ mod scale;
 mod slow_disk;
 mod support;
 mod terminal;
+mod there;
 mod tls;
 mod verdicts;

@@ -12,6 +12,13 @@ pub struct Override {
     prefix: String,
 }
 
+impl Override {
+    /// The path in front of every name; empty where there is none.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+}
+
 impl FromStr for Override {
     type Err = NameError;
 

@@ -30,6 +30,8 @@ const WORDS: Words = Words {
 pub struct Recorder {
     /// Reads the registries.
     pub client: Arc<Client>,
+    /// The path that `-s` puts in front of the names of sources; empty where there is none.
+    pub source_prefix: String,
     /// Whether the referrers of the sources are recorded too.
     pub referrers: bool,
     /// Set when the run is to end.
@@ -71,7 +73,7 @@ impl Task for Recorder {
 
 impl Recorder {
     fn record(&self, image: &Image, log: &Log) -> Result<Source, Reason> {
-        let manifest = read_source(&self.client, image, log)?;
+        let manifest = read_source(&self.client, image, &self.source_prefix, log)?;
         let reader = Reader::new(&self.client, Side::Source, &image.source, None, log);
         let reader = Arc::new(reader);
         let digest = manifest.digest.clone();

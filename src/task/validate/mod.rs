@@ -45,6 +45,8 @@ pub struct Validator {
     pub recording: Option<Recording>,
     /// The platforms that are validated.
     pub filter: Filter,
+    /// The path that `-s` puts in front of the names of sources; empty where there is none.
+    pub source_prefix: String,
     /// Whether a bare image at the destination counts as an index with that one entry.
     pub allow_single: bool,
     /// Checks the blobs of the destination's images; `None`: they are not checked.

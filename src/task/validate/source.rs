@@ -106,7 +106,7 @@ impl Validator {
         let found = match self.reduce_source(image, &top, filter, log) {
             // The destination's copy is not whole, which says nothing of the source.
             Err(reason) if !reason.code.is_failure() && top.side == Side::Destination => {
-                let manifest = read_source(&self.client, image, log)?;
+                let manifest = read_source(&self.client, image, &self.source_prefix, log)?;
                 let side = Side::Source;
                 self.reduce_source(image, &Top { manifest, side }, filter, log)?
             }
@@ -149,7 +149,7 @@ impl Validator {
                 return Ok((Top { manifest, side }, destination));
             }
         }
-        let manifest = read_source(&self.client, image, log)?;
+        let manifest = read_source(&self.client, image, &self.source_prefix, log)?;
         let side = Side::Source;
         Ok((Top { manifest, side }, destination))
     }
