@@ -95,13 +95,7 @@ impl Validator {
                 ));
             }
         };
-        let images = images.map_err(|why| match why {
-            Unreadable::ChildMissing(digests, _) => {
-                let missing = digests.iter().map(|digest| (digest, None));
-                reasons::children_missing(names, missing)
-            }
-            other => other.into(),
-        })?;
+        let images = images.map_err(|why| unreadable(why, names))?;
         Ok((images, reader.attestations()))
     }
 
@@ -193,6 +187,17 @@ impl Validator {
                 Err(error) => Err(error),
             }
         })
+    }
+}
+
+/// Why the destination cannot be reduced: children that are not there are a failure.
+pub(super) fn unreadable(why: Unreadable, names: Names<'_>) -> Reason {
+    match why {
+        Unreadable::ChildMissing(digests, _) => {
+            let missing = digests.iter().map(|digest| (digest, None));
+            reasons::children_missing(names, missing)
+        }
+        other => other.into(),
     }
 }
 

@@ -152,7 +152,8 @@ impl Validator {
             Body::Index(entries) => {
                 let (side, repository) = (Side::Destination, &image.destination);
                 let reader = Reader::new(&self.client, side, repository, None, log);
-                Arc::new(reader).images(entries)?
+                let images = Arc::new(reader).images(entries);
+                images.map_err(|why| destination::unreadable(why, names))?
             }
             _ => vec![Listed::alone(found.digest.clone(), Platform::default())],
         };
