@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::manifest::{Digest, Spec};
+use crate::manifest::{Digest, Referrer, Spec};
 
 /// A reason code: one stable word for programs. The words are an interface, listed in the report's
 /// JSON Schema: new ones may come, none changes its meaning.
@@ -240,6 +240,8 @@ pub struct Finding {
     pub why: Vec<Why>,
     /// The classes of differences with which it passed (`--accept`), each once.
     pub accepted: Vec<Class>,
+    /// Referrers whose type the destination's lists do not say, with the type of their manifests.
+    pub referrers_without_type: Vec<Referrer>,
     /// Of the task `record`: the source that was read.
     pub recorded: Option<Box<RecordedSource>>,
     /// Requests that were sent for the image.
@@ -260,6 +262,7 @@ impl From<Outcome> for Finding {
             absent: Vec::new(),
             why: Vec::new(),
             accepted: Vec::new(),
+            referrers_without_type: Vec::new(),
             recorded: None,
             requests: 0,
             time: Duration::ZERO,

@@ -173,7 +173,7 @@ fn each_blob_of_a_repository_is_asked_for_once_in_a_run() {
         );
         lines += &format!("team/x team/x t{number}\n");
     }
-    for (flag, method) in [("--deep", "HEAD"), ("--deep=full", "GET")] {
+    for flag in ["--deep", "--deep=full"] {
         let (source, destination) = (Server::of(content.clone()), Server::of(content.clone()));
         let dir = Dir::new();
         dir.write("list.txt", &lines);
@@ -185,7 +185,7 @@ fn each_blob_of_a_repository_is_asked_for_once_in_a_run() {
             ))
             .run()
             .code(0);
-        assert_eq!(destination.count(method, &format!("blobs/{shared}")), 1);
+        assert_eq!(destination.count("GET", &format!("blobs/{shared}")), 1);
         // Six configs and the layer, and nothing of the source but its manifests.
         let asked = |server: &Server| {
             let requests = server.requests();
@@ -288,48 +288,190 @@ fn is_head(request: &Request) -> bool {
     request.method == "HEAD"
 }
 
+/// The first byte of a blob, as it was requested.
+fn first_byte(request: &Request, bytes: &[u8]) -> Reply {
+    assert_eq!(request.header("range"), Some("bytes=0-0"));
+    Reply::new(206)
+        .header("content-range", format!("bytes 0-0/{}", bytes.len()))
+        .body(&bytes[..1])
+}
+
 #[test]
-fn what_head_says_against_a_blob_is_found_out_by_get() {
-    let lies: [fn(&[u8]) -> Reply; 6] = [
-        |_| Reply::new(404),
-        |_| Reply::new(405),
-        |_| Reply::new(403),
-        |_| Reply::new(200),
-        |_| Reply::new(200).header("content-length", "0"),
-        |bytes| {
-            Reply::new(200)
-                .header("content-length", bytes.len().to_string())
-                .header("content-encoding", "gzip")
+fn a_blob_that_head_confirms_and_get_does_not_find_is_missing() {
+    let (run, destination) = playing(
+        |request, bytes| match is_head(request) {
+            true => Reply::new(200).header("content-length", bytes.len().to_string()),
+            false => Reply::error(404, "BLOB_UNKNOWN", "blob unknown to registry"),
         },
+        "--deep",
+    );
+    run.code(1).has("is not at the destination");
+    // One request for each of the four blobs.
+    assert_eq!(destination.count("GET", "/blobs/"), 4);
+    assert_eq!(destination.count("HEAD", "/blobs/"), 0);
+}
+
+#[test]
+fn what_head_says_against_a_blob_does_not_matter() {
+    let lies: [fn() -> Reply; 4] = [
+        || Reply::new(404),
+        || Reply::new(405),
+        || Reply::new(403),
+        || Reply::new(200).header("content-length", "0"),
     ];
     for lie in lies {
         let (run, destination) = playing(
-            move |request, bytes| {
-                if is_head(request) {
-                    return lie(bytes);
-                }
-                assert_eq!(request.header("range"), Some("bytes=0-0"));
-                Reply::new(206)
-                    .header("content-range", format!("bytes 0-0/{}", bytes.len()))
-                    .body(&bytes[..1])
+            move |request, bytes| match is_head(request) {
+                true => lie(),
+                false => first_byte(request, bytes),
             },
             "--deep",
         );
-        run.code(0).has("PASS");
-        assert_eq!(destination.count("GET", "/blobs/"), 1);
+        run.code(0).has("PASS").has_not("WARN");
+        assert_eq!(destination.count("GET", "/blobs/"), 4);
     }
 }
 
 #[test]
-fn a_server_without_ranges_and_lengths_is_read() {
+fn a_blob_of_no_bytes_has_no_first_one() {
+    let mut content = Content::default();
+    let config = json!({"architecture": "amd64", "os": "linux"}).to_string();
+    let manifest = json!({"schemaVersion": 2, "mediaType": OCI,
+        "config": {"size": config.len(), "digest": content.blob("team/x", config.clone())},
+        "layers": [{"mediaType": LAYER, "size": 0, "digest": content.blob("team/x", "")}]})
+    .to_string();
+    let image = content.put("team/x", &digest(&manifest), OCI, manifest);
+    content.index("team/x", Some("1"), INDEX, &[entry(&image, "linux/amd64")]);
+    let source = Server::of(content.clone());
+    let empty = digest("");
+    for reply in [
+        Reply::new(416).header("content-range", "bytes */0"),
+        Reply::new(416),
+        Reply::new(200),
+    ] {
+        let (content, empty) = (content.clone(), empty.clone());
+        let destination = Server::start(move |request| match request.header("range") {
+            Some(_) if request.path.contains(&empty) => reply.clone(),
+            _ => answer(&content, request),
+        });
+        validate(&source.name(), &destination.name(), "--deep")
+            .code(0)
+            .has("PASS")
+            .has_not("WARN");
+    }
+    // As distribution answers.
+    let registry = Registry::of(&content);
+    validate(&source.name(), &registry.name(), "--deep")
+        .code(0)
+        .has_not("WARN");
+    // A part that is refused is no proof of a blob that has bytes.
     let (run, _) = playing(
-        |request, bytes| match request.method.as_str() {
-            "HEAD" => Reply::new(200).header("content-length", "0"),
-            _ => Reply::new(200).body(bytes).how(How::Chunked),
+        |request, bytes| match request.header("range") {
+            Some(_) => Reply::new(416).header("content-range", format!("bytes */{}", bytes.len())),
+            None if is_head(request) => {
+                Reply::new(200).header("content-length", bytes.len().to_string())
+            }
+            None => Reply::error(404, "BLOB_UNKNOWN", "blob unknown to registry"),
         },
         "--deep",
     );
-    run.code(0).has("PASS");
+    run.code(1).has("is not at the destination");
+}
+
+#[test]
+fn a_registry_that_ignores_ranges_is_named_once_and_its_blobs_are_not_read() {
+    // Layers whose bodies never come.
+    const SIZE: u64 = 40_000_000_000;
+    let mut content = Content::default();
+    let mut lines = String::new();
+    for number in 0..3 {
+        let config = json!({"architecture": "amd64", "os": "linux", "n": number}).to_string();
+        let manifest = json!({"schemaVersion": 2, "mediaType": OCI,
+            "config": {"size": config.len(), "digest": content.blob("team/x", config.clone())},
+            "layers": [{"mediaType": LAYER, "size": SIZE, "digest": digest(format!("large {number}"))}]})
+        .to_string();
+        let image = content.put("team/x", &digest(&manifest), OCI, manifest);
+        let tag = format!("t{number}");
+        content.index("team/x", Some(&tag), INDEX, &[entry(&image, "linux/amd64")]);
+        lines += &format!("team/x team/x {tag}\n");
+    }
+    let source = Server::of(content.clone());
+    let destination = Server::start(move |request| {
+        let Some((_, name)) = request.path.split_once("/blobs/") else {
+            return answer(&content, request);
+        };
+        match content.blobs.get(&("team/x".to_owned(), name.to_owned())) {
+            Some(bytes) => Reply::new(200).body(bytes.clone()),
+            None => Reply::new(200)
+                .header("content-length", SIZE.to_string())
+                .body("the beginning")
+                .how(How::Cut(13)),
+        }
+    });
+    let dir = Dir::new();
+    dir.write("list.txt", lines);
+    let run = dir
+        .validate()
+        .args(&format!(
+            "-f list.txt --retries 0 --deep -s {} -d {}",
+            source.name(),
+            destination.name()
+        ))
+        .run();
+    run.code(0).has(&format!(
+        "{}: the registry ignores range requests; --deep requests whole blobs there",
+        destination.name()
+    ));
+    let warnings = run.stdout.matches("ignores range requests").count();
+    assert_eq!(warnings, 1, "{}", run.stdout);
+    // One request for each blob, and a new connection only after each large one. TLS is tried first.
+    assert_eq!(destination.count("GET", "/blobs/"), 6);
+    assert_eq!(destination.count("HEAD", ""), 0);
+    assert!(
+        destination.connections() <= 4,
+        "{}",
+        destination.connections()
+    );
+}
+
+#[test]
+fn a_length_that_only_head_tells_is_believed_of_a_blob_that_is_there() {
+    // Neither ranges nor lengths: a cut body shows that it is not read.
+    let (run, destination) = playing(
+        |request, bytes| match is_head(request) {
+            true => Reply::new(200).header("content-length", bytes.len().to_string()),
+            false => Reply::new(200).body(bytes).how(How::UntilClose(5)),
+        },
+        "--deep",
+    );
+    run.code(0).has("PASS").has("ignores range requests");
+    assert_eq!(destination.count("HEAD", "/blobs/"), 1);
+}
+
+#[test]
+fn a_server_without_ranges_and_lengths_is_read() {
+    for by_head in [
+        Reply::new(200).header("content-length", "0"),
+        Reply::new(200).how(How::Chunked),
+        Reply::new(404),
+    ] {
+        let (run, _) = playing(
+            move |request, bytes| match is_head(request) {
+                true => by_head.clone(),
+                false => Reply::new(200).body(bytes).how(How::Chunked),
+            },
+            "--deep",
+        );
+        run.code(0).has("PASS");
+    }
+    let (run, _) = playing(
+        |request, bytes| match is_head(request) {
+            true => Reply::new(404),
+            false => Reply::new(200).body(&bytes[..5]).how(How::Chunked),
+        },
+        "--deep",
+    );
+    run.code(3).has("it may be compressed or cut off");
 }
 
 #[test]
@@ -558,4 +700,47 @@ fn artifacts_and_single_images_are_looked_at_too() {
     validate(&source.name(), &destination.name(), "--deep --allow-single")
         .code(1)
         .has(" linux/amd64: layer ");
+}
+
+#[test]
+fn signed_schema_1_is_read_by_the_digest_that_the_registry_has_for_it() {
+    let mut content = Content::default();
+    let signed = content.schema1("team/x", "1", "linux/amd64", true);
+    let layer = content.blob("team/x", "layer");
+    let (source, raw) = (Server::of(content.clone()), Server::of(content.clone()));
+    // By the digest of all bytes, as registries have it that do not know schema 1.
+    let flags = "--allow-single --deep";
+    for flag in [flags, "--allow-single --deep=full"] {
+        validate(&source.name(), &raw.name(), flag)
+            .code(0)
+            .has("PASS");
+    }
+    let mut lost = content.clone();
+    lost.blobs.clear();
+    validate(&source.name(), &Server::of(lost).name(), flags)
+        .code(1)
+        .has(&format!("layer {layer} is not at the destination"));
+    // By the digest of the payload, as registries have it that do.
+    let raw = digest(&signed.bytes);
+    let payload = Server::start(move |request| match request.path.as_str() {
+        path if path.ends_with(&raw) => Reply::error(404, "MANIFEST_UNKNOWN", "no"),
+        path if path.contains("/manifests/sha256:") => Reply::new(200).body(signed.bytes.clone()),
+        _ => answer(&content, request),
+    });
+    validate(&source.name(), &payload.name(), flags)
+        .code(0)
+        .has("PASS");
+    assert_eq!(payload.count("GET", "/manifests/sha256:"), 1);
+    // By neither: it is not there.
+    let mut gone = Content::default();
+    let signed = gone.schema1("team/x", "1", "linux/amd64", true);
+    let gone = Server::start(
+        move |request| match request.path.ends_with("/manifests/1") {
+            true => Reply::new(200).body(signed.bytes.clone()),
+            false => answer(&Content::default(), request),
+        },
+    );
+    validate(&source.name(), &gone.name(), flags)
+        .code(1)
+        .has("failed to inspect dest image: [docker://");
 }

@@ -351,6 +351,17 @@ fn another_spelling_of_a_platform_is_a_difference_that_is_selected() {
 }
 
 #[test]
+fn another_spelling_in_a_flag_selects_the_usual_one() {
+    let images = images();
+    for flags in ["-a x86_64", "-a x86-64,aarch64 --os Linux"] {
+        images.against(&images.entries(), flags).code(0).has("PASS");
+    }
+    // What it selects has to be there.
+    let [_, arm64] = images.entries();
+    images.against(&[arm64], "-a x86_64").code(1).has("!= dest");
+}
+
+#[test]
 fn the_same_entry_twice_counts_once() {
     let images = images();
     let [amd64, arm64] = images.entries();

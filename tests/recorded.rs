@@ -574,7 +574,7 @@ fn what_is_attached_to_the_sources_is_recorded_too() {
     look(&content)
         .code(1)
         .has(&format!(
-            "tag {tag} {} of the source {}: not at the destination",
+            "tag {tag} {} of the source {}: present, but without its tag: push the tag",
             digest(&signature.bytes),
             digest(&index.bytes)
         ))

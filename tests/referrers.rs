@@ -67,55 +67,36 @@ fn everything_that_is_attached_has_to_come_along() {
     let name = |suffix: &str, stored: &Stored| {
         digest(&content.find("team/x", &tag(stored, suffix)).unwrap().bytes)
     };
-    let cases: [(String, String); 5] = [
-        (
-            tag(&index, ".sig"),
-            format!(
-                "tag {} {} of {of_index}: not at the destination",
-                tag(&index, ".sig"),
-                name(".sig", &index)
-            ),
-        ),
-        (
-            tag(&amd64, ".att"),
-            format!(
-                "tag {} {} of {of_amd64}: not at the destination",
-                tag(&amd64, ".att"),
-                name(".att", &amd64)
-            ),
-        ),
-        (
-            tag(&amd64, ".sbom"),
-            format!(
-                "tag {} {} of {of_amd64}: not at the destination",
-                tag(&amd64, ".sbom"),
-                name(".sbom", &amd64)
-            ),
-        ),
-        (
-            tag(&index, ""),
-            format!(
-                "referrer {} ({SIGNATURE}) of {of_index}: not at the destination",
-                digest(&signature.bytes)
-            ),
-        ),
-        (
-            tag(&amd64, ""),
-            format!(
-                "referrer {} ({SBOM}) of {of_amd64}: not at the destination",
-                digest(&sbom.bytes)
-            ),
-        ),
-    ];
-    for (missing, message) in cases {
+    let untagged = "present, but without its tag: push the tag";
+    let unlisted = "present, but not listed: push the list, not the signature";
+    let tagged = |stored: &Stored, suffix: &str, of: &str| {
+        let (tag, name) = (tag(stored, suffix), name(suffix, stored));
+        let text = format!("tag {tag} {name} of {of}");
+        (tag, name, text, untagged)
+    };
+    let listed = |subject: &Stored, stored: &Stored, kind: &str, of: &str| {
+        let name = digest(&stored.bytes);
+        let text = format!("referrer {name} ({kind}) of {of}");
+        (tag(subject, ""), name, text, unlisted)
+    };
+    for (leading, name, text, found) in [
+        tagged(&index, ".sig", &of_index),
+        tagged(&amd64, ".att", &of_amd64),
+        tagged(&amd64, ".sbom", &of_amd64),
+        listed(&index, &signature, SIGNATURE, &of_index),
+        listed(&amd64, &sbom, SBOM, &of_amd64),
+    ] {
         let mut without = content.clone();
-        without.remove("team/x", &missing);
-        let destination = Registry::of(&without);
-        validate(&source.name(), &destination.name(), "").code(0);
-        validate(&source.name(), &destination.name(), "--referrers")
-            .code(1)
-            .has(&format!("[ERRO] [M_ID:1] {message}\n"))
-            .has("[ERRO] [M_ID:1] 1 of 6 referrers of the source are not at the destination\n");
+        without.remove("team/x", &leading);
+        for what in [found, "not at the destination"] {
+            let destination = Registry::of(&without);
+            validate(&source.name(), &destination.name(), "").code(0);
+            validate(&source.name(), &destination.name(), "--referrers")
+                .code(1)
+                .has(&format!("[ERRO] [M_ID:1] {text}: {what}\n"))
+                .has("[ERRO] [M_ID:1] 1 of 6 referrers of the source are not at the destination\n");
+            without.remove("team/x", &name);
+        }
     }
 
     // The mirror's index has the image only.
@@ -126,7 +107,7 @@ fn everything_that_is_attached_has_to_come_along() {
     validate(&source.name(), &destination.name(), "--referrers")
         .code(1)
         .has(&format!(
-            "attestation {} of {of_amd64}: not at the destination",
+            "attestation {} of {of_amd64}: present, but not listed: push the index with its attestations, not the attestation",
             digest(&attestation.bytes)
         ));
 

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod artifacts;
+mod attached;
 mod auth;
 mod between;
 mod cli;
@@ -29,6 +31,7 @@ mod slow_disk;
 mod streams;
 mod support;
 mod terminal;
+mod there;
 mod tls;
 mod verdicts;
 mod why;

@@ -134,9 +134,12 @@ fn task(options: &Options, interrupt: &Arc<Interrupt>) -> Result<Arc<dyn Task>, 
     let client = Arc::new(Client::new(client_settings(options), interrupt.clone())?);
     let interrupt = interrupt.clone();
     let (compare, airgap) = (&options.flags.compare, &options.flags.airgap);
+    let source = options.rules.source.as_ref();
+    let source_prefix = source.map_or_else(String::new, |source| source.prefix().to_owned());
     if airgap.records {
         return Ok(Arc::new(Recorder {
             client,
+            source_prefix,
             referrers: compare.referrers,
             interrupt,
         }));
@@ -145,6 +148,7 @@ fn task(options: &Options, interrupt: &Arc<Interrupt>) -> Result<Arc<dyn Task>, 
     Ok(Arc::new(Validator {
         recording: recorded.map(Recording::load).transpose()?,
         filter: options.filter.clone(),
+        source_prefix,
         allow_single: compare.allow_single,
         accept: compare.accept.clone(),
         deep: compare.deep.map(|depth| Deep::new(client.clone(), depth)),

@@ -25,6 +25,16 @@ enum Path {
 /// The placeholders of a template.
 const PLACEHOLDERS: [&str; 3] = ["{registry}", "{path}", "{name}"];
 
+impl Override {
+    /// The path in front of every name; empty where there is none, or a template.
+    pub fn prefix(&self) -> &str {
+        match &self.path {
+            Path::Prefix(prefix) => prefix,
+            Path::Template(_) => "",
+        }
+    }
+}
+
 impl FromStr for Override {
     type Err = NameError;
 

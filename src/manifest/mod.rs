@@ -37,7 +37,7 @@ pub use filter::{Filter, KNOWN_ARCHITECTURES, KNOWN_SYSTEMS, PlatformNames};
 pub use media_type::{ACCEPT, MediaType};
 pub use pattern::PlatformPattern;
 pub use platform::{Normalized, Platform};
-pub use referrer::{Link, Referrer, is_referrers_list, referrers};
+pub use referrer::{Link, ListedReferrer, Referrer, artifact_type, is_referrers_list, referrers};
 pub use spec::{Spec, distinct};
 pub use value::{Object, Value};
 

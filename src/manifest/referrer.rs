@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::document::{DESCRIPTOR, Document};
 use super::entry::{each, own};
-use super::strict::{At, Field, to_text};
+use super::strict::{At, Field, MANIFEST, to_text};
 use super::{Digest, ManifestError, MediaType, digest};
 
 /// A manifest that is attached to another one.
@@ -105,16 +105,32 @@ impl ListedReferrer {
         let Some([media_type, digest, size, artifact_type, ..]) = field.object(DESCRIPTOR)? else {
             return Err(field.missing());
         };
-        let artifact_type = artifact_type
-            .is_present()
-            .then(|| artifact_type.text_within(MAX_TYPE));
         Ok(Self {
             digest: digest::field(&digest)?,
             size: size.number()?,
             media_type: media_type.text()?.as_deref().and_then(MediaType::from_name),
-            artifact_type: artifact_type.transpose()?,
+            artifact_type: type_of(&artifact_type)?,
         })
     }
+}
+
+/// A field `artifactType`; an empty one says nothing.
+fn type_of(field: &Field<'_, '_>) -> Result<Option<String>, ManifestError> {
+    if !field.is_present() {
+        return Ok(None);
+    }
+    let name = field.text_within(MAX_TYPE)?;
+    Ok(Some(name).filter(|name| !name.is_empty()))
+}
+
+/// The `artifactType` of a manifest; none where it has none.
+///
+/// # Errors
+/// [`ManifestError`] where the bytes are not a manifest, or the field is damaged.
+pub fn artifact_type(bytes: &[u8]) -> Result<Option<String>, ManifestError> {
+    let text = to_text(bytes);
+    let [field] = MANIFEST.document(&text, ["artifactType"])?;
+    type_of(&field)
 }
 
 /// The referrers that an index lists, in its order; a damaged entry is an error of its own.
@@ -162,6 +178,7 @@ mod tests {
         fn no_bytes_make_it_panic(bytes in any::<Vec<u8>>()) {
             let _ = referrers(&bytes);
             let _ = is_referrers_list(&bytes, true);
+            let _ = artifact_type(&bytes);
         }
     }
 
@@ -220,6 +237,28 @@ mod tests {
         ] {
             let error = referrers(list.as_bytes()).expect_err(list);
             assert!(matches!(error, ManifestError::Ambiguous(_)), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_type_of_a_manifest_is_read() {
+        for (text, expected) in [
+            (r#"{"artifactType": "a/b"}"#, Ok(Some("a/b"))),
+            (r#"{"artifactType": ""}"#, Ok(None)),
+            (r#"{"artifactType": null}"#, Ok(None)),
+            ("{}", Ok(None)),
+            (
+                r#"{"artifactType": 5}"#,
+                Err("artifactType is not a string"),
+            ),
+            (r#"{"artifacttype": "x"}"#, Err("artifacttype")),
+            ("[]", Err("not an object")),
+        ] {
+            match (artifact_type(text.as_bytes()), expected) {
+                (Ok(found), Ok(expected)) => assert_eq!(found.as_deref(), expected, "{text}"),
+                (Err(error), Err(why)) => assert!(error.to_string().contains(why), "{error}"),
+                (found, _) => panic!("{text}: {found:?}"),
+            }
         }
     }
 

@@ -13,7 +13,7 @@ use super::line::one_line;
 use super::spool::Spool;
 use super::{Entry, Kind, Opened, OutputError, RunEnd, RunSettings, Sink};
 use crate::list::List;
-use crate::manifest::Spec;
+use crate::manifest::{Referrer, Spec};
 use crate::task::Words;
 use crate::verdict::{Class, Code, Finding, Outcome, Why};
 
@@ -48,6 +48,7 @@ struct LineObject<'a> {
     absent: &'a [String],
     why: &'a [Why],
     accepted: &'a [Class],
+    referrers_without_type: &'a [Referrer],
     requests: u64,
     milliseconds: u64,
     same_as_line: Option<u64>,
@@ -99,6 +100,7 @@ impl Sink for Report {
             absent: &finding.absent,
             why: &finding.why,
             accepted: &finding.accepted,
+            referrers_without_type: &finding.referrers_without_type,
             requests: finding.requests,
             milliseconds: u64::try_from(finding.time.as_millis()).unwrap_or(u64::MAX),
             same_as_line: finding.same_as,

@@ -1,7 +1,8 @@
 //! Whether a registry really holds a blob, and whether it is what its descriptor says.
 //!
-//! Specification: OCI distribution-spec, "Checking if content exists in the registry" and "Pulling
-//! blobs". An answer to HEAD is a claim: what speaks against a blob is found out by GET.
+//! Specification: OCI distribution-spec, "Pulling blobs". A response to HEAD is a claim: registries
+//! confirm blobs to HEAD that GET does not find. So the first byte of a blob is requested
+//! (RFC 9110, 14.2), and HEAD only tells a length that GET does not tell.
 
 use ureq::http::Method;
 
@@ -14,54 +15,75 @@ use crate::log::Log;
 use crate::manifest::Digest;
 use crate::reference::Repository;
 
+/// A blob that a registry holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldBlob {
+    /// Its length in bytes.
+    pub size: u64,
+    /// Whether the registry sent more than the part that was requested.
+    pub ignores_ranges: bool,
+}
+
 impl Client {
-    /// The length in bytes of a blob that the registry holds. `expected`: what it should be, if that
-    /// is known; HEAD is believed where it does not say otherwise.
+    /// Requests the first byte of a blob. `expected`: its length in bytes, if that is known; where
+    /// GET does not tell the length, HEAD is believed if it tells that one.
     ///
     /// # Errors
     /// [`Error::Missing`] only where the registry says that it does not have it.
-    pub fn blob_size(
+    pub fn held_blob(
         &self,
         side: Side,
         repository: &Repository,
         digest: &Digest,
         expected: Option<u64>,
         log: &Log,
-    ) -> Result<u64, Error> {
-        let ask = |method, body| {
-            let query = Query::blob(method, repository, digest, body);
-            let answer = self.send_confirmed(side, &query, log)?;
+    ) -> Result<HeldBlob, Error> {
+        let query = Query::blob(Method::GET, repository, digest, BodyMode::FirstByte);
+        let answer = self.send_confirmed(side, &query, log)?;
+        let told = told_length(&answer.response);
+        if answer.response.status.as_u16() == 416 {
             // A blob of no bytes has no first one.
-            if answer.response.status.as_u16() == 416 && told_length(&answer.response) == Some(0) {
-                return Ok(answer.response);
-            }
-            answer.judge(&query)
+            let size = match told {
+                Some(0) => 0,
+                _ => self.read_blob(side, repository, digest, expected, log)?.1,
+            };
+            return Ok(HeldBlob {
+                size,
+                ignores_ranges: false,
+            });
+        }
+        let response = answer.judge(&query)?;
+        let size = match told {
+            Some(told) => told,
+            None => match self.size_by_head(side, repository, digest, log) {
+                Some(told) if expected == Some(told) => told,
+                _ => self.read_blob(side, repository, digest, expected, log)?.1,
+            },
         };
-        match ask(Method::HEAD, BodyMode::Keep(0)) {
-            Ok(response) => {
-                let is_expected = |told: &u64| expected.is_none_or(|expected| expected == *told);
-                if let Some(told) = told_length(&response).filter(is_expected) {
-                    return Ok(told);
-                }
-            }
-            // Stores refuse HEAD where only GET was signed.
-            Err(Error::Missing(_) | Error::Denied(_) | Error::Invalid(_)) => {}
-            Err(error) => return Err(error),
-        }
-        let response = ask(Method::GET, BodyMode::FirstByte)?;
-        match told_length(&response) {
-            Some(told) => Ok(told),
-            None => self
-                .read_blob(side, repository, digest, expected, log)
-                .map(|(_, size)| size),
-        }
+        Ok(HeldBlob {
+            size,
+            // Of a blob of one byte, a part is the whole.
+            ignores_ranges: response.status.as_u16() == 200 && size > 1,
+        })
+    }
+
+    /// The length in bytes that HEAD tells, if it tells one.
+    fn size_by_head(
+        &self,
+        side: Side,
+        repository: &Repository,
+        digest: &Digest,
+        log: &Log,
+    ) -> Option<u64> {
+        let query = Query::blob(Method::HEAD, repository, digest, BodyMode::Keep(0));
+        told_length(&self.ask(side, &query, log).ok()?)
     }
 
     /// Reads a blob in constant memory: its digest and its length in bytes. `expected`: what that
     /// should be, if it is known; a longer one is not read to its end.
     ///
     /// # Errors
-    /// As [`Client::blob_size`]; [`Error::Invalid`] for another blob whose length was not told in
+    /// As [`Client::held_blob`]; [`Error::Invalid`] for another blob whose length was not told in
     /// advance: it may be compressed or cut off, which says nothing of what the registry holds.
     pub fn read_blob(
         &self,

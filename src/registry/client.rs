@@ -132,7 +132,7 @@ impl Client {
         Ok((manifest, blobs))
     }
 
-    /// The manifest of this digest as it was received.
+    /// Reads the manifest of this digest, with its bytes as they were received.
     ///
     /// # Errors
     /// As [`Client::manifest`].
@@ -142,28 +142,16 @@ impl Client {
         repository: &Repository,
         digest: &Digest,
         log: &Log,
-    ) -> Result<Vec<u8>, Error> {
+    ) -> Result<(Manifest, Vec<u8>), Error> {
         let reference = Reference::Digest(digest.clone());
         self.manifest_and_bytes(side, repository, &reference, log)
-            .map(|(_, bytes)| bytes)
     }
 
-    /// An index as it was received; none where it is something else.
+    /// Reads a manifest, with its bytes as they were received.
     ///
     /// # Errors
     /// As [`Client::manifest`].
-    pub(super) fn index_bytes(
-        &self,
-        side: Side,
-        repository: &Repository,
-        reference: &Reference,
-        log: &Log,
-    ) -> Result<Option<Vec<u8>>, Error> {
-        let (manifest, bytes) = self.manifest_and_bytes(side, repository, reference, log)?;
-        Ok(manifest.media_type.is_index().then_some(bytes))
-    }
-
-    fn manifest_and_bytes(
+    pub(super) fn manifest_and_bytes(
         &self,
         side: Side,
         repository: &Repository,

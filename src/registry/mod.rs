@@ -42,6 +42,7 @@ pub use client::{Client, Settings};
 pub use credentials::Credentials;
 pub use error::Error;
 pub use proxy::Proxies;
+pub use referrers::ReferrersList;
 pub use tls::{CertsD, TrustError};
 
 /// Which of the two registries of an image: each side may have credentials of its own.

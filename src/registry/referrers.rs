@@ -14,7 +14,8 @@ use super::query::Query;
 use super::quirks;
 use crate::log::Log;
 use crate::manifest::{
-    Digest, Link, MAX_BYTES, MAX_ENTRIES, MediaType, Referrer, is_referrers_list, referrers,
+    Digest, Link, ListedReferrer, MAX_BYTES, MAX_ENTRIES, ManifestError, MediaType, artifact_type,
+    is_referrers_list, referrers,
 };
 use crate::reference::{DOCKER_HUB, Reference, Repository};
 
@@ -27,38 +28,54 @@ const PAGES_TIMEOUTS: u32 = 10;
 /// The most pages of one list of referrers.
 const MAX_PAGES: usize = 1000;
 
+/// The list of a manifest's referrers.
+#[derive(Clone, Debug, Default)]
+pub struct ReferrersList {
+    /// Its sound entries, in its order.
+    pub entries: Vec<ListedReferrer>,
+    /// What is wrong with its first damaged entry.
+    pub damage: Option<Error>,
+    /// Whether it is the index under the tag that stands in for a list of the registry.
+    pub is_tagged: bool,
+}
+
+/// The manifest of a referrer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReferrerManifest {
+    /// Its length in bytes.
+    pub size: u64,
+    /// Its `artifactType`.
+    pub artifact_type: Option<String>,
+}
+
 impl Client {
-    /// What is attached to a manifest, by reference or by cosign's tags, in a fixed order.
+    /// Reads the manifest of a referrer.
     ///
     /// # Errors
-    /// [`Error`], but never [`Error::Missing`]: that nothing is attached is an empty list.
-    pub fn referrers(
+    /// As [`Client::manifest`].
+    pub fn referrer(
         &self,
         side: Side,
         repository: &Repository,
-        subject: &Digest,
+        digest: &Digest,
         log: &Log,
-    ) -> Result<Vec<Referrer>, Error> {
-        let mut found = self.listed(side, repository, subject, log)?;
-        for link in Link::TAGS {
-            if let Some(digest) = self.tagged(side, repository, subject, link, log)? {
-                found.push(Referrer {
-                    subject: subject.clone(),
-                    by: link,
-                    digest,
-                    artifact_type: String::new(),
-                });
-            }
-        }
-        found.sort_unstable();
-        found.dedup();
-        Ok(found)
+    ) -> Result<ReferrerManifest, Error> {
+        let (manifest, bytes) = self.manifest_bytes(side, repository, digest, log)?;
+        let artifact_type = artifact_type(&bytes).map_err(|error| {
+            let reference = Reference::Digest(digest.clone());
+            let query = Query::manifest(Method::GET, repository, &reference);
+            Error::Invalid(query.diagnostic(error.to_string()))
+        })?;
+        Ok(ReferrerManifest {
+            size: manifest.size,
+            artifact_type,
+        })
     }
 
     /// The digest of the manifest under one of cosign's tags.
     ///
     /// # Errors
-    /// As [`Client::referrers`].
+    /// As [`Client::listed`].
     pub fn tagged(
         &self,
         side: Side,
@@ -85,32 +102,40 @@ impl Client {
         }
     }
 
-    /// What names a manifest as its subject, as the registry lists it or as the tag does that stands
-    /// in for such a list.
+    /// What names a manifest as its subject: the registry's list, or the index under the tag that
+    /// stands in for it.
     ///
     /// # Errors
-    /// As [`Client::referrers`].
+    /// [`Error`], but never [`Error::Missing`]: that nothing is listed is an empty list.
     pub fn listed(
         &self,
         side: Side,
         repository: &Repository,
         subject: &Digest,
         log: &Log,
-    ) -> Result<Vec<Referrer>, Error> {
+    ) -> Result<ReferrersList, Error> {
         // Asked for each subject anew: some registries say 404 of one that they do not have.
         if let Some(list) = self.ask_for_list(side, repository, subject, log)? {
             return Ok(list);
         }
+        let mut list = ReferrersList {
+            is_tagged: true,
+            ..ReferrersList::default()
+        };
         let reference = Reference::Tag(Link::Referrers.tag(subject));
-        match self.index_bytes(side, repository, &reference, log) {
-            Ok(Some(bytes)) => {
+        match self.manifest_and_bytes(side, repository, &reference, log) {
+            // GitLab takes the tag for the digest, and answers with the subject itself.
+            Ok((manifest, _)) if manifest.digest == *subject || manifest.raw_digest == *subject => {
+            }
+            Ok((manifest, bytes)) if manifest.media_type.is_index() => {
                 let query = Query::manifest(Method::GET, repository, &reference);
-                read(&bytes, subject, &query)
+                list.read(&bytes, &query)?;
             }
             // Something else has that tag.
-            Ok(None) | Err(Error::Missing(_)) => Ok(Vec::new()),
-            Err(error) => Err(error),
+            Ok(_) | Err(Error::Missing(_)) => {}
+            Err(error) => return Err(error),
         }
+        Ok(list)
     }
 
     /// The registry's list, all pages; none where it has none or does not know the query.
@@ -120,8 +145,8 @@ impl Client {
         repository: &Repository,
         subject: &Digest,
         log: &Log,
-    ) -> Result<Option<Vec<Referrer>>, Error> {
-        let mut found = Vec::new();
+    ) -> Result<Option<ReferrersList>, Error> {
+        let mut found = ReferrersList::default();
         let mut path = format!("{}/referrers/{subject}", repository.registry_path());
         let mut page = 0;
         let begun = self.retrier.clock().now();
@@ -134,7 +159,7 @@ impl Client {
                 accept: &ACCEPT,
                 body: BodyMode::Keep(MAX_BYTES),
             };
-            let answer = self.send(side, &query, log)?;
+            let answer = self.send_confirmed(side, &query, log)?;
             // Of a store to which the registry redirects, it says nothing of the referrers.
             let from_store = !answer.from_registry && quirks::is_xml(&answer.response);
             let status = answer.response.status.as_u16();
@@ -154,8 +179,8 @@ impl Client {
                 }
                 return Err(invalid("the answer is not a list of referrers"));
             }
-            found.extend(read(&response.body, subject, &query)?);
-            if found.len() > MAX_ENTRIES {
+            found.read(&response.body, &query)?;
+            if found.entries.len() > MAX_ENTRIES {
                 return Err(Error::Invalid(query.diagnostic(format!(
                     "the list of referrers has more than {MAX_ENTRIES} entries"
                 ))));
@@ -197,11 +222,19 @@ fn is_list(response: &Response) -> bool {
     is_referrers_list(&response.body, is_index)
 }
 
-fn read(bytes: &[u8], subject: &Digest, query: &Query<'_>) -> Result<Vec<Referrer>, Error> {
-    referrers(bytes)
-        .and_then(|list| list.into_iter().collect::<Result<Vec<_>, _>>())
-        .map(|list| list.into_iter().map(|entry| entry.of(subject)).collect())
-        .map_err(|error| Error::Invalid(query.diagnostic(error.to_string())))
+impl ReferrersList {
+    /// Reads a page of it.
+    fn read(&mut self, bytes: &[u8], query: &Query<'_>) -> Result<(), Error> {
+        let invalid = |error: ManifestError| Error::Invalid(query.diagnostic(error.to_string()));
+        for entry in referrers(bytes).map_err(invalid)? {
+            match entry {
+                Ok(entry) => self.entries.push(entry),
+                Err(error) if self.damage.is_none() => self.damage = Some(invalid(error)),
+                Err(_) => {}
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What to ask for the next page (RFC 8288), below `/v2/`; an error where the link leads elsewhere or

@@ -86,16 +86,32 @@ fn read(client: &Client, side: Side, image: &Image, log: &Log) -> Result<Manifes
     client.manifest(side, repository, reference, log)
 }
 
-/// Reads the source's manifest at the source.
-fn read_source(client: &Client, image: &Image, log: &Log) -> Result<Manifest, Reason> {
+/// Reads the source's manifest at the source; `prefix`: the path that `-s` puts in front of names.
+fn read_source(
+    client: &Client,
+    image: &Image,
+    prefix: &str,
+    log: &Log,
+) -> Result<Manifest, Reason> {
     match read(client, Side::Source, image, log) {
         Err(Error::Missing(trouble)) => Err(Reason::new(
             Code::SourceMissing,
             format!(
-                "[{}]: source manifest does not exist: {trouble}",
-                image.source_name()
+                "[{}]: source manifest does not exist: {trouble}{}",
+                image.source_name(),
+                name_in_cache(image, prefix).unwrap_or_default()
             ),
         )),
         other => Ok(other?),
     }
+}
+
+/// The name of an official image in a proxy cache, where the list leaves `library` out.
+fn name_in_cache(image: &Image, prefix: &str) -> Option<String> {
+    let name = image.source.path.strip_prefix(prefix)?.strip_prefix('/')?;
+    (!prefix.is_empty() && !name.contains('/')).then(|| {
+        format!(
+            "; if this is a proxy cache of Docker Hub, it has the image as {prefix}/library/{name}: write library/{name} in the list"
+        )
+    })
 }

@@ -16,6 +16,14 @@ pub struct FastServer {
     counts: Arc<Counts>,
 }
 
+/// The answers, by tag or digest.
+struct Answers {
+    /// Head and body, and the length of the head.
+    whole: HashMap<String, (Vec<u8>, usize)>,
+    /// Of blobs: the answer to a request for the first byte.
+    firsts: HashMap<String, Vec<u8>>,
+}
+
 /// What the server was asked.
 #[derive(Default)]
 pub struct Counts {
@@ -41,7 +49,13 @@ impl FastServer {
                 ([head.as_bytes(), &stored.bytes].concat(), length),
             );
         }
+        let mut firsts = HashMap::new();
         for ((_, name), bytes) in &content.blobs {
+            let head = format!(
+                "HTTP/1.1 206 Partial Content\r\ncontent-range: bytes 0-0/{}\r\ncontent-length: 1\r\n\r\n",
+                bytes.len()
+            );
+            firsts.insert(name.clone(), [head.as_bytes(), &bytes[..1]].concat());
             let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", bytes.len());
             answers.insert(
                 name.clone(),
@@ -50,7 +64,11 @@ impl FastServer {
         }
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("its address").port();
-        let (answers, counts) = (Arc::new(answers), Arc::new(Counts::default()));
+        let answers = Arc::new(Answers {
+            whole: answers,
+            firsts,
+        });
+        let counts = Arc::new(Counts::default());
         let shared = counts.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -81,12 +99,7 @@ impl FastServer {
     }
 }
 
-fn serve(
-    mut stream: TcpStream,
-    answers: &HashMap<String, (Vec<u8>, usize)>,
-    counts: &Counts,
-    delay: Duration,
-) {
+fn serve(mut stream: TcpStream, answers: &Answers, counts: &Counts, delay: Duration) {
     let _ = stream.set_nodelay(true);
     let mut buffer = vec![0; 64 * 1024];
     let mut filled = 0;
@@ -125,7 +138,15 @@ fn serve(
         if !delay.is_zero() {
             std::thread::sleep(delay);
         }
-        let sent = match answers.get(path.rsplit('/').next().unwrap_or_default()) {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let first = answers
+            .firsts
+            .get(name)
+            .filter(|_| text.contains("bytes=0-0"));
+        let sent = match answers.whole.get(name) {
+            Some(_) if first.is_some() => {
+                stream.write_all(first.map(Vec::as_slice).unwrap_or_default())
+            }
             _ if path == "/v2/" => {
                 stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
             }

@@ -421,9 +421,7 @@ pub fn answer(content: &Content, request: &Request) -> Reply {
             .blobs
             .get(&(repository.to_owned(), digest.to_owned()))
         {
-            Some(bytes) => Reply::new(200)
-                .header("content-type", "application/octet-stream")
-                .body(bytes.clone()),
+            Some(bytes) => part(bytes, request.header("range")),
             None => Reply::error(404, "BLOB_UNKNOWN", "blob unknown to registry"),
         };
     }
@@ -442,4 +440,16 @@ pub fn answer(content: &Content, request: &Request) -> Reply {
             .body(list.to_string());
     }
     Reply::new(404).body("404 page not found")
+}
+
+/// A blob, or its first byte (RFC 9110, 14.2).
+fn part(bytes: &[u8], range: Option<&str>) -> Reply {
+    let reply = match (range, bytes) {
+        (Some("bytes=0-0"), []) => Reply::new(416).header("content-range", "bytes */0"),
+        (Some("bytes=0-0"), _) => Reply::new(206)
+            .header("content-range", format!("bytes 0-0/{}", bytes.len()))
+            .body(&bytes[..1]),
+        _ => Reply::new(200).body(bytes),
+    };
+    reply.header("content-type", "application/octet-stream")
 }

@@ -28,7 +28,7 @@ use crate::log::Log;
 use crate::manifest::{Algorithm, Digest, Hasher};
 use crate::sync::Interrupt;
 
-/// The most bytes that are read of an answer that is no success.
+/// The most bytes that are read of a body that does not matter, so that its connection is kept.
 const ERROR_LIMIT: u64 = 64 * 1024;
 
 /// How much of a blob is in memory at a time, in bytes.
@@ -95,8 +95,14 @@ impl HttpExchange {
             BodyMode::Hash(algorithm, limit) if status == StatusCode::OK => {
                 hashed = Some(self.hash(answer.body_mut(), algorithm, limit, log)?);
             }
-            // The server does not do ranges: the length is in the header, and the rest is not read.
-            BodyMode::FirstByte if status == StatusCode::OK => {}
+            // The server ignores ranges: the length is in the header. A short body is read all the
+            // same, because that costs less than another connection.
+            BodyMode::FirstByte if status == StatusCode::OK => {
+                let told = answer.body().content_length();
+                if told.is_some_and(|length| length <= ERROR_LIMIT) {
+                    let _ = answer.body_mut().read_to_vec();
+                }
+            }
             // Only words for a message: a body that is cut off or too long does not matter.
             _ => {
                 body = answer

@@ -9,7 +9,7 @@ use crate::log::Log;
 use crate::manifest::{Body, Spec, distinct as distinct_specs};
 use crate::registry::{Client, Side};
 use crate::sync::Interrupt;
-use crate::task::attached::{attached, distinct};
+use crate::task::attached::{Subjects, attached, children};
 use crate::task::specs::Reader;
 use crate::task::{Task, Words, outcome, read_source};
 use crate::verdict::{Finding, Reason, RecordedSource};
@@ -30,6 +30,8 @@ const WORDS: Words = Words {
 pub struct Recorder {
     /// Reads the registries.
     pub client: Arc<Client>,
+    /// The path that `-s` puts in front of the names of sources; empty where there is none.
+    pub source_prefix: String,
     /// Whether the referrers of the sources are recorded too.
     pub referrers: bool,
     /// Set when the run is to end.
@@ -71,7 +73,7 @@ impl Task for Recorder {
 
 impl Recorder {
     fn record(&self, image: &Image, log: &Log) -> Result<Source, Reason> {
-        let manifest = read_source(&self.client, image, log)?;
+        let manifest = read_source(&self.client, image, &self.source_prefix, log)?;
         let reader = Reader::new(&self.client, Side::Source, &image.source, None, log);
         let reader = Arc::new(reader);
         let digest = manifest.digest.clone();
@@ -94,9 +96,18 @@ impl Recorder {
         };
         let referrers = if self.referrers {
             let images = images.iter().flatten().map(|spec| spec.digest.clone());
-            let subjects = distinct(std::iter::once(manifest.digest.clone()).chain(images));
-            let attestations = reader.attestations();
-            Some(attached(&self.client, image, &subjects, attestations, log)?)
+            let subjects = Subjects {
+                digests: std::iter::once(manifest.digest.clone())
+                    .chain(images)
+                    .collect(),
+                children: children(&manifest),
+                attestations: reader.attestations(),
+            };
+            let attached = attached(&self.client, image, subjects, log)?;
+            match attached.incomplete {
+                Some(reason) => return Err(reason),
+                None => Some(attached.referrers.into_iter().collect()),
+            }
         } else {
             None
         };

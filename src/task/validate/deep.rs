@@ -1,6 +1,6 @@
 //! Looking below the manifests: whether the blobs of the destination's images are there and sound.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::reasons::{self, Names};
@@ -14,7 +14,7 @@ use crate::verdict::{Code, Reason};
 /// How deep one looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// Every blob is asked for, and its length compared.
+    /// The first byte of every blob is requested, and the blob's length compared.
     Blobs,
     /// Every blob is read, and its digest compared.
     Full,
@@ -33,6 +33,8 @@ pub struct Deep {
 struct Checked {
     fingerprints: Fingerprints,
     states: Mutex<HashMap<u128, Arc<Flight<BlobState>>>>,
+    /// Registries that ignore ranges, and were named for that.
+    without_ranges: Mutex<HashSet<String>>,
 }
 
 /// A manifest of the destination that was read.
@@ -187,7 +189,7 @@ impl Deep {
             .or_insert_with(|| Arc::new(Flight::new()))
             .clone();
         let find_out = || match self.depth {
-            Depth::Blobs => ask(client, repository, blob, log),
+            Depth::Blobs => self.ask(repository, blob, log),
             Depth::Full => match read(client, repository, blob, log)? {
                 // It may have been an accident on the way.
                 BlobState::OtherSize(_) | BlobState::OtherDigest(_) => {
@@ -206,25 +208,38 @@ impl Deep {
             },
         )
     }
+
+    /// Requests the first byte of a blob.
+    fn ask(&self, repository: &Repository, blob: &Blob, log: &Log) -> Result<BlobState, Error> {
+        let (digest, expected) = (&blob.digest, blob.size);
+        let held = self
+            .client
+            .held_blob(Side::Destination, repository, digest, expected, log);
+        let held = match held {
+            Err(Error::Missing(_)) => return Ok(BlobState::Missing),
+            held => held?,
+        };
+        if held.ignores_ranges {
+            self.warn_of_ranges(&repository.registry, log);
+        }
+        Ok(of_size(blob, held.size))
+    }
+
+    /// Says once in the run that a registry makes `--deep` expensive.
+    fn warn_of_ranges(&self, registry: &str, log: &Log) {
+        let named = &self.checked.without_ranges;
+        let mut named = named.lock().unwrap_or_else(PoisonError::into_inner);
+        if named.insert(registry.to_owned()) {
+            log.warn(format!(
+                "{registry}: the registry ignores range requests; --deep requests whole blobs there, and closes the connection after the header of each large one"
+            ));
+        }
+    }
 }
 
 /// What makes two blobs of a repository the same for this purpose.
 fn key(blob: &Blob) -> (&Digest, Option<u64>, bool) {
     (&blob.digest, blob.size, blob.is_foreign)
-}
-
-/// Asks for a blob's length.
-fn ask(
-    client: &Client,
-    repository: &Repository,
-    blob: &Blob,
-    log: &Log,
-) -> Result<BlobState, Error> {
-    let size = client.blob_size(Side::Destination, repository, &blob.digest, blob.size, log);
-    Ok(match size {
-        Err(Error::Missing(_)) => BlobState::Missing,
-        size => of_size(blob, size?),
-    })
 }
 
 /// Reads a blob.

@@ -95,13 +95,7 @@ impl Validator {
                 ));
             }
         };
-        let images = images.map_err(|why| match why {
-            Unreadable::ChildMissing(digests, _) => {
-                let missing = digests.iter().map(|digest| (digest, None));
-                reasons::children_missing(names, missing)
-            }
-            other => other.into(),
-        })?;
+        let images = images.map_err(|why| unreadable(why, names))?;
         Ok((images, reader.attestations()))
     }
 
@@ -155,7 +149,8 @@ impl Validator {
     ) -> Vec<Result<Option<Child>, Error>> {
         let (client, repository, log) =
             (self.client.clone(), image.destination.clone(), log.clone());
-        let (top, wants_blobs) = (destination.digest.clone(), self.deep.is_some());
+        let (top, raw_top) = (destination.digest.clone(), destination.raw_digest.clone());
+        let wants_blobs = self.deep.is_some();
         // Docker counts GETs as pulls, not HEADs.
         let by_head = repository.registry == DOCKER_HUB;
         fan_out(once.to_vec(), move |listed| {
@@ -169,15 +164,21 @@ impl Validator {
                 let there = client.has_manifest(side, &repository, digest, &log)?;
                 return Ok(there.then(Child::default));
             }
-            let read = if wants_blobs {
-                client.manifest_with_blobs(side, &repository, digest, &log)
-            } else {
+            let read = |digest: &Digest| {
+                if wants_blobs {
+                    return client.manifest_with_blobs(side, &repository, digest, &log);
+                }
                 let reference = Reference::Digest(digest.clone());
                 client
                     .manifest(side, &repository, &reference, &log)
                     .map(|manifest| (manifest, None))
             };
-            match read {
+            let answer = match read(digest) {
+                // A registry that does not know schema 1 has it by the digest of all its bytes.
+                Err(Error::Missing(_)) if *digest == top && raw_top != top => read(&raw_top),
+                answer => answer,
+            };
+            match answer {
                 Ok((manifest, blobs)) => Ok(Some(Child {
                     manifest: Some((manifest.media_type, manifest.size)),
                     blobs,
@@ -186,6 +187,17 @@ impl Validator {
                 Err(error) => Err(error),
             }
         })
+    }
+}
+
+/// Why the destination cannot be reduced: children that are not there are a failure.
+pub(super) fn unreadable(why: Unreadable, names: Names<'_>) -> Reason {
+    match why {
+        Unreadable::ChildMissing(digests, _) => {
+            let missing = digests.iter().map(|digest| (digest, None));
+            reasons::children_missing(names, missing)
+        }
+        other => other.into(),
     }
 }
 

@@ -5,6 +5,7 @@ mod compare;
 mod deep;
 mod destination;
 mod difference;
+mod fate;
 mod reasons;
 mod referrers;
 mod source;
@@ -27,6 +28,7 @@ use crate::registry::{Client, Error, Side};
 use crate::sync::Interrupt;
 use crate::verdict::{Class, Finding, Outcome, Reason, Why};
 use reasons::Names;
+use referrers::Images;
 use source::Found;
 
 pub use deep::{Deep, Depth};
@@ -58,6 +60,8 @@ pub struct Validator {
     pub recording: Option<Recording>,
     /// The platforms that are validated.
     pub filter: Filter,
+    /// The path that `-s` puts in front of the names of sources; empty where there is none.
+    pub source_prefix: String,
     /// Whether a bare image at the destination counts as an index with that one entry.
     pub allow_single: bool,
     /// Differences that pass.
@@ -87,6 +91,8 @@ struct Compared {
     why: Vec<Why>,
     /// The classes of the differences, where all are accepted.
     accepted: Vec<Class>,
+    /// Referrers whose type the destination's lists do not say.
+    without_type: Vec<Referrer>,
 }
 
 impl Task for Validator {
@@ -108,6 +114,7 @@ impl Task for Validator {
             accepted: Some(compared.accepted)
                 .filter(|_| has_passed)
                 .unwrap_or_default(),
+            referrers_without_type: compared.without_type,
             requests: log.requests(),
             time: begun.elapsed(),
             ..Finding::from(outcome)
@@ -190,7 +197,12 @@ impl Validator {
             children = source.specs().to_vec();
             self.warn_of_signatures(&compared.accepted, names, log);
         }
-        self.check_attached(image, &found, &children, &attestations, names, log)
+        let images = Images {
+            found: &found,
+            children: &children,
+            attestations: &attestations,
+        };
+        self.check_attached(image, &images, compared, names, log)
     }
 
     fn warn_of_signatures(&self, accepted: &[Class], names: Names<'_>, log: &Log) {
@@ -224,7 +236,8 @@ impl Validator {
             Body::Index(entries) => {
                 let (side, repository) = (Side::Destination, &image.destination);
                 let reader = Reader::new(&self.client, side, repository, None, log);
-                Arc::new(reader).images(entries)?
+                let images = Arc::new(reader).images(entries);
+                images.map_err(|why| destination::unreadable(why, names))?
             }
             _ => vec![Listed::alone(
                 destination.digest.clone(),
@@ -240,23 +253,27 @@ impl Validator {
             children.clear();
             self.warn_of_signatures(&compared.accepted, names, log);
         }
-        self.check_attached(image, found, &children, &[], names, log)
+        let images = Images {
+            found,
+            children: &children,
+            attestations: &[],
+        };
+        self.check_attached(image, &images, compared, names, log)
     }
 
     /// With `--referrers`: the source's referrers at the destination, with `--deep` also their blobs.
     fn check_attached(
         &self,
         image: &Image,
-        found: &Found,
-        children: &[Spec],
-        attestations: &[Referrer],
+        images: &Images<'_>,
+        compared: &mut Compared,
         names: Names<'_>,
         log: &Log,
     ) -> Result<(), Reason> {
         if !self.referrers {
             return Ok(());
         }
-        let attached = self.check_referrers(image, found, children, attestations, log)?;
+        let attached = self.check_referrers(image, images, compared, names, log)?;
         match &self.deep {
             Some(deep) => deep.check_referrers(&image.destination, attached, names, log),
             None => Ok(()),

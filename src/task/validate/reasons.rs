@@ -156,6 +156,32 @@ pub fn wrong_sizes(names: Names<'_>, wrong: &[(&Listed, u64)]) -> Reason {
     }
 }
 
+/// Referrers of the source that are not at the destination, a line each; `count`: of so many.
+pub fn referrers_missing(missing: Vec<String>, count: usize) -> Reason {
+    let message = format!(
+        "{} of {count} referrers of the source are not at the destination",
+        missing.len()
+    );
+    Reason {
+        details: missing,
+        ..Reason::new(Code::ReferrerMissing, message)
+    }
+}
+
+/// Referrers whose `size` in the destination's list is not that of their manifest, with a line each.
+pub fn wrong_referrer_sizes(names: Names<'_>, wrong: Vec<(Digest, String)>) -> Reason {
+    let digests: Vec<&str> = wrong.iter().map(|(digest, _)| digest.as_str()).collect();
+    let message = format!(
+        "[{}]: destination list of referrers has a wrong size for {}",
+        names.full_destination,
+        digests.join(" ")
+    );
+    Reason {
+        details: wrong.into_iter().map(|(_, line)| line).collect(),
+        ..Reason::new(Code::IndexDamaged, message)
+    }
+}
+
 /// One wrong size, in one line.
 pub fn wrong_size(listed: &Listed, received: u64) -> String {
     format!(

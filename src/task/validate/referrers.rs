@@ -1,211 +1,209 @@
-//! Whether what is attached to the source (signatures, SBOMs, attestations) came along.
+//! Whether the referrers of the source (signatures, SBOMs, attestations) came along.
 
-use std::collections::HashSet;
-use std::sync::Arc;
-
-use super::Validator;
 use super::compare::Source;
+use super::fate::{Destination, Fate};
+use super::reasons::{self, Names};
 use super::source::Found;
+use super::{Compared, Validator};
 use crate::list::Image;
 use crate::log::Log;
-use crate::manifest::{Digest, Link, Referrer, Spec};
-use crate::reference::Repository;
-use crate::registry::{Client, Error, Side};
+use crate::manifest::{Digest, Referrer, Spec};
+use crate::registry::Error;
 use crate::sync::fan_out;
-use crate::task::attached::{attached, distinct};
+use crate::task::attached::{Attached, Subjects, attached, distinct, leading_to};
 use crate::verdict::{Code, Reason};
 
-/// What became of a referrer of the source.
-enum Fate {
-    /// It is at the destination, and found there in the same way.
-    Arrived,
-    /// Nothing leads to it at the destination.
-    Missing,
-    /// The destination lists it and does not have it.
-    Lost,
-    /// Its tag is another manifest at the destination.
-    Other(Digest),
+/// The images of one list line, as far as referrers depend on them.
+pub(super) struct Images<'a> {
+    /// The source.
+    pub found: &'a Found,
+    /// The compared images of the destination.
+    pub children: &'a [Spec],
+    /// The attestations that the destination's index lists.
+    pub attestations: &'a [Referrer],
 }
 
 impl Validator {
-    /// What is attached to the source and to its compared images has to be at the destination, with the
-    /// same digest. What that is.
+    /// Requires the referrers of the source and of its compared images at the destination, with the
+    /// same digests, and their referrers in turn. Returns the digests of all of them.
     pub(super) fn check_referrers(
         &self,
         image: &Image,
-        found: &Found,
-        children: &[Spec],
-        attestations: &[Referrer],
+        images: &Images<'_>,
+        compared: &mut Compared,
+        names: Names<'_>,
         log: &Log,
     ) -> Result<Vec<Digest>, Reason> {
+        let found = images.found;
         // The image that schema 1 was converted to is not the source's.
         let children = match found.images {
             Some(Source::Schema1(_)) => &[],
-            _ => children,
+            _ => images.children,
         };
-        let compared = children.iter().map(|spec| spec.digest.clone());
-        let subjects = distinct(std::iter::once(found.digest.clone()).chain(compared));
-        let wanted = self.wanted(image, found, &subjects, log)?;
+        let digests = children.iter().map(|spec| spec.digest.clone());
+        let subjects = distinct(std::iter::once(found.digest.clone()).chain(digests));
+        let wanted = self.wanted(image, found, subjects, log)?;
         let destination = Destination {
             client: self.client.clone(),
             repository: image.destination.clone(),
-            attestations: attestations.to_vec(),
+            attestations: images.attestations.to_vec(),
             log: log.clone(),
         };
-        let by_subject: Vec<(Digest, Vec<Referrer>)> = subjects
-            .iter()
-            .map(|subject| {
-                let of = wanted
-                    .iter()
-                    .filter(|referrer| referrer.subject == *subject);
-                (subject.clone(), of.cloned().collect())
-            })
-            .collect();
-        let arrived = fan_out(by_subject, move |(subject, wanted)| {
-            destination.fates(subject, wanted)
-        });
-        let mut missing = Vec::new();
-        let mut unknown = None;
-        for (subject, fates) in subjects.iter().zip(arrived) {
-            let of = wanted
-                .iter()
-                .filter(|referrer| referrer.subject == *subject);
-            match fates {
-                Ok(fates) => missing.extend(
-                    of.zip(fates)
-                        .filter_map(|(referrer, fate)| describe(referrer, &fate, children)),
-                ),
-                Err(error) => unknown = unknown.or(Some(error)),
+        let mut by_subject: Vec<(Digest, Vec<Referrer>)> = Vec::new();
+        for referrer in &wanted.referrers {
+            match by_subject.last_mut() {
+                Some((subject, of)) if *subject == referrer.subject => of.push(referrer.clone()),
+                _ => by_subject.push((referrer.subject.clone(), vec![referrer.clone()])),
             }
         }
-        match (missing.len(), unknown) {
-            (0, None) => Ok(distinct(wanted.into_iter().map(|referrer| referrer.digest))),
-            (0, Some(error)) => Err(error.into()),
-            (count, _) => Err(Reason {
-                details: missing,
-                ..Reason::new(
-                    Code::ReferrerMissing,
-                    format!(
-                        "{count} of {} referrers of the source are not at the destination",
-                        wanted.len()
-                    ),
-                )
-            }),
+        let fates = fan_out(by_subject, move |(subject, wanted)| {
+            destination.fates(subject, wanted)
+        });
+        let described = Described {
+            top: &found.digest,
+            children,
+        };
+        let mut judged = Judged::default();
+        for (referrer, fate) in wanted.referrers.iter().zip(fates.into_iter().flatten()) {
+            let text = described.referrer(referrer);
+            judged.take(referrer, &text, fate, &wanted, names, log);
+        }
+        compared.without_type = judged.without_type;
+        let count = wanted.referrers.len();
+        if !judged.missing.is_empty() {
+            return Err(reasons::referrers_missing(judged.missing, count));
+        }
+        if !judged.wrong_sizes.is_empty() {
+            return Err(reasons::wrong_referrer_sizes(names, judged.wrong_sizes));
+        }
+        match judged.unknown.map(Reason::from).or(wanted.incomplete) {
+            Some(reason) => Err(reason),
+            None => Ok(distinct(
+                wanted.referrers.into_iter().map(|referrer| referrer.digest),
+            )),
         }
     }
 
-    /// What is attached at the source, in a fixed order.
+    /// The referrers of the source.
     fn wanted(
         &self,
         image: &Image,
         found: &Found,
-        subjects: &[Digest],
+        digests: Vec<Digest>,
         log: &Log,
-    ) -> Result<Vec<Referrer>, Reason> {
-        let mut wanted: Vec<Referrer> = match &self.recording {
-            Some(recording) => {
-                let name = image.source_name();
-                let not_recorded = |why| Reason::new(Code::NotRecorded, why);
-                let source = recording.find(&name).map_err(not_recorded)?;
-                source.referrers.clone().ok_or_else(|| {
-                    not_recorded(format!(
-                        "[{name}]: the recording {} does not say what is attached to it; record it with --referrers",
-                        recording.name()
-                    ))
-                })?
-            }
-            None => attached(
-                &self.client,
-                image,
-                subjects,
-                found.attestations.clone(),
-                log,
-            )?,
+    ) -> Result<Attached, Reason> {
+        let Some(recording) = &self.recording else {
+            let subjects = Subjects {
+                digests,
+                children: found.children.clone(),
+                attestations: found.attestations.clone(),
+            };
+            return attached(&self.client, image, subjects, log);
         };
-        wanted.retain(|referrer| subjects.contains(&referrer.subject));
-        Ok(wanted)
-    }
-}
-
-/// The destination, as far as referrers are looked for in it.
-struct Destination {
-    client: Arc<Client>,
-    repository: Repository,
-    /// Attestations that its index lists.
-    attestations: Vec<Referrer>,
-    log: Log,
-}
-
-impl Destination {
-    /// The fate of each referrer of one subject.
-    fn fates(&self, subject: &Digest, wanted: &[Referrer]) -> Result<Vec<Fate>, Error> {
-        let mut listed = HashSet::new();
-        if wanted.iter().any(|referrer| referrer.by == Link::Referrers) {
-            let there =
-                self.client
-                    .listed(Side::Destination, &self.repository, subject, &self.log)?;
-            listed = there.into_iter().map(|referrer| referrer.digest).collect();
-        }
-        let fates = wanted.iter();
-        fates
-            .map(|referrer| match referrer.by {
-                Link::Referrers if listed.contains(&referrer.digest) => self.has(&referrer.digest),
-                Link::Index if self.lists_attestation(subject, referrer) => {
-                    self.has(&referrer.digest)
-                }
-                Link::Referrers | Link::Index => Ok(Fate::Missing),
-                Link::Sig | Link::Att | Link::Sbom => self.tagged(subject, referrer),
-            })
-            .collect()
-    }
-
-    fn has(&self, digest: &Digest) -> Result<Fate, Error> {
-        let there =
-            self.client
-                .has_manifest(Side::Destination, &self.repository, digest, &self.log)?;
-        Ok(if there { Fate::Arrived } else { Fate::Lost })
-    }
-
-    fn lists_attestation(&self, subject: &Digest, referrer: &Referrer) -> bool {
-        let mut listed = self.attestations.iter();
-        listed.any(|other| other.subject == *subject && other.digest == referrer.digest)
-    }
-
-    fn tagged(&self, subject: &Digest, referrer: &Referrer) -> Result<Fate, Error> {
-        let (side, repository) = (Side::Destination, &self.repository);
-        let tagged = self
-            .client
-            .tagged(side, repository, subject, referrer.by, &self.log)?;
-        Ok(match tagged {
-            None => Fate::Missing,
-            Some(digest) if digest == referrer.digest => Fate::Arrived,
-            Some(digest) => Fate::Other(digest),
+        let name = image.source_name();
+        let not_recorded = |why| Reason::new(Code::NotRecorded, why);
+        let source = recording.find(&name).map_err(not_recorded)?;
+        let referrers = source.referrers.as_ref().ok_or_else(|| {
+            not_recorded(format!(
+                "[{name}]: the recording {} does not say what is attached to it; record it with --referrers",
+                recording.name()
+            ))
+        })?;
+        Ok(Attached {
+            referrers: leading_to(&digests, referrers),
+            ..Attached::default()
         })
     }
 }
 
-/// What is wrong with a referrer, in one line; none where nothing is.
-fn describe(referrer: &Referrer, fate: &Fate, children: &[Spec]) -> Option<String> {
-    let fate = match fate {
-        Fate::Arrived => return None,
-        Fate::Missing => "not at the destination".to_owned(),
-        Fate::Lost => "listed at the destination, and not there".to_owned(),
-        Fate::Other(digest) => format!("at the destination it is {digest}"),
-    };
-    let subject = children
-        .iter()
-        .find(|spec| spec.digest == referrer.subject && !spec.platform.architecture.is_empty())
-        .map_or_else(
-            || format!("the source {}", referrer.subject),
-            |spec| format!("{} {}", spec.platform, spec.digest),
-        );
-    let kind = match referrer.artifact_type.as_str() {
-        "" => String::new(),
-        kind => format!(" ({kind})"),
-    };
-    Some(format!(
-        "{} {}{kind} of {subject}: {fate}",
-        referrer.by.describe(&referrer.subject),
-        referrer.digest
-    ))
+/// What was found out of all referrers.
+#[derive(Default)]
+struct Judged {
+    /// Those that are not at the destination as they should be, a line each.
+    missing: Vec<String>,
+    /// Those whose size is wrong in the destination's list, with a line each.
+    wrong_sizes: Vec<(Digest, String)>,
+    /// Those whose type the destination's list hides, with the type of their manifest.
+    without_type: Vec<Referrer>,
+    /// Why the first of those that could not be checked could not.
+    unknown: Option<Error>,
+}
+
+impl Judged {
+    /// Takes the fate of a referrer; `text`: the referrer in words.
+    fn take(
+        &mut self,
+        referrer: &Referrer,
+        text: &str,
+        fate: Result<Fate, Error>,
+        wanted: &Attached,
+        names: Names<'_>,
+        log: &Log,
+    ) {
+        let (wrong_size, hidden_type) = match fate {
+            Ok(Fate::Arrived {
+                wrong_size,
+                hidden_type,
+            }) => (wrong_size, hidden_type),
+            Ok(fate) => {
+                self.missing.push(format!("{text}: {fate}"));
+                return;
+            }
+            Err(error) => {
+                self.unknown.get_or_insert(error);
+                return;
+            }
+        };
+        if let Some((listed, received)) = wrong_size {
+            let line = format!("{text}: the list says {listed} bytes, the manifest has {received}");
+            let key = (referrer.subject.clone(), referrer.digest.clone());
+            if wanted.sizes.get(&key) == Some(&listed) {
+                log.warn(format!(
+                    "[{}]: {line}; the source has the same wrong size",
+                    names.full_destination
+                ));
+            } else {
+                self.wrong_sizes.push((referrer.digest.clone(), line));
+            }
+        }
+        if let Some(artifact_type) = hidden_type {
+            log.warn(format!(
+                "[{}]: {text}: the list of referrers at the destination does not say the manifest's artifactType {artifact_type}; clients that look for that type do not find it",
+                names.full_destination
+            ));
+            self.without_type.push(Referrer {
+                artifact_type,
+                ..referrer.clone()
+            });
+        }
+    }
+}
+
+/// Referrers in words.
+struct Described<'a> {
+    top: &'a Digest,
+    children: &'a [Spec],
+}
+
+impl Described<'_> {
+    fn referrer(&self, referrer: &Referrer) -> String {
+        let subject = &referrer.subject;
+        let kind = match referrer.artifact_type.as_str() {
+            "" => String::new(),
+            kind => format!(" ({kind})"),
+        };
+        let mut children = self.children.iter();
+        let child = children.find(|spec| spec.digest == *subject);
+        let subject_text = match child {
+            Some(spec) if spec.platform.is_known() => format!("{} {subject}", spec.platform),
+            Some(_) => format!("the source {subject}"),
+            None if subject == self.top => format!("the source {subject}"),
+            None => format!("the referrer {subject}"),
+        };
+        format!(
+            "{} {}{kind} of {subject_text}",
+            referrer.by.describe(subject),
+            referrer.digest
+        )
+    }
 }

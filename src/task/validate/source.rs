@@ -1,7 +1,7 @@
 //! The source of an image: read from its registry, from the destination where that has the same, or
 //! from a recording.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Validator;
@@ -14,6 +14,7 @@ use crate::manifest::{
 };
 use crate::reference::{DOCKER_HUB, Reference};
 use crate::registry::{Error, Side};
+use crate::task::attached::children;
 use crate::task::specs::{Listed, Reader};
 use crate::task::{read_source, record};
 use crate::verdict::{Code, Reason};
@@ -30,6 +31,8 @@ pub struct Found {
     pub names: PlatformNames,
     /// The attestations that its index lists.
     pub attestations: Vec<Referrer>,
+    /// With `--referrers`: the entries of its index.
+    pub children: HashSet<Digest>,
 }
 
 /// The destination's manifest, where it had to be read to find the source.
@@ -74,6 +77,7 @@ impl Found {
             sizes,
             names,
             attestations: Vec::new(),
+            children: HashSet::new(),
         })
     }
 }
@@ -121,7 +125,7 @@ impl Validator {
         let found = match self.reduce_source(image, &top, filter, log) {
             // The destination's copy is not whole, which says nothing of the source.
             Err(reason) if !reason.code.is_failure() && top.side == Side::Destination => {
-                let manifest = read_source(&self.client, image, log)?;
+                let manifest = read_source(&self.client, image, &self.source_prefix, log)?;
                 let side = Side::Source;
                 self.reduce_source(image, &Top { manifest, side }, filter, log)?
             }
@@ -157,7 +161,7 @@ impl Validator {
                 return Ok((Top { manifest, side }, destination));
             }
         }
-        let manifest = read_source(&self.client, image, log)?;
+        let manifest = read_source(&self.client, image, &self.source_prefix, log)?;
         let side = Side::Source;
         Ok((Top { manifest, side }, destination))
     }
@@ -200,8 +204,10 @@ impl Validator {
         let mut names = reader.names();
         names.extend(names_of(&images));
         let media_type = top.manifest.media_type;
+        let children = self.referrers.then(|| children(&top.manifest));
         Ok(Found {
             attestations: reader.attestations(),
+            children: children.unwrap_or_default(),
             ..Found::of(digest, media_type, &images, names, filter)?
         })
     }

@@ -185,8 +185,10 @@ impl Validator {
                 Side::Source => &source,
                 Side::Destination => &destination,
             };
-            let manifest =
-                |side, digest| client.manifest_bytes(side, repository(side), digest, &log);
+            let manifest = |side, digest| {
+                let read = client.manifest_bytes(side, repository(side), digest, &log);
+                read.map(|(_, bytes)| bytes)
+            };
             let could_not = |name: &str, error: &Error| {
                 Judgement::other(format!("the {name}'s manifest could not be read: {error}"))
             };

@@ -1,0 +1,197 @@
+//! The fate of a referrer: whether it is at the destination, and found there in the same way as at
+//! the source.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::log::Log;
+use crate::manifest::{Digest, Link, ListedReferrer, Referrer};
+use crate::reference::{DOCKER_HUB, Repository};
+use crate::registry::{Client, Error, ReferrersList, Side};
+
+/// The fate of a referrer of the source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It is at the destination, and found there in the same way.
+    Arrived {
+        /// The size that its list says and that of its manifest, in bytes, where they differ.
+        wrong_size: Option<(u64, u64)>,
+        /// The type of its manifest, where the list under the tag does not say it.
+        hidden_type: Option<String>,
+    },
+    /// It is not at the destination.
+    Missing,
+    /// It is at the destination, and nothing leads to it: what is wrong, and what to push.
+    Unlisted(&'static str),
+    /// The destination lists it and does not have it.
+    Lost,
+    /// Its tag is another manifest at the destination.
+    Other(Digest),
+}
+
+impl Fate {
+    const ARRIVED: Self = Self::Arrived {
+        wrong_size: None,
+        hidden_type: None,
+    };
+}
+
+impl fmt::Display for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Arrived { .. } => f.write_str("at the destination"),
+            Self::Missing => f.write_str("not at the destination"),
+            Self::Unlisted(remedy) => write!(f, "present, but {remedy}"),
+            Self::Lost => f.write_str("listed at the destination, and not there"),
+            Self::Other(digest) => write!(f, "at the destination it is {digest}"),
+        }
+    }
+}
+
+/// The destination, as far as referrers are looked for in it.
+pub(super) struct Destination {
+    /// Reads the registry.
+    pub client: Arc<Client>,
+    /// The repository.
+    pub repository: Repository,
+    /// Attestations that its index lists.
+    pub attestations: Vec<Referrer>,
+    /// The log of the image.
+    pub log: Log,
+}
+
+impl Destination {
+    /// The fate of each referrer of one subject.
+    pub fn fates(&self, subject: &Digest, wanted: &[Referrer]) -> Vec<Result<Fate, Error>> {
+        let needs_list = wanted.iter().any(|referrer| referrer.by == Link::Referrers);
+        let list = match needs_list {
+            true => self.list(subject),
+            false => Ok(ReferrersList::default()),
+        };
+        let fates = wanted.iter().map(|referrer| match referrer.by {
+            Link::Referrers => match &list {
+                Ok(list) => self.listed(list, referrer),
+                Err(error) => Err(error.clone()),
+            },
+            Link::Index if self.lists_attestation(referrer) => match self.read(referrer)? {
+                Some(_) => Ok(Fate::ARRIVED),
+                None => Ok(Fate::Lost),
+            },
+            Link::Index => Ok(self.unlisted(
+                referrer,
+                "not listed: push the index with its attestations, not the attestation",
+            )),
+            Link::Sig | Link::Att | Link::Sbom => self.tagged(subject, referrer),
+        });
+        fates.collect()
+    }
+
+    fn list(&self, subject: &Digest) -> Result<ReferrersList, Error> {
+        let side = Side::Destination;
+        let list = self
+            .client
+            .listed(side, &self.repository, subject, &self.log)?;
+        if let Some(damage) = &list.damage {
+            self.log.warn(format!(
+                "{damage}; some clients cannot read this list of referrers"
+            ));
+        }
+        Ok(list)
+    }
+
+    /// The fate of a referrer that has to be in this list.
+    fn listed(&self, list: &ReferrersList, referrer: &Referrer) -> Result<Fate, Error> {
+        let mut entries = list.entries.iter();
+        let Some(entry) = entries.find(|entry| entry.digest == referrer.digest) else {
+            // It may be the entry that cannot be read.
+            if let Some(damage) = &list.damage {
+                return Err(damage.clone());
+            }
+            let remedy = match list.is_tagged {
+                true => "not listed: push the list, not the signature",
+                false => "not listed: push it again, so that the registry lists it",
+            };
+            return Ok(self.unlisted(referrer, remedy));
+        };
+        let Some(read) = self.read(referrer)? else {
+            return Ok(Fate::Lost);
+        };
+        Ok(Fate::Arrived {
+            wrong_size: entry
+                .size
+                .zip(read.size)
+                .filter(|(listed, received)| listed != received),
+            hidden_type: hidden_type(list, entry, read.artifact_type),
+        })
+    }
+
+    /// Reads a referrer's manifest; `None`: it is not there.
+    fn read(&self, referrer: &Referrer) -> Result<Option<Read>, Error> {
+        let (side, repository, digest) = (Side::Destination, &self.repository, &referrer.digest);
+        // Docker counts GETs as pulls, not HEADs; other registries confirm to HEAD what GET does not
+        // find.
+        if repository.registry == DOCKER_HUB {
+            let there = self
+                .client
+                .has_manifest(side, repository, digest, &self.log)?;
+            let artifact_type = Some(referrer.artifact_type.clone());
+            return Ok(there.then(|| Read {
+                size: None,
+                artifact_type: artifact_type.filter(|name| !name.is_empty()),
+            }));
+        }
+        match self.client.referrer(side, repository, digest, &self.log) {
+            Ok(manifest) => Ok(Some(Read {
+                size: Some(manifest.size),
+                artifact_type: manifest.artifact_type,
+            })),
+            Err(Error::Missing(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The fate of a referrer to which nothing leads.
+    fn unlisted(&self, referrer: &Referrer, remedy: &'static str) -> Fate {
+        match self.read(referrer) {
+            Ok(Some(_)) => Fate::Unlisted(remedy),
+            // That it cannot be read makes no difference: it is not found.
+            Ok(None) | Err(_) => Fate::Missing,
+        }
+    }
+
+    fn lists_attestation(&self, referrer: &Referrer) -> bool {
+        let mut listed = self.attestations.iter();
+        listed.any(|other| other.subject == referrer.subject && other.digest == referrer.digest)
+    }
+
+    fn tagged(&self, subject: &Digest, referrer: &Referrer) -> Result<Fate, Error> {
+        let (side, repository) = (Side::Destination, &self.repository);
+        let tagged = self
+            .client
+            .tagged(side, repository, subject, referrer.by, &self.log)?;
+        Ok(match tagged {
+            None => self.unlisted(referrer, "without its tag: push the tag"),
+            Some(digest) if digest == referrer.digest => Fate::ARRIVED,
+            Some(digest) => Fate::Other(digest),
+        })
+    }
+}
+
+/// What is known of a referrer's manifest that is there.
+struct Read {
+    /// Its length in bytes; `None`: it was not read.
+    size: Option<u64>,
+    artifact_type: Option<String>,
+}
+
+/// The type of a manifest, where the list that stands under a tag does not say it. What a registry
+/// lists, it makes from the manifests.
+fn hidden_type(
+    list: &ReferrersList,
+    entry: &ListedReferrer,
+    artifact_type: Option<String>,
+) -> Option<String> {
+    artifact_type.filter(|artifact_type| {
+        list.is_tagged && entry.artifact_type.as_ref() != Some(artifact_type)
+    })
+}
