@@ -149,7 +149,9 @@ fn beyond_three_levels_of_referrers_nothing_passes() {
         chain.push(last.clone());
     }
     let both = Server::of(content.clone());
-    validate(&both.name(), &both.name(), "").code(0).has("PASS");
+    validate(&both.name(), &both.alias(), "")
+        .code(0)
+        .has("PASS");
     let deepest = content.attach("team/x", &last, SIGNATURE);
     let both = Server::of(content.clone());
     let words = format!(
@@ -157,7 +159,7 @@ fn beyond_three_levels_of_referrers_nothing_passes() {
         digest(&deepest.bytes),
         digest(&last.bytes)
     );
-    validate(&both.name(), &both.name(), "")
+    validate(&both.name(), &both.alias(), "")
         .code(3)
         .has("NOT VALIDATED")
         .has(&words);
@@ -209,7 +211,7 @@ fn of_more_than_a_thousand_referrers_nothing_passes() {
         }
     });
     let words = "it has more than 1000 referrers, and only so many were compared";
-    validate(&both.name(), &both.name(), "")
+    validate(&both.name(), &both.alias(), "")
         .code(3)
         .has("NOT VALIDATED")
         .has(words);
@@ -236,7 +238,9 @@ fn referrers_in_a_circle_are_followed_once() {
     content.tag("team/x", &tag(&other, ".sig"), &index);
     content.tag("team/x", &tag(&other, ".att"), &other);
     let both = Server::of(content);
-    validate(&both.name(), &both.name(), "").code(0).has("PASS");
+    validate(&both.name(), &both.alias(), "")
+        .code(0)
+        .has("PASS");
     for subject in [&index, &other] {
         // Once as the source.
         let asked = format!("/manifests/{}", tag(subject, ".sbom"));
@@ -269,9 +273,9 @@ fn a_list_that_lost_the_type_of_a_referrer_is_a_warning_and_in_the_report() {
     let mut other = entries.clone();
     other[0] = listed(&sbom, "application/octet-stream");
     let (lost, other) = (with(&lost), with(&other));
-    validate(&whole.name(), &whole.name(), "")
+    validate(&whole.name(), &whole.alias(), "")
         .code(0)
-        .has_not("WARN");
+        .has_not("[WARN] [M_ID");
     for (source, destination) in [
         (&whole, &lost),
         (&whole, &other),
@@ -290,7 +294,12 @@ fn a_list_that_lost_the_type_of_a_referrer_is_a_warning_and_in_the_report() {
         run.code(0).has("PASS").has(&format!(
             "the list of referrers at the destination does not say the manifest's artifactType {SBOM}"
         ));
-        assert_eq!(run.stdout.matches("WARN").count(), 1, "{}", run.stdout);
+        assert_eq!(
+            run.stdout.matches("[WARN] [M_ID").count(),
+            1,
+            "{}",
+            run.stdout
+        );
         let report: Value = serde_json::from_str(&directory.read("report.json")).unwrap();
         assert_eq!(
             report["lines"][0]["referrers_without_type"],
@@ -441,16 +450,16 @@ fn a_wrong_size_in_a_list_of_referrers_fails_where_the_source_has_it_right() {
             wrong.name(),
             digest(&sbom.bytes)
         ));
-    validate(&wrong.name(), &wrong.name(), "")
+    validate(&wrong.name(), &wrong.alias(), "")
         .code(0)
         .has("[WARN]")
         .has(&format!("{line}; the source has the same wrong size"));
     validate(&right.name(), &none.name(), "")
         .code(0)
-        .has_not("WARN");
+        .has_not("[WARN] [M_ID");
     validate(&wrong.name(), &right.name(), "")
         .code(0)
-        .has_not("WARN");
+        .has_not("[WARN] [M_ID");
 }
 
 #[test]
@@ -547,7 +556,7 @@ fn referrers_at_docker_hub_are_not_pulled() {
         .run()
         .code(0)
         .has("PASS")
-        .has_not("WARN");
+        .has_not("[WARN] [M_ID");
     let of_sbom = format!("/manifests/{}", digest(&sbom.bytes));
     let requests = internet.requests("registry-1.docker.io");
     let methods: Vec<&str> = requests

@@ -159,7 +159,7 @@ impl Client {
                 accept: &ACCEPT,
                 body: BodyMode::Keep(MAX_BYTES),
             };
-            let answer = self.send_confirmed(side, &query, log)?;
+            let answer = self.send(side, &query, log)?;
             // Of a store to which the registry redirects, it says nothing of the referrers.
             let from_store = !answer.from_registry && quirks::is_xml(&answer.response);
             let status = answer.response.status.as_u16();
