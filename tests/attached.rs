@@ -288,7 +288,7 @@ fn a_list_that_lost_the_type_of_a_referrer_is_a_warning_and_in_the_report() {
             .args(&format!(
                 "-f list.txt --referrers --report report.json -s {} -d {}",
                 source.name(),
-                destination.name()
+                destination.alias()
             ))
             .run();
         run.code(0).has("PASS").has(&format!(
