@@ -197,10 +197,6 @@ fn jobs_are_clamped_with_a_warning() {
             "-f list.txt -j 100",
             "[WARN] -j 100 is above the maximum: 20 jobs are used",
         ),
-        (
-            "-j 10",
-            "[WARN] -j 10 needs an image list (-f): 1 job is used",
-        ),
     ] {
         let run = dir
             .validate()

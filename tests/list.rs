@@ -537,3 +537,34 @@ fn ten_megabytes_of_yaml_take_less_than_sixty_of_memory() {
     let used = used / 1024;
     assert!((10..60).contains(&used), "{used} MiB for {pairs} pairs");
 }
+
+#[test]
+fn several_files_are_one_list_and_a_pipe_with_jobs_is_one_too() {
+    let registry = registry();
+    let dir = Dir::new();
+    let flags = format!("-s {} -d {}", registry.name(), registry.alias());
+    dir.write("a.txt", "team/x team/x 1\nteam/x team/gone 1\n");
+    dir.write("b.txt", "# more\nteam/x team/x 1\nnonsense\n");
+    let run = dir
+        .validate()
+        .args(&format!("-f a.txt -f b.txt {flags}"))
+        .run();
+    run.code(1)
+        .has("[M_ID:3] PASS")
+        .has("[ERRO] b.txt:3: 1 field instead of 3")
+        .has("4 images: 2 passed, 1 failed, 1 not validated");
+    assert_eq!(
+        dir.read("mirror-validate-failed.txt"),
+        "team/x team/gone 1\nnonsense\n"
+    );
+    // Nothing failed: what is read as a list removes an earlier failed list, what is typed does not.
+    for (jobs, removes) in [("", false), ("-j 4", true)] {
+        let run = dir
+            .validate()
+            .args(&format!("{jobs} {flags}"))
+            .stdin("team/x team/x 1\n")
+            .run();
+        run.code(0).has("1 image: 1 passed").has_not("[WARN] -j");
+        assert_eq!(!dir.has("mirror-validate-failed.txt"), removes, "{jobs}");
+    }
+}

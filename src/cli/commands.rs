@@ -1,7 +1,7 @@
 //! The table of commands: dispatch, help, man page and completions are all made from it.
 
 use std::ffi::OsString;
-use std::io::{Write as _, stdout};
+use std::io::{IsTerminal as _, Write as _, stdin, stdout};
 
 use super::completion::{self, SHELLS};
 use super::error::{Error, UsageError};
@@ -54,7 +54,11 @@ pub static COMMANDS: &[Command] = &[
         help: help::validate,
         run: |parsed| {
             let environment = |name: &str| std::env::var(name).ok();
-            validate::run(Options::resolve(parsed, &environment)?)
+            validate::run(Options::resolve(
+                parsed,
+                &environment,
+                stdin().is_terminal(),
+            )?)
         },
     },
     Command {

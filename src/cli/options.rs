@@ -1,7 +1,7 @@
 //! What a run of `mirror-validate` needs to know: flags and environment, resolved and checked
 //! against each other.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::commands::Flags;
 use super::error::UsageError;
@@ -16,9 +16,8 @@ const MAX_JOBS: usize = 20;
 /// Where the image lines come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    File(PathBuf),
-    /// Standard input, read as a file.
-    Stream,
+    /// Files, `-` for standard input, read as one list.
+    Files(Vec<PathBuf>),
     /// Standard input, one image after the other.
     Typed,
 }
@@ -45,14 +44,17 @@ impl Options {
     pub fn resolve(
         parsed: Parsed,
         environment: &dyn Fn(&str) -> Option<String>,
+        stdin_is_terminal: bool,
     ) -> Result<Self, UsageError> {
         let mut flags = parsed.flags;
         let mut warnings = parsed.warnings;
         let compare = &mut flags.compare;
-        let input = match compare.file.take() {
-            None => Input::Typed,
-            Some(path) if path == Path::new("-") => Input::Stream,
-            Some(path) => Input::File(path),
+        let is_list = flags.patience.jobs > 1 && !stdin_is_terminal;
+        let input = match std::mem::take(&mut compare.files) {
+            // What comes from another program may be read ahead.
+            files if files.is_empty() && is_list => Input::Files(vec![PathBuf::from("-")]),
+            files if files.is_empty() => Input::Typed,
+            files => Input::Files(files),
         };
         let systems = Some(&compare.systems).filter(|systems| !systems.is_empty());
         Ok(Self {
@@ -119,6 +121,7 @@ mod tests {
     use crate::cli::flags::When;
     use crate::cli::{commands, parse};
     use std::ffi::OsString;
+    use std::path::Path;
     use std::time::Duration;
 
     fn options(args: &[&str], environment: &[(&str, &str)]) -> Result<Options, UsageError> {
@@ -129,7 +132,7 @@ mod tests {
                 .find(|(n, _)| *n == name)
                 .map(|(_, v)| (*v).to_owned())
         };
-        Options::resolve(parsed, &lookup)
+        Options::resolve(parsed, &lookup, true)
     }
 
     #[test]

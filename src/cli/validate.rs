@@ -56,8 +56,8 @@ pub fn run(options: Options) -> Result<Exit, Error> {
 /// Opens and checks everything that a run needs.
 fn prepare(options: Options) -> Result<Run, RunError> {
     let (list, total) = match &options.input {
-        Input::File(path) => List::open(path)?,
-        Input::Stream | Input::Typed => (List::stdin(), None),
+        Input::Files(paths) => List::open_all(paths)?,
+        Input::Typed => (List::stdin(), None),
     };
     let flags = &options.flags;
     output::refuse_shared(flags.output.requests(), &inputs(&options))?;
@@ -69,7 +69,7 @@ fn prepare(options: Options) -> Result<Run, RunError> {
     let input = match options.input {
         Input::Typed if stdin().is_terminal() => pipeline::Input::Terminal,
         Input::Typed => pipeline::Input::Lines,
-        Input::File(_) | Input::Stream => pipeline::Input::List {
+        Input::Files(_) => pipeline::Input::List {
             is_file: list.is_regular_file(),
         },
     };

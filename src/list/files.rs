@@ -39,17 +39,8 @@ impl List {
         Self::of(vec![ListFile::stdin()])
     }
 
-    /// A file, and the number of images and mistakes in it (none for a pipe, which cannot be read
-    /// twice).
-    ///
-    /// # Errors
-    /// [`ListError`] where it is not a readable list; nothing has been validated then.
-    pub fn open(path: &Path) -> Result<(Self, Option<u64>), ListError> {
-        Self::open_all(&[path.to_owned()])
-    }
-
-    /// Several files, `-` for standard input, as one list; and their images and mistakes if that can
-    /// be known.
+    /// Files, `-` for standard input, as one list; and the number of their images and mistakes, which
+    /// cannot be known of a pipe.
     ///
     /// # Errors
     /// [`ListError`] of the first file that is not a readable list; nothing has been validated then.

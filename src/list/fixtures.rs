@@ -37,7 +37,8 @@ fn rules() -> Rules {
 
 /// All lines of a list; or why it cannot be read.
 fn lines(path: &Path) -> Result<Vec<Line>, String> {
-    let (mut list, count) = List::open(path).map_err(|error| error.to_string())?;
+    let (mut list, count) =
+        List::open_all(&[path.to_path_buf()]).map_err(|error| error.to_string())?;
     let mut lines = Vec::new();
     while let Some(line) = list.next_line().map_err(|error| error.to_string())? {
         lines.push(line);

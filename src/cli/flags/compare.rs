@@ -10,8 +10,8 @@ use crate::verdict::Class;
 
 #[derive(Debug, Default)]
 pub struct CompareFlags {
-    /// `-` is standard input.
-    pub file: Option<PathBuf>,
+    /// `-` is standard input. Empty: images are typed.
+    pub files: Vec<PathBuf>,
     pub source: Option<Override>,
     pub destination: Option<Override>,
     pub architectures: Vec<String>,
@@ -32,9 +32,10 @@ pub const GROUP: Group = Group {
     flags: &[
         Flag {
             names: &["-f", "--file"],
-            takes: Takes::Path("string", |flags, path| flags.compare.file = Some(path)),
-            help: "image list file; '-' reads standard input as a file; without it images are typed in line by line",
+            takes: Takes::Path("string", |flags, path| flags.compare.files.push(path)),
+            help: "image list file; '-' reads standard input as a file; may be repeated; without it images are typed in line by line",
             is_original: true,
+            accumulates: true,
             ..PLAIN
         },
         Flag {
