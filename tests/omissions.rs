@@ -265,3 +265,22 @@ fn the_report_names_the_architectures_that_a_source_lacks() {
         ["passed", "passed", "not_validated", "failed"].map(|text| json!(text))
     );
 }
+
+#[test]
+fn two_sources_that_meet_in_one_destination_are_a_warning_with_both_lines() {
+    let registry = registry();
+    let dir = Dir::new();
+    let (name, alias) = (registry.name(), registry.alias());
+    dir.write(
+        "list.txt",
+        format!(
+            "{name}/team/x {alias}/team/x 1\n\n{alias}/team/x {alias}/team/x 1\n{name}/team/x {alias}/team/x 1\n"
+        ),
+    );
+    let run = dir.validate().args("-f list.txt").run();
+    let warning = format!(
+        "[WARN] list.txt:1 and list.txt:3 have different sources and one destination, [{alias}/team/x:1]: at most one of them can pass"
+    );
+    assert_eq!(run.stdout.matches(&warning).count(), 1, "{}", run.stdout);
+    assert_eq!(run.stdout.matches("one destination").count(), 1);
+}

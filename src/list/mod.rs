@@ -21,6 +21,6 @@ mod shard;
 pub use error::ListError;
 pub use files::List;
 pub use image::{Image, Numbered, Rules};
-pub use lines::Line;
+pub use lines::{Line, Place};
 pub use names::Override;
 pub use shard::Shard;

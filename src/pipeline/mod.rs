@@ -3,9 +3,10 @@
 //! A reader thread takes lines from the list and gives each that is an image to the pool, as long
 //! as there are free [`places`]; the threads of the pool send what they find to the writer, which
 //! runs on the thread that called. Memory is bounded, whatever the list's length: by the places and
-//! bytes of lines in progress, by the images that [`memo`] keeps, and by 24 bytes per line that an
+//! bytes of lines in progress, by the images that [`memo`] and the [`destinations`] that the reader keep, and by 24 bytes per line that an
 //! output has taken.
 
+mod destinations;
 mod event;
 mod grace;
 mod memo;
@@ -140,6 +141,7 @@ impl Run {
             list: self.list,
             rules: self.rules,
             shard: self.shard,
+            destinations: words.compares.then(Default::default),
             at_terminal: self.input == Input::Terminal,
             places,
             interrupt: self.interrupt,

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use crossbeam_channel::Sender;
 
+use super::destinations::Destinations;
 use super::event::Event;
 use super::memo::Turn;
 use super::places::{Load, Places};
 use super::workers::{Workers, describe_panic};
 use crate::list::{Image, Line, List, Numbered, Rules, Shard};
+use crate::log::{Level, Record};
 use crate::sync::Interrupt;
 use crate::verdict::{Code, Reason};
 
@@ -21,6 +23,8 @@ pub struct Reader {
     pub rules: Rules,
     /// The part of the list that this run takes; `None`: all of it.
     pub shard: Option<Shard>,
+    /// The destinations so far; `None`: there are none.
+    pub destinations: Option<Destinations>,
     /// A person types the images at a terminal.
     pub at_terminal: bool,
     /// The places that bound what is in progress.
@@ -63,7 +67,10 @@ impl Reader {
             }
             let number = images;
             match image {
-                Ok(image) => self.image(workers, line, Numbered { number, image }),
+                Ok(image) => {
+                    self.note_destination(&line, &image);
+                    self.image(workers, line, Numbered { number, image });
+                }
                 Err(message) => self.not_an_image(line, message),
             }
         }
@@ -77,6 +84,17 @@ impl Reader {
             ));
         }
         Ok(())
+    }
+
+    fn note_destination(&mut self, line: &Line, image: &Image) {
+        let destinations = self.destinations.as_mut();
+        if let Some(text) = destinations.and_then(|known| known.add(line, image)) {
+            self.send(Event::Log(Record {
+                level: Level::Warn,
+                image: None,
+                text,
+            }));
+        }
     }
 
     fn next(&mut self) -> Result<Option<Line>, String> {

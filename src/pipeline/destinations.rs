@@ -1,0 +1,49 @@
+//! The destinations that the list has named, to find two sources that meet in one of them.
+//!
+//! Bounded for lists of any length: the first [`MOST`] destinations are remembered, about 60 bytes
+//! each.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use crate::list::{Image, Line, Place};
+use crate::sync::Fingerprints;
+
+/// Destinations that are remembered.
+const MOST: usize = 200_000;
+
+/// The destinations of a list.
+#[derive(Debug, Default)]
+pub struct Destinations {
+    fingerprints: Fingerprints,
+    /// The source of each destination, and the place of its first line.
+    known: HashMap<u128, (u128, Place)>,
+}
+
+impl Destinations {
+    /// Remembers the destination of a line; a warning if an earlier line has another source for it.
+    pub fn add(&mut self, line: &Line, image: &Image) -> Option<String> {
+        let destination = (&image.destination, &image.destination_reference);
+        let destination = self.fingerprints.of(&destination);
+        // A tag and the digest that pins it are the same source.
+        let reference = match image.pinned() {
+            Some(_) => &image.destination_reference,
+            None => &image.source_reference,
+        };
+        let source = self.fingerprints.of(&(&image.source, reference));
+        let has_room = self.known.len() < MOST;
+        match self.known.entry(destination) {
+            Entry::Occupied(known) if known.get().0 != source => Some(format!(
+                "{} and {} have different sources and one destination, [{}]: at most one of them can pass; -d REG/{{registry}}/{{path}} keeps the registries of sources apart",
+                known.get().1,
+                line.place,
+                image.destination_name()
+            )),
+            Entry::Vacant(entry) if has_room => {
+                entry.insert((source, line.place.clone()));
+                None
+            }
+            Entry::Occupied(_) | Entry::Vacant(_) => None,
+        }
+    }
+}
