@@ -5,8 +5,9 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 
 use crate::support::registry::{Registry, Setup};
+use crate::support::server::Request;
 use crate::support::tls::{Authority, Pair};
-use crate::support::{Content, Dir, Run, Server, answer};
+use crate::support::{Content, Dir, How, Reply, Run, Server, answer};
 
 /// An image, and its mirror in the same registry.
 fn content() -> Content {
@@ -266,4 +267,68 @@ fn a_certificate_error_never_leads_to_plain_http() {
     let run = validate(&Dir::new(), &server.name(), "-debug");
     refused(&run, "self-signed");
     run.has_not("GET http://");
+}
+
+/// A registry with `team/a` and with the images of `team/b`, but not with its tag. Behind the last
+/// image of `team/a` it sends a response for that tag, which nobody asked for.
+fn with_surplus(content: &Content, length: usize) -> impl Fn(&Request) -> Reply + use<> {
+    let content = content.clone();
+    move |request| {
+        let reply = answer(&content, request);
+        if request.path.ends_with("/team/b/manifests/1") {
+            return Reply::error(404, "MANIFEST_UNKNOWN", "manifest unknown");
+        }
+        let index = answer(
+            &content,
+            &Request {
+                path: "/v2/team/b/manifests/1".to_owned(),
+                ..request.clone()
+            },
+        );
+        let last = String::from_utf8_lossy(&index.body);
+        let last = last.rsplit("sha256:").next().unwrap_or_default()[..64].to_owned();
+        if !request.path.contains("/team/a/") || !request.path.ends_with(&last) {
+            return reply;
+        }
+        let mut surplus = format!(
+            "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n",
+            index.body.len()
+        );
+        surplus += &String::from_utf8_lossy(&index.body);
+        let padding = length.saturating_sub(reply.body.len());
+        let reply = reply.header("x-padding", "x".repeat(padding));
+        reply.how(How::Followed(surplus.into_bytes()))
+    }
+}
+
+#[test]
+fn a_response_that_nobody_asked_for_is_not_the_next_image_s() {
+    let mut content = Content::default();
+    for repository in ["team/a", "team/b"] {
+        content.multi(repository, "1", &["linux/amd64", "linux/arm64"], "a");
+    }
+    let source = Server::of(content.clone());
+    let pair = Pair::self_signed(&["127.0.0.1"], false);
+    let sizes = (3_400..4_200)
+        .step_by(100)
+        .chain([500, 8_000, 15_800, 16_300]);
+    for size in sizes {
+        let secure = Server::start_tls(pair.server(), with_surplus(&content, size));
+        let plain = Server::start(with_surplus(&content, size));
+        for destination in [&secure, &plain] {
+            let dir = Dir::new();
+            dir.write("list.txt", "team/a team/a 1\nteam/b team/b 1\n");
+            dir.write("ca.pem", &pair.pem);
+            let flags = format!(
+                "-f list.txt --ca-file ca.pem -s {} -d {}",
+                source.name(),
+                destination.name()
+            );
+            let run = dir.validate().args(&flags).run();
+            run.code(1).has("[M_ID:1] PASS").has(&format!(
+                "[{}/team/b:1]: destination manifest does not exists",
+                destination.name()
+            ));
+        }
+    }
 }

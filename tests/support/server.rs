@@ -57,6 +57,8 @@ pub enum How {
     Junk(Vec<u8>),
     /// With a body although the request was HEAD.
     BodyOnHead,
+    /// As it should be, and these bytes behind it, which nobody asked for.
+    Followed(Vec<u8>),
 }
 
 /// An answer.
@@ -315,6 +317,17 @@ impl Shared {
                     all.extend_from_slice(&reply.body);
                 }
                 out.write_all(&all)?;
+            }
+            How::Followed(surplus) => {
+                // Two TLS records that arrive together.
+                SockRef::from(socket).set_tcp_cork(true)?;
+                let mut all = head.into_bytes();
+                all.extend_from_slice(&reply.body);
+                out.write_all(&all)?;
+                out.flush()?;
+                out.write_all(surplus)?;
+                out.flush()?;
+                SockRef::from(socket).set_tcp_cork(false)?;
             }
             How::Chunked => {
                 out.write_all(head.as_bytes())?;

@@ -4,7 +4,7 @@
 //! configuration given from outside.
 
 use std::fmt;
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::sync::Arc;
 
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
@@ -49,7 +49,7 @@ impl<In: Transport> Connector<In> for TlsConnector {
             .map_err(|error| Error::Io(std::io::Error::other(error)))?;
         let mut sock = TransportAdapter::new(transport.boxed(), details.current_time.clone());
         sock.set_timeout(details.timeout);
-        let mut stream = StreamOwned::new(conn, sock);
+        let mut stream = StreamOwned::new(conn, RecordStream::new(sock));
         while stream.conn.is_handshaking() {
             stream.conn.complete_io(&mut stream.sock)?;
         }
@@ -70,7 +70,24 @@ impl fmt::Debug for TlsConnector {
 /// A connection in TLS.
 pub struct TlsTransport {
     buffers: LazyBuffers,
-    stream: StreamOwned<ClientConnection, TransportAdapter>,
+    stream: StreamOwned<ClientConnection, RecordStream<TransportAdapter>>,
+}
+
+impl TlsTransport {
+    fn set_timeout(&mut self, timeout: NextTimeout) {
+        self.stream.get_mut().inner.set_timeout(timeout);
+    }
+
+    /// Whether anything is left of what the server sent: a decrypted answer that nobody asked for, a
+    /// part of a record, or records in the buffer of the connection below. It would become the next
+    /// request's response.
+    fn has_surplus(&mut self) -> bool {
+        let state = self.stream.conn.process_new_packets();
+        let has_plaintext = state.map_or(true, |state| state.plaintext_bytes_to_read() > 0);
+        let below = self.stream.get_mut();
+        let has_records = !below.inner.get_mut().buffers().input().is_empty();
+        has_plaintext || has_records || below.position.is_within_record()
+    }
 }
 
 impl Transport for TlsTransport {
@@ -79,14 +96,14 @@ impl Transport for TlsTransport {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        self.stream.get_mut().set_timeout(timeout);
+        self.set_timeout(timeout);
         let output = &self.buffers.output()[..amount];
         self.stream.write_all(output)?;
         Ok(())
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        self.stream.get_mut().set_timeout(timeout);
+        self.set_timeout(timeout);
         let input = self.buffers.input_append_buf();
         let amount = self.stream.read(input)?;
         self.buffers.input_appended(amount);
@@ -94,7 +111,7 @@ impl Transport for TlsTransport {
     }
 
     fn is_open(&mut self) -> bool {
-        self.stream.get_mut().get_mut().is_open()
+        !self.has_surplus() && self.stream.get_mut().inner.get_mut().is_open()
     }
 
     fn is_tls(&self) -> bool {
@@ -105,5 +122,114 @@ impl Transport for TlsTransport {
 impl fmt::Debug for TlsTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TlsTransport")
+    }
+}
+
+/// A byte stream that knows where TLS records end (RFC 8446, 5.1: 5 bytes of header, the last two
+/// of them the length of the rest).
+struct RecordStream<S> {
+    inner: S,
+    position: RecordPosition,
+}
+
+impl<S> RecordStream<S> {
+    fn new(inner: S) -> Self {
+        Self {
+            inner,
+            position: RecordPosition::default(),
+        }
+    }
+}
+
+impl<S: io::Read> io::Read for RecordStream<S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let amount = self.inner.read(buffer)?;
+        self.position.advance(&buffer[..amount]);
+        Ok(amount)
+    }
+}
+
+impl<S: io::Write> io::Write for RecordStream<S> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.inner.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// The place in a sequence of records.
+#[derive(Debug, Default)]
+struct RecordPosition {
+    header: [u8; 5],
+    /// Bytes of the header that were read.
+    header_bytes: usize,
+    /// Bytes of the record that follow its header and were not read yet.
+    left: usize,
+}
+
+impl RecordPosition {
+    fn advance(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let taken = if self.left > 0 {
+                let taken = self.left.min(bytes.len());
+                self.left -= taken;
+                taken
+            } else {
+                let taken = (self.header.len() - self.header_bytes).min(bytes.len());
+                self.header[self.header_bytes..][..taken].copy_from_slice(&bytes[..taken]);
+                self.header_bytes += taken;
+                if self.header_bytes == self.header.len() {
+                    self.left = usize::from(u16::from_be_bytes([self.header[3], self.header[4]]));
+                    self.header_bytes = 0;
+                }
+                taken
+            };
+            bytes = &bytes[taken..];
+        }
+    }
+
+    fn is_within_record(&self) -> bool {
+        self.header_bytes > 0 || self.left > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn record(length: u16) -> Vec<u8> {
+        let [high, low] = length.to_be_bytes();
+        let mut record = vec![23, 3, 3, high, low];
+        record.resize(5 + usize::from(length), 0);
+        record
+    }
+
+    proptest! {
+        #[test]
+        fn only_between_records_is_there_nothing_left(
+            lengths in prop::collection::vec(0_u16..2000, 1..6),
+            parts in prop::collection::vec(1_usize..900, 1..40),
+        ) {
+            let stream: Vec<u8> = lengths.iter().flat_map(|length| record(*length)).collect();
+            let mut ends = std::collections::HashSet::new();
+            let mut end = 0;
+            for length in &lengths {
+                end += 5 + usize::from(*length);
+                ends.insert(end);
+            }
+            let (mut position, mut at) = (RecordPosition::default(), 0);
+            for part in parts.iter().cycle() {
+                let next = (at + part).min(stream.len());
+                position.advance(&stream[at..next]);
+                at = next;
+                prop_assert_eq!(position.is_within_record(), !ends.contains(&at), "{}", at);
+                if at == stream.len() {
+                    break;
+                }
+            }
+        }
     }
 }

@@ -27,7 +27,7 @@ mod verdict;
 use std::hint::black_box;
 use std::time::Instant;
 
-use list::{Line, Override, Rules};
+use list::{Line, Override, Place, Rules};
 use manifest::{Digest, MediaType};
 use reference::{DOCKER_HUB, Reference, Repository};
 use registry::answer::words;
@@ -51,9 +51,14 @@ pub fn list(bytes: &[u8]) {
     };
     let line = Line {
         number: 1,
+        place: Place {
+            file: "list.txt".into(),
+            line: 1,
+        },
         bytes: line.to_vec(),
+        refusal: None,
     };
-    if let Ok(image) = rules.image("list.txt", &line) {
+    if let Ok(image) = rules.image(&line) {
         for name in [image.source_name(), image.destination_name()] {
             fits_in_a_url(&name);
         }
@@ -127,7 +132,7 @@ pub fn auth_file(bytes: &[u8]) {
                         path: "team/x".to_owned(),
                     };
                     let _ = black_box(file.find(&repository));
-                    black_box(file.helper(registry));
+                    black_box(file.helper(&repository));
                 }
             }
             Err(error) => assert!(error.to_string().len() < 120, "{error}"),
@@ -171,6 +176,7 @@ fn response(headers: HeaderMap, body: &[u8]) -> Response {
         headers,
         body: body.to_vec(),
         hashed: None,
+        secrets: Vec::new(),
         url: Url::parse("https://reg.io/v2/team/x/referrers/sha256:0").expect("a URL"),
     }
 }
