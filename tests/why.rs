@@ -185,12 +185,41 @@ fn skopeo_s_conversions_have_their_classes() {
             destination.alias()
         ));
         assert_eq!(line["accepted"], json!([expected]));
+        if expected == "re-compressed" {
+            let why = line["why"].to_string();
+            assert!(why.contains("by its config"), "{why}");
+            // Unpacked, the layers are what the config says.
+            let flags = flags.replace("--deep", "--deep=full");
+            let (run, line) = validate(&from.name(), &destination.alias(), &flags);
+            run.code(0);
+            let why = line["why"].to_string();
+            assert!(why.contains("; verified: the unpacked layers"), "{why}");
+            assert!(!why.contains("by its config"), "{why}");
+        }
         let details = line["details"].to_string();
         assert!(
             details.contains("signatures of the source do not match"),
             "{details}"
         );
     }
+}
+
+#[test]
+fn a_layer_that_unpacks_to_another_content_is_not_accepted_where_it_is_unpacked() {
+    let forged = gzip(&[7; 1536]);
+    let mut destination = usual(|manifest, _| {
+        manifest["layers"][0]["digest"] = json!(digest(&forged));
+        manifest["layers"][0]["size"] = json!(forged.len());
+    });
+    destination.blob("team/x", forged.clone());
+    // By its config, it is the same.
+    let (source, accept) = (usual(|_, _| ()), "--accept re-compressed");
+    let (run, line) = between(source.clone(), destination.clone(), accept);
+    run.code(0).has("(re-compressed)");
+    assert_eq!(classes(&line), ["re-compressed"; 2]);
+    let (run, line) = between(source, destination, &format!("{accept} --deep=full"));
+    run.code(1).has("unpacks to sha256:");
+    assert_eq!(classes(&line), ["other"; 2]);
 }
 
 #[test]

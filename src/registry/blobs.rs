@@ -12,7 +12,7 @@ use super::error::Error;
 use super::exchange::{BodyMode, Response};
 use super::query::Query;
 use crate::log::Log;
-use crate::manifest::Digest;
+use crate::manifest::{Algorithm, Digest};
 use crate::reference::Repository;
 
 /// A blob that a registry holds.
@@ -101,6 +101,33 @@ impl Client {
             Some((found, size)) if length_told || found == *digest => Ok((found, size)),
             _ => Err(Error::Invalid(query.diagnostic(
                 "the answer is another blob, and its length was not told: it may be compressed or cut off",
+            ))),
+        }
+    }
+}
+
+impl Client {
+    /// Reads a layer in constant memory and unpacks it: the digest of what it unpacks to, by this
+    /// algorithm, or why it does not.
+    ///
+    /// # Errors
+    /// As [`Client::read_blob`]; [`Error::Invalid`] for another blob.
+    pub fn unpack_blob(
+        &self,
+        side: Side,
+        repository: &Repository,
+        digest: &Digest,
+        size: u64,
+        algorithm: Algorithm,
+        log: &Log,
+    ) -> Result<Result<Digest, String>, Error> {
+        let body = BodyMode::Unpack(digest.algorithm(), size, algorithm);
+        let query = Query::blob(Method::GET, repository, digest, body);
+        let response = self.ask(side, &query, log)?;
+        match (response.hashed, response.unpacked) {
+            (Some(found), Some(unpacked)) if found == (digest.clone(), size) => Ok(unpacked),
+            _ => Err(Error::Invalid(query.diagnostic(
+                "the answer is another blob, of another digest or length",
             ))),
         }
     }

@@ -99,6 +99,8 @@ pub enum BodyMode {
     /// Only its length and its hash are kept; reading ends beyond so many bytes, or, where the size is
     /// unknown, fails beyond [`UNKNOWN_SIZE_LIMIT`].
     Hash(Algorithm, Option<u64>),
+    /// As [`BodyMode::Hash`], and the hash of what it unpacks to, by the second algorithm.
+    Unpack(Algorithm, u64, Algorithm),
     /// Only its first byte is requested, for the total length that comes with it.
     FirstByte,
 }
@@ -161,6 +163,8 @@ pub struct Response {
     pub body: Vec<u8>,
     /// Of a body that was not kept: its digest and its length in bytes.
     pub hashed: Option<(Digest, u64)>,
+    /// Of a body that was unpacked: the digest of what it unpacks to, or why it does not.
+    pub unpacked: Option<Result<Digest, String>>,
     /// What must not be shown of the body: [`Request::secrets`].
     pub secrets: Vec<Secret>,
     /// The URL that this is the response of, after redirects.
@@ -216,6 +220,7 @@ impl Response {
             headers: map,
             body: body.into(),
             hashed: None,
+            unpacked: None,
             secrets: Vec::new(),
             url: Url::parse("https://reg.io/v2/x").expect("a URL"),
         }

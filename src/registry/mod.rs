@@ -35,6 +35,7 @@ mod scripted;
 mod secret;
 mod tls;
 pub mod token;
+mod unpack;
 
 use std::time::Duration;
 

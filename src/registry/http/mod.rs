@@ -5,6 +5,7 @@
 //! and proxy) → [`resolver`], [`forward`] (proxies for plain HTTP), [`tls`].
 
 mod agents;
+mod blob;
 mod deadline;
 mod failure;
 mod forward;
@@ -12,7 +13,7 @@ mod resolver;
 mod tls;
 
 use std::cell::Cell;
-use std::io::{self, Read as _};
+use std::io::Read;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -24,15 +25,14 @@ pub use agents::Agents;
 use super::exchange::{BodyMode, Exchange, Request, Response, UNKNOWN_SIZE_LIMIT};
 use super::failure::Failure;
 use super::redirect::without_secrets;
+use super::unpack::unpack;
 use crate::log::Log;
-use crate::manifest::{Algorithm, Digest, Hasher};
+use crate::manifest::{Algorithm, Hasher};
 use crate::sync::Interrupt;
+use blob::BlobReader;
 
 /// The most bytes that are read of a body that does not matter, so that its connection is kept.
 const ERROR_LIMIT: u64 = 64 * 1024;
-
-/// How much of a blob is in memory at a time, in bytes.
-const PIECE: usize = 64 * 1024;
 
 thread_local! {
     static OPENED: Cell<u64> = const { Cell::new(0) };
@@ -77,6 +77,11 @@ impl HttpExchange {
                     builder.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
                 agent.run(builder.body(form.expose())?)?
             }
+            (None, BodyMode::Unpack(_, limit, _)) => {
+                let time = self.agents.time_for(Some(limit));
+                let request = agent.configure_request(builder.body(())?);
+                agent.run(request.timeout_recv_body(Some(time)).build())?
+            }
             (None, BodyMode::Hash(_, limit)) => {
                 let time = self.agents.time_for(limit);
                 let request = agent.configure_request(builder.body(())?);
@@ -85,7 +90,7 @@ impl HttpExchange {
             (None, _) => agent.run(builder.body(())?)?,
         };
         let status = answer.status();
-        let mut hashed = None;
+        let (mut hashed, mut unpacked) = (None, None);
         let mut body = Vec::new();
         match request.body {
             _ if request.method == Method::HEAD => {}
@@ -93,7 +98,19 @@ impl HttpExchange {
                 body = answer.body_mut().with_config().limit(limit).read_to_vec()?;
             }
             BodyMode::Hash(algorithm, limit) if status == StatusCode::OK => {
-                hashed = Some(self.hash(answer.body_mut(), algorithm, limit, log)?);
+                let most = limit.unwrap_or(UNKNOWN_SIZE_LIMIT);
+                let found = self
+                    .blob(answer.body_mut(), algorithm, most, log)
+                    .finish()?;
+                if limit.is_none() && found.1 > most {
+                    return Err(ureq::Error::BodyExceedsLimit(most));
+                }
+                hashed = Some(found);
+            }
+            BodyMode::Unpack(algorithm, limit, of_content) if status == StatusCode::OK => {
+                let mut blob = self.blob(answer.body_mut(), algorithm, limit, log);
+                unpacked = Some(unpack(&mut blob, of_content));
+                hashed = Some(blob.finish()?);
             }
             // The server ignores ranges: the length is in the header. A short body is read all the
             // same, because that costs less than another connection.
@@ -119,40 +136,29 @@ impl HttpExchange {
             headers: parts.headers,
             body,
             hashed,
+            unpacked,
             secrets: Vec::new(),
             url: request.url.clone(),
         })
     }
 
-    /// Reads a body piece by piece, in constant memory.
-    fn hash(
-        &self,
-        body: &mut ureq::Body,
+    /// A body that is hashed while it is read.
+    fn blob<'a>(
+        &'a self,
+        body: &'a mut ureq::Body,
         algorithm: Algorithm,
-        limit: Option<u64>,
-        log: &Log,
-    ) -> Result<(Digest, u64), ureq::Error> {
-        let most = limit.unwrap_or(UNKNOWN_SIZE_LIMIT);
-        let mut reader = body.with_config().limit(u64::MAX).reader();
-        let mut hasher = Hasher::new(algorithm);
-        let mut length = 0;
-        let mut piece = vec![0; PIECE];
-        while length <= most {
-            if self.interrupt.is_set() {
-                return Err(io::Error::from(io::ErrorKind::NotConnected).into());
-            }
-            let read = reader.read(&mut piece)?;
-            if read == 0 {
-                break;
-            }
-            hasher.update(&piece[..read]);
-            length += read as u64;
-            log.count_bytes(read as u64);
+        limit: u64,
+        log: &'a Log,
+    ) -> BlobReader<'a, impl Read> {
+        BlobReader {
+            body: body.with_config().limit(u64::MAX).reader(),
+            hasher: Hasher::new(algorithm),
+            length: 0,
+            limit,
+            broke: None,
+            interrupt: &self.interrupt,
+            log,
         }
-        if limit.is_none() && length > most {
-            return Err(ureq::Error::BodyExceedsLimit(most));
-        }
-        Ok((hasher.finish(), length))
     }
 }
 

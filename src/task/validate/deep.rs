@@ -60,6 +60,11 @@ enum BlobState {
 }
 
 impl Deep {
+    /// Whether blobs are read to their end.
+    pub fn is_full(&self) -> bool {
+        self.depth == Depth::Full
+    }
+
     /// Nothing checked yet.
     pub fn new(client: Arc<Client>, depth: Depth) -> Self {
         Self {

@@ -23,6 +23,18 @@ pub struct Judgement {
     pub evidence: String,
     /// When the source's and the destination's images were created.
     pub created: [Option<DateTime<FixedOffset>>; 2],
+    /// Layers of the destination that the config alone vouches for.
+    pub unverified: Vec<UnverifiedLayer>,
+}
+
+/// A layer that is compressed in another way than at the source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnverifiedLayer {
+    pub digest: Digest,
+    /// Its length in bytes, as its manifest says.
+    pub size: String,
+    /// The digest of its content, as the config says.
+    pub diff_id: String,
 }
 
 impl Judgement {
@@ -32,6 +44,7 @@ impl Judgement {
             class,
             evidence: evidence.into(),
             created: [None, None],
+            unverified: Vec::new(),
         }
     }
 
@@ -179,8 +192,8 @@ fn of_other_layers(source: &Image, destination: &Image, diff_ids: &[String]) -> 
     if !is_possible(from, to, diff_ids) {
         return Judgement::other("the same config, but the layers stand in another order");
     }
-    let mut changed = 0;
-    for (left, right) in from.iter().zip(to) {
+    let mut unverified = Vec::new();
+    for ((left, right), diff_id) in from.iter().zip(to).zip(diff_ids) {
         if left.digest == right.digest {
             if left.size != right.size || !left.has_type_of_other_format(right) {
                 return Judgement::other(format!(
@@ -190,7 +203,11 @@ fn of_other_layers(source: &Image, destination: &Image, diff_ids: &[String]) -> 
             }
             continue;
         }
-        changed += 1;
+        unverified.push(UnverifiedLayer {
+            digest: right.digest.clone(),
+            size: right.size.clone(),
+            diff_id: diff_id.clone(),
+        });
         if left.compression().is_none() || right.compression().is_none() {
             return Judgement::other(format!(
                 "the same config, but layer {} is no usual one",
@@ -206,14 +223,18 @@ fn of_other_layers(source: &Image, destination: &Image, diff_ids: &[String]) -> 
     if source.canonical_types() != destination.canonical_types() {
         return Judgement::other("the same config, but media types of another meaning");
     }
-    Judgement::new(
-        Class::ReCompressed,
-        format!(
-            "the same config; {changed} of {} layers are compressed in another way ({}); by its config the content is the same; the layers were not unpacked",
-            from.len(),
-            compressions(from, to)
-        ),
-    )
+    let changed = unverified.len();
+    Judgement {
+        unverified,
+        ..Judgement::new(
+            Class::ReCompressed,
+            format!(
+                "the same config; {changed} of {} layers are compressed in another way ({})",
+                from.len(),
+                compressions(from, to)
+            ),
+        )
+    }
 }
 
 /// Whether the layers can be the same content in this order: two layers of one digest are one content,

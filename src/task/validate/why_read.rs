@@ -5,6 +5,7 @@ use indicatif::HumanCount;
 
 use super::Validator;
 use super::compare::{self, Source};
+use super::deep::Deep;
 use super::difference::{Difference, differences};
 use super::reasons::Names;
 use super::why::{self, Judgement};
@@ -179,6 +180,7 @@ impl Validator {
             return vec![judgement; pairs.len()];
         }
         let (client, log) = (self.client.clone(), log.clone());
+        let unpacks = self.deep.as_ref().is_some_and(Deep::is_full);
         let (source, destination) = (image.source.clone(), image.destination.clone());
         fan_out(pairs, move |pair| {
             let repository = |side| match side {
@@ -200,12 +202,72 @@ impl Validator {
                 Ok(theirs) => theirs,
                 Err(error) => return could_not("destination", &error),
             };
-            why::classify(&own, &theirs, |side, digest| {
+            let judgement = why::classify(&own, &theirs, |side, digest| {
                 client
                     .config_bytes(side, repository(side), digest, &log)
                     .map_err(|error| error.to_string())
+            });
+            verified(judgement, unpacks, |layer, size, diff_id| {
+                let (side, algorithm) = (Side::Destination, diff_id.algorithm());
+                client
+                    .unpack_blob(side, &destination, layer, size, algorithm, &log)
+                    .unwrap_or_else(|error| Err(error.to_string()))
             })
         })
+    }
+}
+
+/// The judgement, once the layers that only the config vouches for have been unpacked; `unpack`: the
+/// digest of the content of a layer of this length.
+fn verified(
+    judgement: Judgement,
+    unpacks: bool,
+    unpack: impl Fn(&Digest, u64, &Digest) -> Result<Digest, String>,
+) -> Judgement {
+    let layers = &judgement.unverified;
+    if layers.is_empty() {
+        return judgement;
+    }
+    if !unpacks {
+        let evidence = format!(
+            "{}; by its config the content is the same; the layers were not unpacked (--deep=full does)",
+            judgement.evidence
+        );
+        return Judgement {
+            evidence,
+            ..judgement
+        };
+    }
+    for layer in layers {
+        let (Ok(size), Ok(diff_id)) = (layer.size.parse(), layer.diff_id.parse::<Digest>()) else {
+            return Judgement::other(format!(
+                "the same config, but the diff_id or the size of layer {} is none",
+                layer.digest
+            ));
+        };
+        match unpack(&layer.digest, size, &diff_id) {
+            Ok(found) if found == diff_id => {}
+            Ok(found) => {
+                return Judgement::other(format!(
+                    "the same config, but layer {} unpacks to {found}, and the config says {diff_id}",
+                    layer.digest
+                ));
+            }
+            Err(why) => {
+                return Judgement::other(format!(
+                    "the same config, but the content of layer {} is not known: {why}",
+                    layer.digest
+                ));
+            }
+        }
+    }
+    let evidence = format!(
+        "{}; verified: the unpacked layers are those of the config",
+        judgement.evidence
+    );
+    Judgement {
+        evidence,
+        ..judgement
     }
 }
 

@@ -176,6 +176,7 @@ fn response(headers: HeaderMap, body: &[u8]) -> Response {
         headers,
         body: body.to_vec(),
         hashed: None,
+        unpacked: None,
         secrets: Vec::new(),
         url: Url::parse("https://reg.io/v2/team/x/referrers/sha256:0").expect("a URL"),
     }
