@@ -191,6 +191,10 @@ impl Retrier {
                 return Err(Error::Interrupted);
             }
             let diagnostic = Diagnostic::new(host, line, cause.clone());
+            let diagnostic = match retry {
+                Retry::Slow => diagnostic.hint("for a slow registry, give a longer --timeout"),
+                _ => diagnostic,
+            };
             attempts.last = Some(diagnostic.clone());
             let asked = retry.pause();
             if let Some(asked) = asked {

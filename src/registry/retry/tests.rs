@@ -86,7 +86,7 @@ fn a_time_out_is_worth_one_retry() {
     let (retrier, _) = over(&script, RETRIES);
     assert_eq!(
         send(&retrier, A),
-        Err("reg.io: GET /v2/a: no answer in time (2 attempts)".to_owned())
+        Err("reg.io: GET /v2/a: no answer in time (2 attempts); for a slow registry, give a longer --timeout".to_owned())
     );
     assert_eq!(script.count(A), 2);
 }
