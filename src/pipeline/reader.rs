@@ -131,7 +131,10 @@ impl Reader {
     fn image(&self, workers: &Workers, line: Line, image: Numbered) {
         let turn = workers.turn(&image.image, line.number);
         let load = match turn {
-            Turn::Validate => Load::image(line.bytes.len()),
+            Turn::Validate => {
+                workers.announce(&image.image);
+                Load::image(line.bytes.len())
+            }
             Turn::Wait | Turn::Known { .. } => Load::line(line.bytes.len()),
         };
         if self.places.take(load, &self.interrupt) {

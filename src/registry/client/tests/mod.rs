@@ -1,6 +1,7 @@
 //! The rounds of authorization, the probe and what is remembered, over a scripted exchange.
 
 mod authorization;
+mod several;
 
 use super::*;
 use crate::registry::exchange::Request;
