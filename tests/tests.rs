@@ -33,5 +33,6 @@ mod support;
 mod terminal;
 mod there;
 mod tls;
+mod tokens;
 mod verdicts;
 mod why;

@@ -120,7 +120,10 @@ impl Host {
             Opinion::Nothing => return Ok(None),
             Opinion::Doubtful => {}
         }
-        batching.doubt();
+        // A 404 is mostly what it says; the next answer shows whether it was the token's fault.
+        if response.status.as_u16() != 404 {
+            batching.doubt();
+        }
         tried.several = Some(response.status);
         match self.token(&context.alone(), bearer) {
             Err(error @ (Error::Denied(_) | Error::Invalid(_))) => {
