@@ -19,6 +19,7 @@ pub mod credentials;
 mod error;
 pub mod exchange;
 mod failure;
+mod home;
 mod host;
 mod http;
 mod login;
@@ -40,7 +41,7 @@ mod unpack;
 use std::time::Duration;
 
 pub use client::{Client, Settings};
-pub use credentials::Credentials;
+pub use credentials::{CredentialError, Credentials};
 pub use error::Error;
 pub use proxy::Proxies;
 pub use referrers::ReferrersList;

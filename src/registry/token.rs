@@ -246,10 +246,8 @@ impl Tokens {
                         "the credentials from {} were refused, or the repository does not exist: log in again, or remove them if the image is public",
                         credential.origin
                     ),
-                    None => format!(
-                        "the repository is private or does not exist: log in to {}",
-                        query.host
-                    ),
+                    // The caller knows where credentials were looked for.
+                    None => return Err(Error::Denied(diagnostic(describe(&response)))),
                 };
                 return Err(Error::Denied(diagnostic(describe(&response)).hint(hint)));
             }
