@@ -12,6 +12,7 @@ mod docs;
 mod durability;
 mod faults;
 mod foreign_files;
+mod host_settings;
 mod hosted;
 mod hostile;
 mod kept;

@@ -34,7 +34,7 @@ pub enum UsageError {
     #[error("the value of {0} is empty; give a value, or leave the flag out")]
     Empty(&'static str),
     /// `what` is a flag with its dashes, a variable with its `$`, or a command.
-    #[error("invalid value \"{}\" for {what} (wanted: {wanted})", escape(.value))]
+    #[error("invalid value \"{}\" for {what} (wanted: {})", escape(.value), escape(.wanted))]
     Value {
         what: String,
         value: String,

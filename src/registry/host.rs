@@ -160,7 +160,7 @@ impl Host {
             query.body,
         );
         let mut authorization = Authorization::None;
-        if is_confidential(&request.url, retrier.is_insecure()) {
+        if is_confidential(&request.url, retrier.insecure()) {
             authorization = self.authorize(&context, &offered)?;
         }
         request.authorization = authorization.header();

@@ -22,6 +22,7 @@ mod failure;
 mod home;
 mod host;
 mod http;
+mod insecure;
 mod login;
 mod probe;
 mod proxy;
@@ -30,6 +31,7 @@ mod query;
 mod quirks;
 mod redirect;
 pub mod referrers;
+mod registries_conf;
 mod retry;
 #[cfg(test)]
 mod scripted;
@@ -43,8 +45,10 @@ use std::time::Duration;
 pub use client::{Client, Settings};
 pub use credentials::{CredentialError, Credentials};
 pub use error::Error;
+pub use insecure::{HostPattern, InsecureHosts};
 pub use proxy::Proxies;
 pub use referrers::ReferrersList;
+pub use registries_conf::{RegistriesConf, RegistriesConfError};
 pub use tls::{CertsD, TrustError};
 
 /// Which of the two registries of an image: each side may have credentials of its own.

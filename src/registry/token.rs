@@ -351,7 +351,7 @@ fn realm(retrier: &Retrier, query: &TokenQuery<'_>) -> Result<Url, Error> {
         .base
         .join(&query.bearer.realm)
         .map_err(|_| refuse("by something that is not a URL", "it cannot be asked"))?;
-    redirect::check(query.base, &realm, retrier.is_insecure())
+    redirect::check(query.base, &realm, retrier.insecure())
         .map_err(|why| refuse(&without_secrets(&realm), why))?;
     Ok(realm)
 }
