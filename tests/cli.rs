@@ -34,7 +34,10 @@ fn help_is_in_the_layout_of_the_original() {
         assert_eq!(flags[..7], ["-a", "-d", "-debug", "-f", "-j", "-o", "-s"]);
         run.has("maximum is 20 (default 1)")
             .has("(default \"mirror-validate-failed.txt\")");
+        assert_eq!(run.stdout.contains("--shard"), !args.ends_with(" -h"));
     }
+    let short = dir.validate().arg("-h").run().stdout;
+    assert!(short.lines().count() <= 24, "{short}");
     for args in ["", "-h", "--help", "help"] {
         dir.program()
             .args(args)

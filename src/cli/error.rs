@@ -21,6 +21,8 @@ pub enum Error {
 pub enum UsageError {
     #[error("unknown command \"{}\"; {}", escape(.0), hint(.1.as_deref(), "-h lists the commands"))]
     UnknownCommand(String, Option<String>),
+    #[error("nothing is known about \"{}\"; {}", escape(.0), hint(.1.as_deref(), "'image-tools help' lists commands and topics"))]
+    UnknownTopic(String, Option<String>),
     #[error("unknown flag \"{}\"; {}", escape(.0), hint(.1.as_deref(), "-h lists the flags"))]
     UnknownFlag(String, Option<String>),
     /// A word that is neither a flag nor a flag's value, and what to do instead.
