@@ -12,11 +12,13 @@ use super::retry::Retrier;
 use super::secret::Secret;
 use super::token::{Grant, NextScopes, basic};
 use crate::log::Log;
+use crate::reference::Repository;
 
 /// All that an authorization depends on.
 #[derive(Clone, Copy)]
 pub struct AuthContext<'a> {
     pub retrier: &'a Retrier,
+    pub repository: &'a Repository,
     pub base: &'a Url,
     /// The scope of the query; empty where only the challenge knows it.
     pub scope: &'a str,

@@ -167,11 +167,14 @@ impl Host {
         context: &AuthContext<'_>,
         bearer: &Bearer,
     ) -> Result<Authorization, Error> {
-        let grant = self.tokens.get(
-            context.retrier,
-            &self.token_query(context, bearer),
-            context.log,
-        )?;
+        let query = self.token_query(context, bearer);
+        let grant = self.tokens.get(context.retrier, &query, context.log);
+        let grant = grant.map_err(|error| match error {
+            Error::Denied(refusal) if context.credential.is_none() => {
+                Error::Denied(refusal.hint(self.without_credentials(context)))
+            }
+            other => other,
+        })?;
         Ok(Authorization::Token(bearer.clone(), grant))
     }
 

@@ -342,6 +342,7 @@ fn a_password_is_tried_alone_and_never_for_what_has_another() {
     let credentials = Credentials::new(
         &environment,
         [(Side::Source, None), (Side::Destination, None)],
+        &[],
         Duration::ZERO,
     );
     let script = registry(opaque, insufficient());
@@ -349,7 +350,7 @@ fn a_password_is_tried_alone_and_never_for_what_has_another() {
         retries: 0,
         patience: Duration::ZERO,
         timeout: Duration::from_secs(30),
-        insecure: false,
+        insecure: Arc::default(),
     };
     let clock = Arc::new(FakeClock::default());
     let client = Client::over(Box::new(script.clone()), clock, retry, credentials);
@@ -409,6 +410,7 @@ fn an_identity_token_is_exchanged_for_several_in_one_form() {
     let credentials = Credentials::new(
         &environment,
         [(Side::Source, None), (Side::Destination, None)],
+        &[],
         Duration::ZERO,
     );
     let script = registry(opaque, insufficient());
@@ -416,7 +418,7 @@ fn an_identity_token_is_exchanged_for_several_in_one_form() {
         retries: 0,
         patience: Duration::ZERO,
         timeout: Duration::from_secs(30),
-        insecure: false,
+        insecure: Arc::default(),
     };
     let clock = Arc::new(FakeClock::default());
     let client = Client::over(Box::new(script.clone()), clock, retry, credentials);
