@@ -629,3 +629,75 @@ fn a_clock_that_is_set_does_not_make_a_run_longer() {
         assert!(milliseconds(line) < 60_000, "{line:#}");
     }
 }
+
+#[test]
+fn each_line_has_its_place_in_its_file() {
+    let dir = Dir::new();
+    let closed = "localhost:9";
+    dir.write(
+        "one.txt",
+        format!("# x\n{closed}/a/x 127.0.0.1:9/a/x 1\nno-tag\n"),
+    );
+    dir.write(
+        "two.yaml",
+        format!("spec:\n  image: {closed}/a/x:1\n  other: {{image: {closed}/a/y:2}}\n"),
+    );
+    let places = |args: &str| -> Vec<(u64, String)> {
+        let run = dir
+            .validate()
+            .args("-d 127.0.0.1:9 --retries 0 --report report.json")
+            .args(args)
+            .run();
+        run.code(3);
+        let report = report(&dir, "report.json");
+        let lines = report["lines"].as_array().unwrap();
+        for line in lines {
+            let place = line["place"].as_str().unwrap();
+            // An image of a plain list stands in the line that its number says.
+            let has = match line["source"].as_str() {
+                Some(source) => {
+                    let tag = line["tag"].as_str().unwrap();
+                    let heading = format!("NOT VALIDATED [{source}:{tag}]");
+                    match args {
+                        "-f one.txt" => format!("{heading}\n"),
+                        _ => format!("{heading} ({place})\n"),
+                    }
+                }
+                None => format!("[ERRO] {place}: "),
+            };
+            run.has(&has);
+        }
+        lines
+            .iter()
+            .map(|line| {
+                (
+                    line["line"].as_u64().unwrap(),
+                    line["place"].as_str().unwrap().to_owned(),
+                )
+            })
+            .collect()
+    };
+    let of = |expected: &[(u64, &str)]| -> Vec<(u64, String)> {
+        expected
+            .iter()
+            .map(|(number, place)| (*number, (*place).to_owned()))
+            .collect()
+    };
+    assert_eq!(
+        places("-f one.txt"),
+        of(&[(2, "one.txt:2"), (3, "one.txt:3")])
+    );
+    assert_eq!(
+        places("-f two.yaml"),
+        of(&[(1, "two.yaml:2"), (2, "two.yaml:3")])
+    );
+    assert_eq!(
+        places("-f one.txt -f two.yaml"),
+        of(&[
+            (2, "one.txt:2"),
+            (3, "one.txt:3"),
+            (4, "two.yaml:2"),
+            (5, "two.yaml:3")
+        ])
+    );
+}

@@ -120,7 +120,11 @@ impl List {
             if let Some(line) = read(&mut file.lines)? {
                 let number = self.base + line.number;
                 self.last = number;
-                return Ok(Some(Line { number, ..line }));
+                return Ok(Some(Line {
+                    number,
+                    shows_place: line.shows_place || self.files.len() > 1,
+                    ..line
+                }));
             }
             self.current += 1;
             self.base = self.last;

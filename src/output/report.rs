@@ -35,6 +35,7 @@ const FORMAT: &str = "image-tools report";
 #[derive(Serialize)]
 struct LineObject<'a> {
     line: u64,
+    place: String,
     m_id: Option<u64>,
     source: Option<String>,
     destination: Option<String>,
@@ -81,6 +82,7 @@ impl Sink for Report {
         let image = entry.image;
         let object = LineObject {
             line: entry.line.number,
+            place: entry.line.place.to_string(),
             m_id: image.map(|image| image.number),
             source: image.map(|image| image.image.source.to_string()),
             destination: image

@@ -216,7 +216,11 @@ impl Writer {
         let number = image.map(|image| image.number);
         let heading = |words: &str| {
             let source = image.map(|image| image.image.source_name());
-            line::one_line(&format!("{words} [{}]", source.unwrap_or_default()))
+            let place = match line.shows_place {
+                true => format!(" ({})", line.place),
+                false => String::new(),
+            };
+            line::one_line(&format!("{words} [{}]{place}", source.unwrap_or_default()))
         };
         match &finding.outcome {
             Outcome::Passed => {
