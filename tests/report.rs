@@ -319,16 +319,24 @@ fn a_report_is_written_whatever_the_run_does() {
     let looked = |file: &str| report(&dir, file)["run"].clone();
     assert_eq!(
         looked("r.json"),
-        json!({"work": "validate", "arch": ["amd64", "arm64"], "os": null, "allow_single": false, "accept": [],
-            "deep": "blobs", "referrers": false, "recorded": null, "shard": null})
+        json!({"work": "validate", "arch": ["amd64", "arm64"], "os": null, "source": source.name(),
+            "destination": destination.name(), "default_project": "library", "allow_single": false,
+            "require_arch": false, "accept": [], "deep": "blobs", "referrers": false, "recorded": null,
+            "tls_verify": true, "shard": null})
     );
     run(&format!(
         "--deep=full --referrers --recorded s.json --shard 0/1 --os linux -a x86_64 --allow-single {to}"
     ));
     assert_eq!(
         looked("r.json"),
-        json!({"work": "validate", "arch": ["amd64"], "os": ["linux"], "allow_single": true, "accept": [],
-            "deep": "full", "referrers": true, "recorded": "s.json", "shard": "0/1"})
+        json!({"work": "validate", "arch": ["amd64"], "os": ["linux"], "source": source.name(),
+            "destination": destination.name(), "default_project": "library", "allow_single": true,
+            "require_arch": false, "accept": [], "deep": "full", "referrers": true, "recorded": "s.json",
+            "tls_verify": true, "shard": "0/1"})
+    );
+    assert_eq!(
+        report(&dir, "r.json")["shard"],
+        json!({"index": 0, "count": 1})
     );
     let (_, line, metrics) = run(&format!("--deep --shard 0/1 {to}"));
     assert_eq!(line["code"], "blob-missing");
@@ -364,6 +372,50 @@ fn a_report_is_written_whatever_the_run_does() {
     let report = report(&dir, "r.json");
     assert_eq!(report["list"], "standard input");
     assert_eq!(report["lines"].as_array().unwrap().len(), 2);
+}
+
+/// Reports of one list can be told from those of another: by the digest of its bytes, however they came.
+#[test]
+fn the_report_has_the_digest_of_the_list() {
+    let dir = Dir::new();
+    let (one, other) = ("no image\n", "{\"images\": [\"no/image\"]}");
+    dir.write("one.txt", one);
+    dir.write("other.json", other);
+    let hex = |text: &str| digest(text).replace("sha256:", "");
+    let both = |one: &str, other: &str| digest(format!("{}\n{}\n", hex(one), hex(other)));
+    let found = |args: &str, stdin: Option<&str>| {
+        let command = dir.validate().args(args).arg("--report").arg("r.json");
+        let command = match stdin {
+            Some(text) => command.stdin(text),
+            None => command,
+        };
+        command.run().code(3);
+        report(&dir, "r.json")["list_digest"].clone()
+    };
+    assert_eq!(found("-f one.txt", None), digest(one));
+    assert_eq!(found("-f other.json -d x.invalid", None), digest(other));
+    assert_eq!(
+        found("-f one.txt -f other.json -d x.invalid", None),
+        both(one, other)
+    );
+    assert_eq!(found("-f -", Some(one)), digest(one));
+    assert_eq!(found("-j 2", Some(one)), digest(one));
+    assert_eq!(
+        found("-f - -d x.invalid", Some(other)),
+        digest(other),
+        "a document from a pipe"
+    );
+    assert_eq!(
+        found("-f other.json -f - -d x.invalid", Some(one)),
+        both(other, one)
+    );
+    let redirected = format!(
+        "{} mirror-validate -f - --report r.json <one.txt",
+        env!("CARGO_BIN_EXE_image-tools")
+    );
+    dir.command("sh").arg("-c").arg(redirected).run().code(3);
+    assert_eq!(report(&dir, "r.json")["list_digest"], digest(one));
+    assert_eq!(found("", Some(one)), Value::Null, "typed images");
 }
 
 /// A registry that answers for `team/x` only.

@@ -115,7 +115,11 @@ fn run_settings(options: &Options, task: &dyn Task) -> RunSettings {
         work: task.words().task,
         arch: options.filter.architectures().to_vec(),
         os: options.filter.systems().map(<[String]>::to_vec),
+        source: options.rules.source.as_ref().map(Override::to_string),
+        destination: options.rules.destination.as_ref().map(Override::to_string),
+        default_project: options.rules.default_project.clone(),
         allow_single: compare.allow_single,
+        require_arch: compare.require_arch,
         accept: compare.accept.clone(),
         deep: compare.deep.map(|depth| match depth {
             Depth::Blobs => "blobs",
@@ -125,6 +129,7 @@ fn run_settings(options: &Options, task: &dyn Task) -> RunSettings {
         recorded: recorded
             .as_ref()
             .map(|name| escape(&name.display().to_string()).into_owned()),
+        tls_verify: options.flags.registries.tls_verify,
         shard: compare.shard,
         words: task.words(),
     }

@@ -24,6 +24,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::list::{Line, List, Numbered, Shard};
+use crate::manifest::Digest;
 use crate::verdict::{Class, Finding};
 
 pub use conflicts::refuse_shared;
@@ -89,6 +90,9 @@ pub struct RunEnd<'a> {
     pub elapsed: Duration,
     /// How far the list was read.
     pub list: ListEnd,
+    /// The digest of the bytes of the list, by [`List::digest`]; `None`: it was not read to its end, or
+    /// typed.
+    pub list_digest: Option<&'a Digest>,
 }
 
 /// The settings of a run that the meaning of an outcome depends on, as the report shows them.
@@ -100,8 +104,16 @@ pub struct RunSettings {
     pub arch: Vec<String>,
     /// `--os`, in Go's names; `None`: all.
     pub os: Option<Vec<String>>,
+    /// The registry of every source: `-s`, or `$SOURCE_REGISTRY`; `None`: the list's.
+    pub source: Option<String>,
+    /// The registry of every destination: `-d`, or `$DEST_REGISTRY`; `None`: the list's.
+    pub destination: Option<String>,
+    /// `-default-project`.
+    pub default_project: String,
     /// `--allow-single`.
     pub allow_single: bool,
+    /// `--require-arch`.
+    pub require_arch: bool,
     /// `--accept`.
     pub accept: Vec<Class>,
     /// `--deep`: `blobs` or `full`.
@@ -110,6 +122,8 @@ pub struct RunSettings {
     pub referrers: bool,
     /// The recording that the sources were taken from.
     pub recorded: Option<String>,
+    /// `--tls-verify`.
+    pub tls_verify: bool,
     /// `--shard`; `None`: the whole list.
     #[serde(serialize_with = "as_text")]
     pub shard: Option<Shard>,

@@ -133,7 +133,8 @@ impl Run {
             self.form,
             self.input,
             places.clone(),
-        );
+        )
+        .of_list(self.list.digest());
         let memo = matches!(self.input, Input::List { .. }).then(Arc::default);
         let workers = Workers::new(self.jobs, task, memo, log.clone(), events.clone())
             .map_err(io::Error::other)?;

@@ -17,6 +17,7 @@ use super::signals::Signals;
 use super::{Input, LogForm};
 use crate::list::{Line, Numbered};
 use crate::log::{Level, Record};
+use crate::manifest::Digest;
 use crate::output::{Entry, ListEnd, OutputError, Progress, RunEnd, Sink, Totals, line};
 use crate::task::{Task, Words};
 use crate::verdict::{Code, Finding, Outcome, Reason};
@@ -55,6 +56,8 @@ pub struct Writer {
     own_mirrors: u64,
     /// How the reader ended; `None`: it has not.
     list_end: Option<ListEnd>,
+    /// The digest of the list, as soon as it is known.
+    list_digest: Option<Digest>,
     /// The last line on the terminal is a prompt.
     at_prompt: bool,
 }
@@ -96,7 +99,16 @@ impl Writer {
             true_mirrors: 0,
             own_mirrors: 0,
             list_end: None,
+            list_digest: None,
             at_prompt: false,
+        }
+    }
+
+    /// With what is known of the list before it is read: its digest.
+    pub fn of_list(self, list_digest: Option<Digest>) -> Self {
+        Self {
+            list_digest,
+            ..self
         }
     }
 
@@ -181,14 +193,18 @@ impl Writer {
                 self.ended(&line, image.as_ref(), &Finding::from(reason));
                 return true;
             }
-            Event::ListEnded(Ok(())) => {
+            Event::ListEnded(Ok(digest)) => {
                 self.list_end = Some(match self.input {
-                    Input::List { .. } => ListEnd::Whole,
+                    Input::List { .. } => {
+                        self.list_digest = digest;
+                        ListEnd::Whole
+                    }
                     Input::Lines | Input::Terminal => ListEnd::Typed,
                 });
             }
             Event::ListEnded(Err(message)) => {
                 self.list_end = Some(ListEnd::Cut);
+                self.list_digest = None;
                 self.totals.broke = true;
                 self.log(Level::Error, None, &line::one_line(&message));
             }
@@ -376,6 +392,7 @@ impl Writer {
                 totals: &self.totals,
                 elapsed,
                 list,
+                list_digest: self.list_digest.as_ref(),
             };
             match sink.finish(&end) {
                 Ok(found) => notes.extend(found),
