@@ -111,7 +111,7 @@ fn rows(groups: &[Group]) -> String {
 fn row(flag: &Flag) -> String {
     let kind = match flag.takes {
         Takes::Switch(_) | Takes::Grade(..) => "",
-        Takes::Text(word, _) | Takes::Path(word, _) => word,
+        Takes::Text(word, _) | Takes::Path(word, _) | Takes::SuffixedPath(word, _) => word,
         Takes::Choice(..) => "string",
     };
     let mut text = format!("  {} {kind}", flag.name()).trim_end().to_owned();

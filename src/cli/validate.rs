@@ -85,6 +85,7 @@ fn prepare(options: Options) -> Result<Run, RunError> {
         form: LogForm {
             level: level(&options),
             color: is_colored(&options),
+            to_stderr: logs_to_stderr(&options),
         },
         debug: flags.output.debug && !flags.output.quiet,
         may_be_empty: flags.compare.allow_empty || shard.is_some(),
@@ -257,6 +258,12 @@ fn shows_progress(options: &Options, input: pipeline::Input) -> bool {
     }
 }
 
+/// Standard output is either the log's or a report's.
+fn logs_to_stderr(options: &Options) -> bool {
+    let mut outputs = options.flags.output.requests().iter();
+    outputs.any(output::Request::is_standard_output)
+}
+
 /// Whether the log is coloured.
 fn is_colored(options: &Options) -> bool {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -264,7 +271,12 @@ fn is_colored(options: &Options) -> bool {
         When::Always => true,
         When::Never => false,
         When::Auto => {
-            stdout().is_terminal()
+            let is_terminal = if logs_to_stderr(options) {
+                stderr().is_terminal()
+            } else {
+                stdout().is_terminal()
+            };
+            is_terminal
                 && !set("NO_COLOR")
                 && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
         }

@@ -33,11 +33,19 @@ pub use failed::FAILED_LIST;
 pub use metrics::METRICS;
 pub use progress::Progress;
 pub use recording::RECORDING;
-pub use report::REPORT;
+pub use report::{STANDARD_OUTPUT, kind as report_kind};
 pub use summary::{Counts, Totals};
 
 /// One form of output.
 pub trait Sink: Send {
+    /// The run begins.
+    ///
+    /// # Errors
+    /// [`OutputError`] where the file cannot be written after all.
+    fn begin(&mut self) -> Result<(), OutputError> {
+        Ok(())
+    }
+
     /// Takes a line of the list with its finding.
     fn take(&mut self, entry: &Entry<'_>);
 
@@ -145,8 +153,11 @@ pub struct Kind {
     /// The flag that names the file.
     pub flag: &'static str,
     /// Opens it.
-    pub open: fn(&Path, &List, &RunSettings) -> Result<Opened, OutputError>,
+    pub open: Open,
 }
+
+/// Opens an output.
+pub type Open = fn(&Path, &List, &RunSettings) -> Result<Opened, OutputError>;
 
 /// An open sink; `None`: nothing is to be written.
 pub type Opened = Option<Box<dyn Sink>>;
@@ -158,6 +169,13 @@ pub struct Request {
     pub kind: &'static Kind,
     /// The file.
     pub path: PathBuf,
+}
+
+impl Request {
+    /// Whether standard output is its file.
+    pub fn is_standard_output(&self) -> bool {
+        self.path == Path::new(STANDARD_OUTPUT)
+    }
 }
 
 impl std::fmt::Debug for Request {

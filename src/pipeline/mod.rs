@@ -54,6 +54,8 @@ pub struct LogForm {
     pub level: Level,
     /// Whether levels are coloured.
     pub color: bool,
+    /// Whether it is written to standard error, because standard output has a report.
+    pub to_stderr: bool,
 }
 
 /// How images reach the program.

@@ -115,8 +115,9 @@ impl Writer {
     /// Works until all senders are gone, or until the grace after a signal is used up.
     pub fn run(mut self, events: &Receiver<Event>, signals: &Signals) -> Ended {
         let mut stdout_error = None;
+        let mut may_go_on = self.each_sink(|sink| sink.begin());
         let mut grace: Option<Grace> = None;
-        loop {
+        while may_go_on {
             let wait = grace.as_ref().map_or(TICK, Grace::left);
             let waiting = Instant::now();
             let mut made_progress = false;
@@ -131,11 +132,8 @@ impl Writer {
                     if let Some(grace) = &mut grace {
                         grace.waited(waited, made_progress);
                     }
-                    let may_go_on = self.flush();
+                    may_go_on = self.flush();
                     stdout_error = stdout_error.or(self.print());
-                    if !may_go_on {
-                        break;
-                    }
                 }
                 recv(signals.receiver) -> signal => if let Ok(signal) = signal {
                     self.totals.signal = Some(signal);
@@ -286,9 +284,16 @@ impl Writer {
 
     /// Ends a batch. False: a vital sink cannot be written, and nothing may go on.
     fn flush(&mut self) -> bool {
+        let may_go_on = self.each_sink(|sink| sink.flush());
+        self.places.give_back(std::mem::take(&mut self.freed));
+        may_go_on
+    }
+
+    /// Does something with every sink; those that cannot be written are dropped. False: a vital one.
+    fn each_sink(&mut self, mut act: impl FnMut(&mut dyn Sink) -> Result<(), OutputError>) -> bool {
         let mut may_go_on = true;
         let mut errors = Vec::new();
-        self.sinks.retain_mut(|sink| match sink.flush() {
+        self.sinks.retain_mut(|sink| match act(&mut **sink) {
             Ok(()) => true,
             Err(error) => {
                 may_go_on &= !sink.is_vital();
@@ -303,7 +308,6 @@ impl Writer {
         for error in errors {
             self.broke(&error);
         }
-        self.places.give_back(std::mem::take(&mut self.freed));
         may_go_on
     }
 
@@ -320,17 +324,22 @@ impl Writer {
         }
         let mut result = Ok(());
         self.progress.suspend(|| {
-            let mut stdout = io::stdout().lock();
-            result = stdout
+            let mut stream: Box<dyn Write> = if self.form.to_stderr {
+                Box::new(io::stderr().lock())
+            } else {
+                Box::new(io::stdout().lock())
+            };
+            result = stream
                 .write_all(out.as_bytes())
-                .and_then(|()| stdout.flush());
+                .and_then(|()| stream.flush());
         });
         let error = result.err()?;
         self.closed = true;
         // `| head` closes standard output early: no error.
         let error = Some(error).filter(|error| error.kind() != io::ErrorKind::BrokenPipe);
         self.totals.broke |= error.is_some();
-        error
+        // Of standard error nothing can be said on standard error.
+        error.filter(|_| !self.form.to_stderr)
     }
 
     fn end(mut self, stdout_error: Option<io::Error>) -> Ended {

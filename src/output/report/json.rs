@@ -6,17 +6,13 @@ use chrono::Utc;
 use serde_json::json;
 
 use super::object::{FORMAT, Head, LineObject, TOOL, VERSION, time, totals};
+use super::report;
 use crate::list::List;
 use crate::output::file::Output;
 use crate::output::spool::Spool;
 use crate::output::{Entry, Kind, Opened, OutputError, RunEnd, RunSettings, Sink, json};
 
-pub static JSON: Kind = Kind {
-    what: "report",
-    content: "the report",
-    flag: "--report",
-    open,
-};
+pub static JSON: Kind = report(open);
 
 /// A report being written.
 struct Report {
