@@ -25,6 +25,7 @@ mod reading;
 mod recorded;
 mod referrers;
 mod report;
+mod report_forms;
 mod report_lines;
 mod resilience;
 mod scale;

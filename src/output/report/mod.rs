@@ -2,9 +2,16 @@
 //! decides its form; each form is a [`Sink`](super::Sink) in a file of its own, registered in
 //! [`FORMS`].
 
+mod csv;
+mod html;
 mod json;
 mod jsonl;
+mod junit;
+mod markdown;
 mod object;
+mod sides;
+mod tally;
+mod text;
 
 use std::path::Path;
 
@@ -14,7 +21,14 @@ use super::Kind;
 pub const STANDARD_OUTPUT: &str = "-";
 
 /// The forms by their suffixes.
-static FORMS: [(&str, &Kind); 2] = [("json", &json::JSON), ("jsonl", &jsonl::JSON_LINES)];
+static FORMS: [(&str, &Kind); 6] = [
+    ("json", &json::JSON),
+    ("jsonl", &jsonl::JSON_LINES),
+    ("xml", &junit::JUNIT),
+    ("csv", &csv::CSV),
+    ("md", &markdown::MARKDOWN),
+    ("html", &html::HTML),
+];
 
 /// The form of a report in a file of this name; `None`: the suffix is not known.
 pub fn kind(name: &Path) -> Option<&'static Kind> {

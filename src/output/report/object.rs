@@ -132,6 +132,32 @@ pub fn details(finding: &Finding) -> Vec<String> {
         .collect()
 }
 
+/// The word of a code, as JSON has it.
+pub fn word(code: &Code) -> String {
+    json::line(code).trim_matches('"').to_owned()
+}
+
+/// The result of a run in one line.
+pub fn headline(end: &RunEnd<'_>, words: &Words) -> String {
+    let (counts, images) = (end.totals.counts, end.totals.images());
+    let s = if images == 1 { "" } else { "s" };
+    let result = if counts.failed > 0 {
+        format!("{} of {images} image{s} failed", counts.failed)
+    } else if counts.not_validated > 0 {
+        format!(
+            "{} of {images} image{s} {}",
+            counts.not_validated, words.not_passed
+        )
+    } else {
+        format!("{images} image{s} {}", words.passed)
+    };
+    match (end.totals.signal, end.totals.broke) {
+        (Some(_), _) => format!("Interrupted: {result}"),
+        (None, true) => format!("Incomplete run: {result}"),
+        (None, false) => result,
+    }
+}
+
 /// The totals of a run.
 pub fn totals(end: &RunEnd<'_>) -> Value {
     json!({
