@@ -27,6 +27,8 @@ mod reading;
 mod recorded;
 mod referrers;
 mod report;
+mod report_forms;
+mod report_lines;
 mod resilience;
 mod scale;
 mod slow_disk;

@@ -40,7 +40,7 @@ impl Reader {
     pub fn run(mut self, workers: &Workers) {
         let read = catch_unwind(AssertUnwindSafe(|| self.read(workers)));
         let end = read.unwrap_or_else(|panic| Err(describe_panic(panic.as_ref())));
-        self.send(Event::ListEnded(end));
+        self.send(Event::ListEnded(end.map(|()| self.list.digest())));
     }
 
     /// # Errors

@@ -36,6 +36,8 @@ pub enum Takes {
     Text(&'static str, fn(&mut Flags, &str) -> Result<(), Wanted>),
     /// A path; the string stands for it in the help.
     Path(&'static str, fn(&mut Flags, PathBuf)),
+    /// A path whose suffix says something; the string stands for it in the help.
+    SuffixedPath(&'static str, fn(&mut Flags, PathBuf) -> Result<(), Wanted>),
     /// One of the words.
     Choice(&'static [&'static str], fn(&mut Flags, &str)),
 }
@@ -208,6 +210,7 @@ mod tests {
             "plan9",
             "x.io",
             "converted",
+            "x.json",
         ];
         for command in COMMANDS {
             let parsed = |args: &[OsString]| {
