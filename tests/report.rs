@@ -252,6 +252,17 @@ fn the_report_has_every_line_with_its_code() {
         assert_eq!(of("images", &outcome), all);
         assert_eq!(of("registry_images", &(registry.clone() + &outcome)), ours);
     }
+    // Every code, also those that did not come.
+    for (code, count) in [
+        ("index-differs", "2"),
+        ("unreachable", "1"),
+        ("invalid-line", "1"),
+        ("blob-missing", "0"),
+    ] {
+        assert_eq!(of("images_by_reason", &format!(",code=\"{code}\"")), count);
+    }
+    let is_by_reason = |name: &&String| name.starts_with("mirror_validate_images_by_reason{");
+    assert_eq!(metrics.keys().filter(is_by_reason).count(), 22);
     assert_eq!(of("last_run_exit_code", ""), "1");
     assert_eq!(of("requests", ""), totals["requests"].to_string());
     assert!(of("duration_seconds", "").parse::<f64>().unwrap() > 0.0);

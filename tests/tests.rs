@@ -6,6 +6,7 @@ mod artifacts;
 mod attached;
 mod auth;
 mod between;
+mod causes;
 mod cli;
 mod deep;
 mod docs;

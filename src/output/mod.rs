@@ -3,13 +3,16 @@
 //!
 //! The log, the bar and the summary are here too, because they speak of the same findings.
 
+mod causes;
 mod conflicts;
 mod error;
 mod failed;
 mod file;
+mod hints;
 mod json;
 pub mod line;
 mod metrics;
+mod outcome_log;
 mod place;
 mod progress;
 mod recording;
@@ -27,10 +30,12 @@ use crate::list::{Line, List, Numbered, Shard};
 use crate::manifest::Digest;
 use crate::verdict::{Class, Finding};
 
+pub use causes::Causes;
 pub use conflicts::refuse_shared;
 pub use error::OutputError;
 pub use failed::FAILED_LIST;
 pub use metrics::METRICS;
+pub use outcome_log::OutcomeLog;
 pub use progress::Progress;
 pub use recording::RECORDING;
 pub use report::{STANDARD_OUTPUT, kind as report_kind};

@@ -18,9 +18,11 @@ use super::{Input, LogForm};
 use crate::list::{Line, Numbered};
 use crate::log::{Level, Record};
 use crate::manifest::Digest;
-use crate::output::{Entry, ListEnd, OutputError, Progress, RunEnd, Sink, Totals, line};
+use crate::output::{
+    Causes, Entry, ListEnd, OutcomeLog, OutputError, Progress, RunEnd, Sink, Totals, line,
+};
 use crate::task::{Task, Words};
-use crate::verdict::{Code, Finding, Outcome, Reason};
+use crate::verdict::{Finding, Reason};
 
 /// The most events that share one write to the disk and one to standard output.
 const BATCH: usize = 1024;
@@ -43,6 +45,8 @@ pub struct Writer {
     places: Arc<Places>,
     begun: Instant,
     totals: Totals,
+    causes: Causes,
+    outcomes: OutcomeLog,
     /// Lines in progress, by number.
     in_flight: HashMap<u64, (Line, Numbered, Load)>,
     /// The current batch's log.
@@ -81,8 +85,9 @@ impl Writer {
         input: Input,
         places: Arc<Places>,
     ) -> Self {
+        let words = task.words();
         Self {
-            words: task.words(),
+            words,
             task,
             may_be_empty,
             sinks,
@@ -92,6 +97,8 @@ impl Writer {
             places,
             begun: Instant::now(),
             totals: Totals::default(),
+            causes: Causes::new(),
+            outcomes: OutcomeLog::new(words, form.level > Level::Info),
             in_flight: HashMap::new(),
             out: String::new(),
             closed: false,
@@ -227,35 +234,10 @@ impl Writer {
         for sink in &mut self.sinks {
             sink.take(&entry);
         }
+        self.causes.add(&entry);
         let number = image.map(|image| image.number);
-        let heading = |words: &str| {
-            let source = image.map(|image| image.image.source_name());
-            let place = match line.shows_place {
-                true => format!(" ({})", line.place),
-                false => String::new(),
-            };
-            line::one_line(&format!("{words} [{}]{place}", source.unwrap_or_default()))
-        };
-        match &finding.outcome {
-            Outcome::Passed => {
-                if let Some(image) = image {
-                    let text = (self.words.pass_line)(&image.image, finding);
-                    self.log(Level::Info, number, &line::one_line(&text));
-                }
-            }
-            Outcome::NotValidated(reason) if reason.code == Code::Interrupted => {}
-            Outcome::Failed(reason) => {
-                self.details(number, reason);
-                self.log(Level::Error, number, &heading("FAILED"));
-                self.log(Level::Error, number, &line::one_line(&reason.message));
-            }
-            Outcome::NotValidated(reason) => {
-                if image.is_some() {
-                    let words = self.words.not_passed.to_uppercase();
-                    self.log(Level::Error, number, &heading(&words));
-                }
-                self.log(Level::Error, number, &line::one_line(&reason.message));
-            }
+        for (level, text) in self.outcomes.lines(&entry) {
+            self.log(level, number, &text);
         }
     }
 
@@ -271,12 +253,6 @@ impl Writer {
                 image.image.source_name()
             );
             self.log(Level::Warn, Some(image.number), &line::one_line(&text));
-        }
-    }
-
-    fn details(&mut self, number: Option<u64>, reason: &Reason) {
-        for text in line::details(reason) {
-            self.log(Level::Error, number, &text);
         }
     }
 
@@ -362,9 +338,12 @@ impl Writer {
         self.totals.bytes = self.progress.bytes();
         let elapsed = self.begun.elapsed();
         let notes = self.finish_sinks(elapsed);
-        let summary = self.totals.summary(self.words, elapsed, &notes);
-        let summary = line::one_line(&summary);
-        line::append(&mut self.out, self.form.color, Level::Info, None, &summary);
+        let mut summary = self.causes.lines(chrono::Local::now());
+        summary.push(self.totals.summary(self.words, elapsed, &notes));
+        for text in summary {
+            let text = line::one_line(&text);
+            line::append(&mut self.out, self.form.color, Level::Info, None, &text);
+        }
         let late_error = self.print();
         Ended {
             totals: self.totals,
