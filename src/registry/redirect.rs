@@ -115,7 +115,7 @@ pub fn check(from: &Url, to: &Url, insecure: &InsecureHosts) -> Result<(), &'sta
     if !to.username().is_empty() || to.password().is_some() {
         return Err("refusing a URL with credentials");
     }
-    if !is_confidential(to, insecure) {
+    if !is_confidential(to, insecure) && !insecure.covers_named(to, from) {
         return Err(match from.scheme() {
             "https" => "refusing to downgrade from HTTPS to HTTP",
             _ => "refusing plain HTTP to another machine",
