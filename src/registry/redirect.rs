@@ -11,6 +11,7 @@ use super::address::{self, REFUSED_ADDRESS};
 use super::error::{Diagnostic, Error};
 use super::exchange::{Request, Response};
 use super::insecure::InsecureHosts;
+use super::redaction::redact;
 
 /// The most redirects of one request.
 const MOST: usize = 10;
@@ -44,6 +45,7 @@ impl RedirectChain {
             return Ok(None);
         }
         let refuse = |why: String| {
+            let why = redact(&why, &response.secrets);
             Error::Invalid(Diagnostic::new(
                 host,
                 &request.line(),
