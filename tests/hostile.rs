@@ -189,7 +189,7 @@ fn a_body_after_head_and_a_token_of_ten_megabytes() {
         ))
         .stdin("team/x team/x 1\n")
         .run();
-    run.code(3).has("the answer is larger than 1 MiB");
+    run.code(3).has("the answer is larger than 512 KiB");
 }
 
 #[test]

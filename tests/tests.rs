@@ -19,6 +19,7 @@ mod hostile;
 mod kept;
 mod list;
 mod manual;
+mod memory;
 mod omissions;
 mod output;
 mod pool;

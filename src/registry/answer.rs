@@ -1,10 +1,10 @@
 //! What a response means: a result, or an error of one of the four classes.
 
-use serde_json::Value;
 use ureq::http::Method;
 
 use super::error::{Diagnostic, Error};
 use super::exchange::{BodyMode, Response};
+use super::fields::{Field, fields};
 use super::pull_limit;
 use super::query::Query;
 use super::quirks;
@@ -112,7 +112,7 @@ fn is_missing(response: &Response) -> bool {
 
 /// Whether a body is an error as registries write it, not as a store does.
 fn has_errors(response: &Response) -> bool {
-    serde_json::from_slice::<Value>(&response.body).is_ok_and(|body| body.get("errors").is_some())
+    fields(&response.body, &["errors"]).is_ok_and(|found| found[0] != Field::Absent)
 }
 
 /// Status, and the registry's own words, escaped and cut: `404 Not Found (MANIFEST_UNKNOWN: …)`.
@@ -135,31 +135,33 @@ fn whole_words(response: &Response) -> String {
     if response.is_html() {
         return "an HTML page".to_owned();
     }
-    match serde_json::from_slice::<Value>(&response.body) {
-        Ok(value) => json_words(&value).unwrap_or_default(),
+    match fields(&response.body, &WORDS) {
+        Ok(found) => json_words(found).unwrap_or_default(),
         Err(_) if response.body.first() == Some(&b'<') => xml_words(&response.body),
         Err(_) => String::from_utf8_lossy(&response.body).trim().to_owned(),
     }
 }
 
+/// The fields of an error: those with a code, those with a message, and the list of errors.
+const WORDS: [&str; 7] = [
+    "code",
+    "error",
+    "message",
+    "details",
+    "error_description",
+    "detail",
+    "errors",
+];
+
 /// The shapes that registries give to their errors.
-fn json_words(value: &Value) -> Option<String> {
-    let text = |value: &Value, key: &str| {
-        value
-            .get(key)
-            .and_then(Value::as_str)
-            .filter(|text| !text.is_empty())
-            .map(str::to_owned)
+fn json_words(mut found: Vec<Field>) -> Option<String> {
+    let texts = match found.pop() {
+        Some(Field::List(Some(first))) => first,
+        _ => found,
     };
-    let error = value
-        .get("errors")
-        .and_then(|errors| errors.get(0))
-        .unwrap_or(value);
-    let code = text(error, "code").or_else(|| text(error, "error"));
-    let message = text(error, "message")
-        .or_else(|| text(error, "details"))
-        .or_else(|| text(error, "error_description"))
-        .or_else(|| text(error, "detail"));
+    let mut texts = texts.into_iter().map(Field::text);
+    let code = texts.by_ref().take(2).fold(None, Option::or);
+    let message = texts.take(4).fold(None, Option::or);
     match (code, message) {
         (Some(code), Some(message)) => Some(format!("{code}: {message}")),
         (one, other) => one.or(other),

@@ -25,6 +25,14 @@ pub struct Bearer {
     pub error: String,
 }
 
+impl Bearer {
+    /// The bytes of all that is remembered of it.
+    pub fn length(&self) -> usize {
+        let scopes: usize = self.scopes.iter().map(|scope| scope.len() + 1).sum();
+        self.realm.len() + self.service.len() + scopes
+    }
+}
+
 /// Reads all lines of the header; what is not Basic or Bearer is left out.
 pub fn parse(lines: &[String]) -> Vec<Challenge> {
     lines

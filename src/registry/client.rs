@@ -54,6 +54,10 @@ pub struct Settings {
     pub conf: RegistriesConf,
 }
 
+/// Documents of more bytes are parsed one at a time: what parsing takes besides the document is bounded
+/// for each, and would add up.
+const LARGE: usize = 256 * 1024;
+
 /// A registry, and the side for which it has credentials of its own, if one has.
 type HostKey = (String, Option<Side>);
 
@@ -68,6 +72,8 @@ pub struct Client {
     conf: RegistriesConf,
     /// Remarks on settings that have been logged.
     remarked: Mutex<HashSet<String>>,
+    /// Held while a large document is parsed.
+    parsing: Mutex<()>,
 }
 
 impl Client {
@@ -126,6 +132,7 @@ impl Client {
             upcoming: Upcoming::default(),
             conf: RegistriesConf::default(),
             remarked: Mutex::default(),
+            parsing: Mutex::default(),
         }
     }
 
@@ -162,7 +169,7 @@ impl Client {
     ) -> Result<(Manifest, Option<Vec<Blob>>), Error> {
         let reference = Reference::Digest(digest.clone());
         let (manifest, bytes) = self.manifest_and_bytes(side, repository, &reference, log)?;
-        let blobs = manifest::blobs(&bytes).map_err(|error| {
+        let blobs = self.parse(&bytes, manifest::blobs).map_err(|error| {
             let query = Query::manifest(Method::GET, repository, &reference);
             Error::Invalid(query.diagnostic(error.to_string()))
         })?;
@@ -219,8 +226,9 @@ impl Client {
                     .hint("is this a registry? A proxy or a login page may be in between"),
             ));
         }
-        let manifest =
-            manifest::parse(&response.body).map_err(|error| invalid(error.to_string()))?;
+        let manifest = self
+            .parse(&response.body, manifest::parse)
+            .map_err(|error| invalid(error.to_string()))?;
         match reference {
             Reference::Digest(asked)
                 if *asked != manifest.digest && !asked.matches(&response.body) =>
@@ -319,10 +327,11 @@ impl Client {
         log: &Log,
     ) -> Result<Platform, Error> {
         let bytes = self.config_bytes(side, repository, digest, log)?;
-        manifest::config_platform(&bytes).map_err(|error| {
-            let query = Query::blob(Method::GET, repository, digest, BodyMode::Keep(MAX_BYTES));
-            Error::Invalid(query.diagnostic(error.to_string()))
-        })
+        self.parse(&bytes, manifest::config_platform)
+            .map_err(|error| {
+                let query = Query::blob(Method::GET, repository, digest, BodyMode::Keep(MAX_BYTES));
+                Error::Invalid(query.diagnostic(error.to_string()))
+            })
     }
 
     /// Reads a config blob: at most [`MAX_BYTES`], and what its digest says.
@@ -387,6 +396,13 @@ impl Client {
         }
         self.host(side, &authority(&answer.response.url))
             .ask_after_redirect(retrier, query, &answer.response, log)
+    }
+
+    /// Parses a document; a large one when no other thread does.
+    pub(super) fn parse<T>(&self, bytes: &[u8], parse: impl FnOnce(&[u8]) -> T) -> T {
+        let turn = || self.parsing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = (bytes.len() > LARGE).then(turn);
+        parse(bytes)
     }
 
     /// Says once of each setting that is not followed that it is not.

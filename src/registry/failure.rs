@@ -3,6 +3,8 @@
 use super::address::REFUSED_ADDRESS;
 use super::error::{Diagnostic, Error};
 
+const MIB: u64 = 1024 * 1024;
+
 /// A name that has no address, or none now.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{text}")]
@@ -60,9 +62,10 @@ impl Failure {
             Self::NotTls => "the server does not speak TLS on this port".to_owned(),
             Self::Lookup(lookup) => format!("the host name has no address ({})", lookup.text),
             Self::NotHttp(text) => format!("the answer is not HTTP as expected: {text}"),
-            Self::TooLarge(limit) => {
-                format!("the answer is larger than {} MiB", limit / (1024 * 1024))
+            Self::TooLarge(limit) if *limit < MIB => {
+                format!("the answer is larger than {} KiB", limit / 1024)
             }
+            Self::TooLarge(limit) => format!("the answer is larger than {} MiB", limit / MIB),
             Self::OwnAddress => REFUSED_ADDRESS.to_owned(),
             Self::Interrupted => "interrupted".to_owned(),
         }

@@ -15,6 +15,9 @@ use crate::sync::Flight;
 /// So many refusals, before anything was accepted, count as one of the credential itself.
 const MOST_REFUSALS: u32 = 3;
 
+/// So many servers of one registry are known; one that names more is up to no good.
+const MOST_KNOWN: usize = 1000;
+
 /// What to do about a refused credential.
 pub const HINT: &str = "log in again, or remove them if the image is public";
 
@@ -91,10 +94,13 @@ impl Logins {
     }
 
     fn login(&self, server: &str, credential: &Credential) -> Arc<Login> {
-        self.known
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .entry((server.to_owned(), credential.identity()))
+        let key = (server.to_owned(), credential.identity());
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST_KNOWN && !known.contains_key(&key) {
+            known.clear();
+        }
+        known
+            .entry(key)
             .or_insert_with(|| {
                 Arc::new(Login {
                     is_accepted: Flight::new(),

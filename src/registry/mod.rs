@@ -19,6 +19,7 @@ pub mod credentials;
 mod error;
 pub mod exchange;
 mod failure;
+mod fields;
 mod home;
 mod host;
 mod http;

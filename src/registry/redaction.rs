@@ -16,35 +16,44 @@ use super::secret::Secret;
 /// it in it.
 const SHORTEST: usize = 4;
 
-/// So many logins of a run are remembered.
-const MOST_LOGINS: usize = 64;
+/// A longer secret is looked for as it was sent only, and only in the response to it. In bytes.
+const LONGEST: usize = 8 * 1024;
+
+/// So many secrets of a run are remembered.
+const MOST_REMEMBERED: usize = 64;
 
 /// What stands in the place of a secret.
 const REDACTED: &str = "<redacted>";
 
-/// The spellings of the passwords and identity tokens that were sent in a run, by the header or form
-/// in which they were sent.
+/// The passwords and identity tokens that were sent in a run, with their spellings.
 #[derive(Default)]
 pub struct SentLogins(Mutex<Vec<(Secret, Vec<Secret>)>>);
 
 impl SentLogins {
     /// Remembers the login of a request, if it has one. Tokens of token servers are none.
     pub fn remember(&self, request: &Request) {
-        let basic = request.authorization.as_ref();
-        let basic = basic.filter(|header| header.expose().starts_with("Basic "));
-        let Some(sent) = request.form.as_ref().or(basic) else {
+        let header = request.authorization.as_ref();
+        let is_login = request.form.is_some()
+            || header.is_some_and(|sent| sent.expose().starts_with("Basic "));
+        if !is_login {
             return;
-        };
+        }
         let mut logins = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if logins.len() < MOST_LOGINS && logins.iter().all(|(known, _)| known != sent) {
-            logins.push((sent.clone(), spellings(request)));
+        for sent in secrets(request).into_iter().map(Secret::new) {
+            if sent.expose().len() <= LONGEST
+                && logins.len() < MOST_REMEMBERED
+                && logins.iter().all(|(known, _)| *known != sent)
+            {
+                let spellings = spellings([sent.expose().to_owned()]);
+                logins.push((sent, spellings));
+            }
         }
     }
 
     /// What the response to a request must not be quoted with, the longest first.
     pub fn with(&self, request: &Request) -> Vec<Secret> {
         let logins = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut all = spellings(request);
+        let mut all = spellings(secrets(request));
         all.extend(logins.iter().flat_map(|(_, spellings)| spellings).cloned());
         all.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.expose().len()));
         all
@@ -58,8 +67,8 @@ pub fn redact(text: &str, secrets: &[Secret]) -> String {
     })
 }
 
-/// The secrets of a request, in the spellings in which a server would repeat them.
-fn spellings(request: &Request) -> Vec<Secret> {
+/// The secrets of a request.
+fn secrets(request: &Request) -> Vec<String> {
     let mut plain = Vec::new();
     if let Some(header) = &request.authorization {
         let value = header.expose();
@@ -81,7 +90,19 @@ fn spellings(request: &Request) -> Vec<Secret> {
         plain.extend(tokens.map(|(_, token)| token.into_owned()));
     }
     plain.retain(|text| text.len() >= SHORTEST);
-    let mut all: Vec<String> = plain.iter().flat_map(|text| spelled(text)).collect();
+    plain
+}
+
+/// The spellings in which a server would repeat these secrets.
+fn spellings(secrets: impl IntoIterator<Item = String>) -> Vec<Secret> {
+    let mut all = Vec::new();
+    for secret in secrets {
+        if secret.len() <= LONGEST {
+            all.extend(spelled(&secret));
+        } else {
+            all.push(secret);
+        }
+    }
     all.sort_unstable();
     all.dedup();
     all.into_iter().map(Secret::new).collect()

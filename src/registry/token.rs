@@ -11,12 +11,12 @@ mod query;
 mod several;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use serde_json::Value;
 use ureq::http::Method;
 use url::Url;
 
@@ -25,6 +25,7 @@ use super::answer::describe;
 use super::credentials::{Credential, Identity};
 use super::error::{Diagnostic, Error};
 use super::exchange::{BodyMode, Request, Response};
+use super::fields::{Field, fields};
 use super::login;
 use super::redirect::{self, authority, without_secrets};
 use super::retry::Retrier;
@@ -44,23 +45,54 @@ const LEAST_LIFE: Duration = Duration::from_secs(60);
 /// They are renewed this long before they expire.
 const EARLY: Duration = Duration::from_secs(10);
 
-/// The largest answer of a token server, in bytes.
-const LIMIT: u64 = 1024 * 1024;
+/// The largest answer of a token server, in bytes: it may have its token twice, and an identity token.
+const LIMIT: u64 = 512 * 1024;
+
+/// The longest token, in bytes.
+const LONGEST: usize = 128 * 1024;
+
+/// The longest challenge, in bytes, as it is remembered beside its tokens.
+const LONGEST_CHALLENGE: usize = 8 * 1024;
 
 /// So many tokens are kept; beyond it all are forgotten and asked for again when needed.
 const MOST_KEPT: usize = 512;
 
+/// Tokens of so many bytes are kept; beyond it likewise.
+const MOST_KEPT_BYTES: usize = 4 * 1024 * 1024;
+
+/// So many replaced identity tokens are kept; beyond it likewise.
+const MOST_REPLACED: usize = 32;
+
+/// What stands before a token in its header.
+const BEARER: &str = "Bearer ";
+
 /// A token with its end.
 #[derive(Clone, Debug)]
 pub struct Token {
-    secret: Secret,
+    /// The value of the Authorization header.
+    header: Secret,
     expires: Instant,
+}
+
+/// Why an answer has no token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoToken {
+    #[error("the token server's answer has no token")]
+    Absent,
+    /// Its length in bytes.
+    #[error("the token server's token has {0} bytes, more than {max} KiB", max = LONGEST / 1024)]
+    TooLong(usize),
 }
 
 impl Token {
     /// The value of the Authorization header.
     pub fn header(&self) -> Secret {
-        Secret::new(format!("Bearer {}", self.secret.expose()))
+        self.header.clone()
+    }
+
+    /// The token itself.
+    fn text(&self) -> &str {
+        &self.header.expose()[BEARER.len()..]
     }
 
     fn is_fresh(&self, now: Instant) -> bool {
@@ -84,6 +116,8 @@ type Fetched = Result<Grant, (Instant, Error)>;
 #[derive(Debug, Default)]
 pub struct Tokens {
     kept: Mutex<HashMap<Key, Arc<Flight<Fetched>>>>,
+    /// The bytes of all tokens that were kept since they were last forgotten.
+    kept_bytes: AtomicUsize,
     batching: Batching,
     /// Identity tokens that a token server has replaced, by realm and whose they were; never written
     /// to disk.
@@ -101,6 +135,15 @@ impl Tokens {
         query: &TokenQuery<'_>,
         log: &Log,
     ) -> Result<Grant, Error> {
+        if query.bearer.length() > LONGEST_CHALLENGE {
+            let cause = format!(
+                "the registry's challenge is longer than {} KiB",
+                LONGEST_CHALLENGE / 1024
+            );
+            return Err(Error::Invalid(Diagnostic::new(
+                query.host, "GET /v2/", cause,
+            )));
+        }
         let key = query.key();
         let now = retrier.clock().now();
         let is_alone = query.next.is_none();
@@ -117,6 +160,8 @@ impl Tokens {
                     Err(error @ (Error::Denied(_) | Error::Invalid(_))) => Ok(Err((now, error))),
                     Err(error) => Err(error),
                     Ok(token) => {
+                        self.kept_bytes
+                            .fetch_add(token.text().len(), Ordering::Relaxed);
                         if matches!(batch, Batch::Failed) {
                             self.batching.give_up();
                         }
@@ -167,8 +212,10 @@ impl Tokens {
 
     fn flight(&self, key: &Key) -> Arc<Flight<Fetched>> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= MOST_KEPT && !kept.contains_key(key) {
-            // The tokens of the next lines stay.
+        let is_much = self.kept_bytes.load(Ordering::Relaxed) >= MOST_KEPT_BYTES;
+        if (is_much || kept.len() >= MOST_KEPT) && !kept.contains_key(key) {
+            self.kept_bytes.store(0, Ordering::Relaxed);
+            // The tokens of the next lines stay, which are short.
             kept.retain(|_, flight| flight.is_wanted(is_batched));
             if kept.len() >= MOST_KEPT / 2 {
                 kept.clear();
@@ -245,11 +292,8 @@ impl Tokens {
             }
         }
         let now = retrier.clock().now();
-        let (token, replaced) = parse(&response.body, now).ok_or_else(|| {
-            Error::Invalid(diagnostic(
-                "the token server's answer has no token".to_owned(),
-            ))
-        })?;
+        let (token, replaced) = parse(&response.body, now)
+            .map_err(|error| Error::Invalid(diagnostic(error.to_string())))?;
         self.replace(&realm, query, replaced);
         Ok(token)
     }
@@ -280,10 +324,12 @@ impl Tokens {
             .credential
             .filter(|credential| credential.identity_token.is_some());
         if let (Some(replaced), Some(credential)) = (replaced, sent) {
-            self.replaced
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert((realm.to_string(), credential.identity()), replaced);
+            let key = (realm.to_string(), credential.identity());
+            let mut known = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+            if known.len() >= MOST_REPLACED && !known.contains_key(&key) {
+                known.clear();
+            }
+            known.insert(key, replaced);
         }
     }
 }
@@ -330,33 +376,39 @@ fn exchange(realm: Url, key: &Key, identity: &Secret) -> Request {
 
 /// Reads a token server's answer, leniently: servers disagree on names and types.
 /// The second is an identity token that replaces the one that was sent.
-pub fn parse(body: &[u8], now: Instant) -> Option<(Token, Option<Secret>)> {
-    let value: Value = serde_json::from_slice(body).ok()?;
-    let text = |name: &str| {
-        value
-            .get(name)
-            .and_then(Value::as_str)
-            .filter(|text| !text.is_empty())
+///
+/// # Errors
+/// [`NoToken`] where it has none that can be used.
+pub fn parse(body: &[u8], now: Instant) -> Result<(Token, Option<Secret>), NoToken> {
+    let wanted = ["access_token", "token", "refresh_token", "expires_in"];
+    let mut found = fields(body, &wanted)
+        .map_err(|_| NoToken::Absent)?
+        .into_iter();
+    let mut next = || found.next().unwrap_or_default();
+    let [access, token, replaced] = [next(), next(), next()].map(Field::text);
+    let seconds = match next() {
+        Field::Text(text) => text.trim().parse().ok(),
+        Field::Number(number) => Some(number),
+        _ => None,
     };
-    let secret = text("access_token").or_else(|| text("token"))?;
-    // A token with control characters would be a header of its own.
-    if secret.bytes().any(|b| b.is_ascii_control()) {
-        return None;
+    let token = access.or(token).ok_or(NoToken::Absent)?;
+    // One with control characters would be a header of its own.
+    if token.bytes().any(|b| b.is_ascii_control()) {
+        return Err(NoToken::Absent);
     }
-    let seconds = value.get("expires_in").and_then(|expires| match expires {
-        Value::String(text) => text.trim().parse().ok(),
-        number => number.as_f64(),
-    });
+    let longest = token.len().max(replaced.as_ref().map_or(0, String::len));
+    if longest > LONGEST {
+        return Err(NoToken::TooLong(longest));
+    }
     let life = seconds
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
         .unwrap_or(LEAST_LIFE);
     let life = life.clamp(LEAST_LIFE, Duration::from_secs(24 * 3600));
-    let replaced = text("refresh_token").map(Secret::new);
     let token = Token {
-        secret: Secret::new(secret),
+        header: Secret::new(format!("{BEARER}{token}")),
         expires: now + life.saturating_sub(EARLY),
     };
-    Some((token, replaced))
+    Ok((token, replaced.map(Secret::new)))
 }
 
 /// The realm as a URL that credentials may be sent to.

@@ -34,6 +34,9 @@ use blob::BlobReader;
 /// The most bytes that are read of a body that does not matter, so that its connection is kept.
 const ERROR_LIMIT: u64 = 64 * 1024;
 
+/// The bytes of a body that are read at once.
+const CHUNK: usize = 16 * 1024;
+
 thread_local! {
     static OPENED: Cell<u64> = const { Cell::new(0) };
 }
@@ -95,7 +98,7 @@ impl HttpExchange {
         match request.body {
             _ if request.method == Method::HEAD => {}
             BodyMode::Keep(limit) if status == StatusCode::OK => {
-                body = answer.body_mut().with_config().limit(limit).read_to_vec()?;
+                body = kept(answer.body_mut(), limit)?;
             }
             BodyMode::Hash(algorithm, limit) if status == StatusCode::OK => {
                 let most = limit.unwrap_or(UNKNOWN_SIZE_LIMIT);
@@ -159,6 +162,23 @@ impl HttpExchange {
             interrupt: &self.interrupt,
             log,
         }
+    }
+}
+
+/// Reads a body, in memory that is hardly more than its own: a vector that grows by itself may have
+/// twice as much, on every thread.
+fn kept(body: &mut ureq::Body, limit: u64) -> Result<Vec<u8>, ureq::Error> {
+    let mut reader = body.with_config().limit(limit).reader();
+    let (mut kept, mut chunk) = (Vec::new(), [0; CHUNK]);
+    loop {
+        let bytes = match reader.read(&mut chunk)? {
+            0 => return Ok(kept),
+            length => &chunk[..length],
+        };
+        if kept.capacity() - kept.len() < bytes.len() {
+            kept.reserve_exact(bytes.len().max(kept.len() / 4));
+        }
+        kept.extend_from_slice(bytes);
     }
 }
 

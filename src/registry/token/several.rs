@@ -80,7 +80,7 @@ impl Tokens {
             }
         };
         let parsed = (response.status.as_u16() == 200)
-            .then(|| parse(&response.body, retrier.clock().now()))
+            .then(|| parse(&response.body, retrier.clock().now()).ok())
             .flatten();
         let Some((token, replaced)) = parsed else {
             log.debug(|| {
@@ -140,7 +140,7 @@ impl Tokens {
     /// Gives the token of a batch to its repositories. What it says of itself is heeded only if it says
     /// something of them.
     fn hand_out(&self, query: &TokenQuery<'_>, token: Token, others: Vec<Next>) -> Batch {
-        let named = readable(token.secret.expose()).unwrap_or_default();
+        let named = readable(token.text()).unwrap_or_default();
         let is_named = |scope: &str| {
             let name = scope.strip_prefix(REPOSITORY);
             let name = name.and_then(|rest| rest.rsplit_once(':'));

@@ -5,8 +5,11 @@ use crate::registry::login::Logins;
 #[test]
 fn answers_are_read_leniently() {
     let now = Instant::now();
-    let life =
-        |body: &str| parse(body.as_bytes(), now).map(|(token, _)| (token.expires - now).as_secs());
+    let life = |body: &str| {
+        parse(body.as_bytes(), now)
+            .ok()
+            .map(|(token, _)| (token.expires - now).as_secs())
+    };
     assert_eq!(life(r#"{"token":"a"}"#), Some(50));
     assert_eq!(life(r#"{"access_token":"a","expires_in":300}"#), Some(290));
     assert_eq!(life(r#"{"token":"a","expires_in":"300"}"#), Some(290));
@@ -24,8 +27,15 @@ fn answers_are_read_leniently() {
         r#"{"token":7}"#,
         r#"{"token":"a\nb"}"#,
     ] {
-        assert!(parse(body.as_bytes(), now).is_none(), "{body}");
+        let why = parse(body.as_bytes(), now).expect_err(body);
+        assert_eq!(why, NoToken::Absent, "{body}");
     }
+    let of_length = |length: usize| {
+        let body = format!(r#"{{"token":"{}"}}"#, "x".repeat(length));
+        parse(body.as_bytes(), now).map(|(token, _)| token.text().len())
+    };
+    assert_eq!(of_length(LONGEST), Ok(LONGEST));
+    assert_eq!(of_length(LONGEST + 1), Err(NoToken::TooLong(LONGEST + 1)));
     let both = parse(br#"{"token":"a","access_token":"b"}"#, now)
         .expect("a token")
         .0;

@@ -143,7 +143,7 @@ pub fn auth_file(bytes: &[u8]) {
 
 /// The answer of a token server.
 pub fn token(bytes: &[u8]) {
-    if let Some((token, _)) = registry::token::parse(bytes, Instant::now()) {
+    if let Ok((token, _)) = registry::token::parse(bytes, Instant::now()) {
         // A token with a line feed would be a header of its own.
         let header = token.header();
         assert!(!header.expose().bytes().any(|byte| byte.is_ascii_control()));
