@@ -62,6 +62,7 @@ pub fn probe(name: &str, retrier: &Retrier, log: &Log) -> Result<Endpoint, Error
     let may_be_plain = insecure || address::is_loopback(&plain);
     let mut base = secure.clone();
     let first = retrier.repeat(name, &request(&secure), log, || {
+        let mut early = None;
         if is_plain_likely(&plain) {
             match retrier.send_once(&request(&plain), log) {
                 Ok(response) if !wants_tls(&response) => {
@@ -69,15 +70,17 @@ pub fn probe(name: &str, retrier: &Retrier, log: &Log) -> Result<Endpoint, Error
                     return Ok(response);
                 }
                 Err(failure @ (Failure::Refused(_) | Failure::Interrupted)) => return Err(failure),
-                // HTTPS, then; plain HTTP once more only if that fails too.
-                _ => {}
+                // HTTPS, then; this is the answer only if that fails too.
+                other => early = other.ok(),
             }
         }
         base = secure.clone();
         match retrier.send_once(&request(&secure), log) {
             Err(failure) if may_be_plain && allows_plain(&failure, insecure) => {
                 // If plain HTTP fails as well, HTTPS is what the user has to hear about.
-                let Ok(response) = retrier.send_once(&request(&plain), log) else {
+                let Some(response) =
+                    early.or_else(|| retrier.send_once(&request(&plain), log).ok())
+                else {
                     return Err(failure);
                 };
                 if quirks::is_tls_port(&response) {
