@@ -96,6 +96,11 @@ impl Log {
         }
     }
 
+    /// Whether debug records are wanted.
+    pub fn wants_debug(&self) -> bool {
+        self.debug
+    }
+
     /// Logs a warning.
     pub fn warn(&self, text: impl Into<String>) {
         self.record(Level::Warn, text.into());

@@ -339,3 +339,104 @@ fn a_real_registry_that_verifies_tokens() {
         .has("401 Unauthorized (UNAUTHORIZED: authentication required)")
         .has("private or does not exist");
 }
+
+#[test]
+fn no_credentials_says_why() {
+    let registry = with_password();
+    let name = registry.name();
+    let (host, port) = name.split_once(':').unwrap();
+    let dir = Dir::new();
+    let file = |place: &str| dir.path().join(place).display().to_string();
+    let all = [
+        file(".config/containers/auth.json"),
+        file(".docker/config.json"),
+        file(".dockercfg"),
+    ];
+    let run = validate(&dir, &name, &[("XDG_RUNTIME_DIR", "/nowhere")]);
+    run.code(3).has(&format!(
+        "there are no credentials for {name} (not there: /nowhere/containers/auth.json, {}): log in to {name}",
+        all.join(", ")
+    ));
+    let docker = &all[1];
+    for (content, expected) in [
+        (
+            "{}".to_owned(),
+            format!("{docker} has no \"auths\"; not there: "),
+        ),
+        (
+            auth_file(host, PAIR),
+            format!("{docker} has {host}: the port differs, write {name} there; "),
+        ),
+        (
+            auth_file(&format!("{name}/other"), PAIR),
+            format!("{docker} has {name}/other: that is another namespace of the registry; "),
+        ),
+        (
+            auth_file(&format!("127.0.0.11:{port}"), PAIR),
+            format!("{docker} has 127.0.0.11:{port}: is {name} meant?; "),
+        ),
+        (
+            auth_file("quay.io", PAIR),
+            format!("({docker} has quay.io; not there: "),
+        ),
+    ] {
+        dir.write(".docker/config.json", content);
+        validate(&dir, &name, &[]).code(3).has(&expected);
+    }
+    dir.write(".docker/config.json", auth_file("LocalHost", PAIR));
+    let run = dir
+        .validate()
+        .args(&format!("-s localhost:{port} -d localhost:{port}"))
+        .stdin("team/x team/y 1\n")
+        .run();
+    run.code(3).has(&format!(
+        "LocalHost: the port differs, write localhost:{port} there"
+    ));
+}
+
+#[test]
+fn variables_that_cannot_be_used_are_named_at_the_start() {
+    let registry = with_password();
+    let name = registry.name();
+    let dir = Dir::new();
+    for (set, unset) in [
+        ("SOURCE_USERNAME", "SOURCE_PASSWORD"),
+        ("DEST_PASSWORD", "DEST_USERNAME"),
+    ] {
+        validate(&dir, &name, &[(set, "s3cret")])
+            .code(3)
+            .has(&format!(
+                "[WARN] ${set} is not used, because ${unset} is not set"
+            ))
+            .has(&format!(
+                "there are no credentials for {name} (${set} is not used, because ${unset} is not set; "
+            ));
+    }
+    validate(&dir, &name, &[("REGISTRY_AUTH_FILE", "missing.json")])
+        .code(2)
+        .one_error("cannot read the credential file missing.json of $REGISTRY_AUTH_FILE: No such file or directory (os error 2); correct the variable or unset it");
+}
+
+#[test]
+fn debug_names_the_file_and_no_home_is_the_home_of_the_password_database() {
+    let registry = with_password();
+    let name = registry.name();
+    let dir = Dir::new();
+    let path = dir.write(".docker/config.json", auth_file(&name, PAIR));
+    let run = validate(&dir, &name, &[]);
+    let line = format!("{name}: credentials from {}", path.display());
+    run.code(0).has(&line);
+    assert_eq!(run.stdout.matches(&line).count(), 1, "{}", run.stdout);
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap();
+    let user = std::process::Command::new("id").arg("-u").output().unwrap();
+    let user = String::from_utf8(user.stdout).unwrap();
+    let Some(home) = passwd.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        (fields.get(2) == Some(&user.trim())).then(|| fields[5].to_owned())
+    }) else {
+        return;
+    };
+    validate(&dir, &name, &[("HOME", "")])
+        .code(3)
+        .has(&format!("{home}/.docker/config.json"));
+}

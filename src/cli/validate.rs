@@ -15,7 +15,10 @@ use crate::log::Level;
 use crate::manifest::{KNOWN_ARCHITECTURES, KNOWN_SYSTEMS};
 use crate::output::{self, OutputError, RunSettings};
 use crate::pipeline::{self, LogForm, Run};
-use crate::registry::{CertsD, Client, Credentials, Proxies, Settings, Side, TrustError};
+use crate::registry::{
+    CertsD, Client, CredentialError, Credentials, InsecureHosts, Proxies, RegistriesConf,
+    RegistriesConfError, Settings, Side, TrustError,
+};
 use crate::sync::Interrupt;
 use crate::task::record::{Recording, RecordingError};
 use crate::task::{Deep, Depth, Recorder, Sources, Task, Validator};
@@ -35,6 +38,12 @@ pub enum RunError {
     /// The certificates.
     #[error(transparent)]
     Trust(#[from] TrustError),
+    /// The settings of other tools.
+    #[error(transparent)]
+    Conf(#[from] RegistriesConfError),
+    /// The credentials.
+    #[error(transparent)]
+    Credentials(#[from] CredentialError),
     /// The system refuses threads or signals.
     #[error("cannot start: {0}")]
     System(#[from] std::io::Error),
@@ -62,7 +71,17 @@ fn prepare(options: Options) -> Result<Run, RunError> {
     let flags = &options.flags;
     output::refuse_shared(flags.output.requests(), &inputs(&options))?;
     let interrupt = Arc::new(Interrupt::new());
-    let task = task(&options, &interrupt)?;
+    let environment = |name: &str| std::env::var(name).ok();
+    let conf = RegistriesConf::load(&environment)?;
+    let credentials = credentials(&options, &conf)?;
+    let mut warnings = options.warnings.clone();
+    warnings.extend(conf.warnings.iter().cloned());
+    warnings.extend(credentials.warnings().map(str::to_owned));
+    let task = task(
+        &options,
+        client_settings(&options, credentials, conf),
+        &interrupt,
+    )?;
     // Last what changes something: the partial files take the place of those of a killed run.
     let settings = run_settings(&options, &*task);
     let sinks = output::open(flags.output.requests(), &list, &settings)?;
@@ -74,7 +93,6 @@ fn prepare(options: Options) -> Result<Run, RunError> {
         },
     };
     let shard = flags.compare.shard;
-    let mut warnings = options.warnings.clone();
     warnings.extend(unnamed_registries(&options));
     warnings.extend(unknown_platforms(&options));
     Ok(Run {
@@ -136,8 +154,12 @@ fn run_settings(options: &Options, task: &dyn Task) -> RunSettings {
     }
 }
 
-fn task(options: &Options, interrupt: &Arc<Interrupt>) -> Result<Arc<dyn Task>, RunError> {
-    let client = Arc::new(Client::new(client_settings(options), interrupt.clone())?);
+fn task(
+    options: &Options,
+    settings: Settings,
+    interrupt: &Arc<Interrupt>,
+) -> Result<Arc<dyn Task>, RunError> {
+    let client = Arc::new(Client::new(settings, interrupt.clone())?);
     let interrupt = interrupt.clone();
     let (compare, airgap) = (&options.flags.compare, &options.flags.airgap);
     let source = options.rules.source.as_ref();
@@ -168,28 +190,45 @@ fn task(options: &Options, interrupt: &Arc<Interrupt>) -> Result<Arc<dyn Task>, 
     }))
 }
 
-fn client_settings(options: &Options) -> Settings {
+fn credentials(options: &Options, conf: &RegistriesConf) -> Result<Credentials, RunError> {
     let environment = |name: &str| std::env::var(name).ok();
     let registry = |replaced: &Option<Override>| replaced.as_ref().map(|r| r.registry.clone());
     let (source, destination) = (
         registry(&options.rules.source),
         registry(&options.rules.destination),
     );
+    Credentials::check_named(&environment)?;
+    Ok(Credentials::new(
+        &environment,
+        [
+            (Side::Source, source.as_deref()),
+            (Side::Destination, destination.as_deref()),
+        ],
+        &conf.helpers,
+        options.flags.patience.timeout,
+    ))
+}
+
+fn client_settings(options: &Options, credentials: Credentials, conf: RegistriesConf) -> Settings {
+    let environment = |name: &str| std::env::var(name).ok();
+    let registries = &options.flags.registries;
     Settings {
-        tls_verify: options.flags.registries.tls_verify,
-        ca_files: options.flags.registries.ca_files.clone(),
+        insecure: InsecureHosts {
+            all: !registries.tls_verify,
+            hosts: registries
+                .insecure
+                .iter()
+                .chain(&conf.insecure)
+                .cloned()
+                .collect(),
+        },
+        conf,
+        ca_files: registries.ca_files.clone(),
         timeout: options.flags.patience.timeout,
         retries: options.flags.patience.retries,
         patience: options.flags.patience.patience,
         jobs: options.jobs,
-        credentials: Credentials::new(
-            &environment,
-            [
-                (Side::Source, source.as_deref()),
-                (Side::Destination, destination.as_deref()),
-            ],
-            options.flags.patience.timeout,
-        ),
+        credentials,
         certs_d: CertsD::new(&environment),
         proxies: Proxies::new(&environment),
     }

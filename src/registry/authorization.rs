@@ -11,10 +11,12 @@ use super::retry::Retrier;
 use super::secret::Secret;
 use super::token::basic;
 use crate::log::Log;
+use crate::reference::Repository;
 
 /// All that an authorization depends on.
 pub struct AuthContext<'a> {
     pub retrier: &'a Retrier,
+    pub repository: &'a Repository,
     pub base: &'a Url,
     /// The scope of the query; empty where only the challenge knows it.
     pub scope: &'a str,

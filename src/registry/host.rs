@@ -69,6 +69,7 @@ impl Host {
         let scope = format!("repository:{}:pull", query.repository.registry_path());
         let context = AuthContext {
             retrier,
+            repository: query.repository,
             base: &endpoint.base,
             scope: &scope,
             credential,
@@ -112,10 +113,10 @@ impl Host {
             let now = retrier.clock().now();
             self.pull_limit.learn(query, &response, credential, now);
             return Ok(Answer {
-                response,
                 from_registry,
                 logged_out: !offered.is_empty() && matches!(authorization, Authorization::None),
-                hint: login::hint(&self.name, credential),
+                hint: self.hint(&response, query.repository, credential, now),
+                response,
                 doubt: endpoint.doubt.clone(),
             });
         }
@@ -145,6 +146,7 @@ impl Host {
         // Only this host knows the repository's name here: its challenge has it.
         let context = AuthContext {
             retrier,
+            repository: &repository,
             base: &base,
             scope: "",
             credential,
@@ -158,16 +160,17 @@ impl Host {
             query.body,
         );
         let mut authorization = Authorization::None;
-        if is_confidential(&request.url, retrier.is_insecure()) {
+        if is_confidential(&request.url, retrier.insecure()) {
             authorization = self.authorize(&context, &offered)?;
         }
         request.authorization = authorization.header();
         let response = self.send(&context, query, &request, &authorization, true)?;
+        let now = retrier.clock().now();
         Ok(Answer {
-            response,
             from_registry: true,
             logged_out: false,
-            hint: login::hint(&self.name, credential),
+            hint: self.hint(&response, &repository, credential, now),
+            response,
             doubt: None,
         })
     }
@@ -211,6 +214,30 @@ impl Host {
         response.ok_or_else(|| {
             let cause = login::skipped(&self.name, credential);
             Error::Denied(query.diagnostic(cause).hint(login::HINT))
+        })
+    }
+
+    /// What the user can do where there are no credentials.
+    fn without_credentials(&self, context: &AuthContext<'_>) -> String {
+        let now = context.retrier.clock().now();
+        login::hint(&self.name, None, || {
+            self.credentials.explain_absence(context.repository, now)
+        })
+    }
+
+    /// What the user can do about a refusal; empty where the response is none.
+    fn hint(
+        &self,
+        response: &Response,
+        repository: &Repository,
+        credential: Option<&Credential>,
+        now: Instant,
+    ) -> String {
+        if !matches!(response.status.as_u16(), 401 | 403 | 404) {
+            return String::new();
+        }
+        login::hint(&self.name, credential, || {
+            self.credentials.explain_absence(repository, now)
         })
     }
 
@@ -319,11 +346,14 @@ impl Host {
     }
 
     fn token(&self, context: &AuthContext<'_>, bearer: &Bearer) -> Result<Authorization, Error> {
-        let token = self.tokens.get(
-            context.retrier,
-            &self.token_query(context, bearer),
-            context.log,
-        )?;
+        let query = self.token_query(context, bearer);
+        let token = self.tokens.get(context.retrier, &query, context.log);
+        let token = token.map_err(|error| match error {
+            Error::Denied(refusal) if context.credential.is_none() => {
+                Error::Denied(refusal.hint(self.without_credentials(context)))
+            }
+            other => other,
+        })?;
         Ok(Authorization::Token(bearer.clone(), token.header()))
     }
 

@@ -115,14 +115,15 @@ pub fn skipped(host: &str, credential: &Credential) -> String {
 }
 
 /// What the user can do about a registry's refusal.
-pub fn hint(host: &str, credential: Option<&Credential>) -> String {
+pub fn hint(host: &str, credential: Option<&Credential>, why_none: impl Fn() -> String) -> String {
     match credential {
         Some(credential) => format!(
             "the credentials from {} were refused or may not read this repository: {HINT}",
             credential.origin
         ),
         None => format!(
-            "the repository is private or does not exist, and there are no credentials for {host}: log in to {host}"
+            "the repository is private or does not exist, and there are no credentials for {host} ({}): log in to {host}",
+            why_none()
         ),
     }
 }

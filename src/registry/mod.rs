@@ -19,8 +19,10 @@ pub mod credentials;
 mod error;
 pub mod exchange;
 mod failure;
+mod home;
 mod host;
 mod http;
+mod insecure;
 mod login;
 mod probe;
 mod proxy;
@@ -29,6 +31,7 @@ mod query;
 mod quirks;
 mod redirect;
 pub mod referrers;
+mod registries_conf;
 mod retry;
 #[cfg(test)]
 mod scripted;
@@ -40,10 +43,12 @@ mod unpack;
 use std::time::Duration;
 
 pub use client::{Client, Settings};
-pub use credentials::Credentials;
+pub use credentials::{CredentialError, Credentials};
 pub use error::Error;
+pub use insecure::{HostPattern, InsecureHosts};
 pub use proxy::Proxies;
 pub use referrers::ReferrersList;
+pub use registries_conf::{RegistriesConf, RegistriesConfError};
 pub use tls::{CertsD, TrustError};
 
 /// Which of the two registries of an image: each side may have credentials of its own.

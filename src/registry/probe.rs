@@ -55,7 +55,7 @@ pub fn probe(name: &str, retrier: &Retrier, log: &Log) -> Result<Endpoint, Error
         })
     };
     let (secure, plain) = (url("https")?, url("http")?);
-    let insecure = retrier.is_insecure();
+    let insecure = retrier.insecure().covers(&plain) || retrier.insecure().covers(&secure);
     let may_be_plain = insecure || address::is_loopback(&plain);
     let mut base = secure.clone();
     let first = retrier.repeat(name, &request(&secure), log, || {
@@ -122,7 +122,7 @@ fn follow(
     log: &Log,
 ) -> Result<Response, Error> {
     let mut chain = RedirectChain::new(&response.url);
-    while let Some(next) = chain.next(name, &request, &response, retrier.is_insecure())? {
+    while let Some(next) = chain.next(name, &request, &response, retrier.insecure())? {
         response = retrier.send_to_one(name, &next, log)?;
         request = next;
     }

@@ -246,10 +246,8 @@ impl Tokens {
                         "the credentials from {} were refused, or the repository does not exist: log in again, or remove them if the image is public",
                         credential.origin
                     ),
-                    None => format!(
-                        "the repository is private or does not exist: log in to {}",
-                        query.host
-                    ),
+                    // The caller knows where credentials were looked for.
+                    None => return Err(Error::Denied(diagnostic(describe(&response)))),
                 };
                 return Err(Error::Denied(diagnostic(describe(&response)).hint(hint)));
             }
@@ -353,7 +351,7 @@ fn realm(retrier: &Retrier, query: &TokenQuery<'_>) -> Result<Url, Error> {
         .base
         .join(&query.bearer.realm)
         .map_err(|_| refuse("by something that is not a URL", "it cannot be asked"))?;
-    redirect::check(query.base, &realm, retrier.is_insecure())
+    redirect::check(query.base, &realm, retrier.insecure())
         .map_err(|why| refuse(&without_secrets(&realm), why))?;
     Ok(realm)
 }

@@ -30,6 +30,7 @@ pub struct AuthFile {
     auths: Map<String, Value>,
     helpers: Map<String, Value>,
     store: Option<String>,
+    has_sections: bool,
 }
 
 impl AuthFile {
@@ -76,12 +77,33 @@ impl AuthFile {
         let store = field(&object, "credsStore")
             .and_then(Value::as_str)
             .filter(|store| !store.is_empty());
+        let sections = ["auths", "credHelpers", "credsStore"];
         Ok(Self {
+            has_sections: is_old || sections.iter().any(|key| field(&object, key).is_some()),
             name: name.to_owned(),
             helpers: section("credHelpers"),
             store: store.map(str::to_owned),
             auths: if is_old { object } else { section("auths") },
         })
+    }
+
+    /// Whether it has a section for credentials, or is of the old form, which is one.
+    pub fn has_sections(&self) -> bool {
+        self.has_sections
+    }
+
+    /// The registries and namespaces that it has entries for.
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self
+            .auths
+            .keys()
+            .chain(self.helpers.keys())
+            // What stands before an @ may be a password.
+            .map(|key| normalized(key.rsplit('@').next().unwrap_or_default()))
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        names
     }
 
     /// The helper for a repository: of the longest path that has one, or the store for all.

@@ -3,19 +3,22 @@
 //! Looked for in the environment, then in the files that podman, skopeo and docker write, in
 //! skopeo's order: containers-auth.json(5), and docker's `config.json`.
 
+mod absence;
 pub mod file;
 mod helper;
 mod source;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::registries_conf::FILES_HELPER;
 use super::secret::Secret;
 use super::{NEGATIVE_MEMORY, Side};
 use crate::log::Log;
 use crate::reference::{DOCKER_HUB, Repository};
 use crate::sync::Flight;
+use absence::{Looked, explain};
 use source::{Source, places};
 
 /// What proves to a registry who is asking.
@@ -107,47 +110,73 @@ struct OfSide {
     credential: Arc<Credential>,
 }
 
+/// Where credentials are looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    /// The credential files.
+    Files,
+    /// A helper of registries.conf.
+    Helper(String),
+}
+
 /// All places in which credentials are looked for.
 #[derive(Debug, Default)]
 pub struct Credentials {
     of_sides: Vec<OfSide>,
     sources: Vec<Source>,
+    /// What is asked after the environment, in this order.
+    order: Vec<Place>,
     helpers: Mutex<HashMap<HelperKey, HelperFlight>>,
     patience: Duration,
+    /// By registry, in words: a variable that is set without the other one of its pair.
+    incomplete: Vec<(String, String)>,
+    /// Registries and origins of which the log has told.
+    told: Mutex<HashSet<(String, String)>>,
 }
 
 impl Credentials {
     /// From this environment. `registries`: what each side was given with `-s`, `-d` or in the
     /// environment; its user and password are for that registry, or for Docker Hub where none was
-    /// given, as in the original. `patience`: the most time for one helper.
+    /// given, as in the original. `helpers`: of registries.conf. `patience`: the most time for one helper.
     pub fn new(
         environment: &dyn Fn(&str) -> Option<String>,
         registries: [(Side, Option<&str>); 2],
+        helpers: &[String],
         patience: Duration,
     ) -> Self {
+        let variable = |prefix: &str, name: &str| {
+            environment(&format!("{prefix}_{name}")).filter(|text| !text.is_empty())
+        };
         let of_side = |(side, registry): (Side, Option<&str>)| {
-            let prefix = match side {
-                Side::Source => "SOURCE",
-                Side::Destination => "DEST",
-            };
-            let variable = |name: &str| {
-                environment(&format!("{prefix}_{name}")).filter(|text| !text.is_empty())
-            };
+            let prefix = prefix(side);
             Some(OfSide {
                 side,
                 registry: registry.unwrap_or(DOCKER_HUB).to_owned(),
                 credential: Arc::new(Credential {
-                    user: variable("USERNAME")?,
-                    password: Some(Secret::new(variable("PASSWORD")?)),
+                    user: variable(prefix, "USERNAME")?,
+                    password: Some(Secret::new(variable(prefix, "PASSWORD")?)),
                     origin: format!("${prefix}_USERNAME and ${prefix}_PASSWORD"),
                     ..Credential::default()
                 }),
             })
         };
+        let incomplete = |(side, registry): &(Side, Option<&str>)| {
+            let prefix = prefix(*side);
+            let (set, unset) = match ["USERNAME", "PASSWORD"].map(|name| variable(prefix, name)) {
+                [Some(_), None] => ("USERNAME", "PASSWORD"),
+                [None, Some(_)] => ("PASSWORD", "USERNAME"),
+                _ => return None,
+            };
+            let text = format!("${prefix}_{set} is not used, because ${prefix}_{unset} is not set");
+            Some((registry.unwrap_or(DOCKER_HUB).to_owned(), text))
+        };
         let sources = places(environment).into_iter().map(Source::new);
         Self {
+            incomplete: registries.iter().filter_map(incomplete).collect(),
+            told: Mutex::default(),
             of_sides: registries.into_iter().filter_map(of_side).collect(),
             sources: sources.collect(),
+            order: order(helpers),
             helpers: Mutex::default(),
             patience,
         }
@@ -160,13 +189,79 @@ impl Credentials {
             .any(|own| own.side == side && own.registry == registry)
     }
 
+    /// Checks what the user named: a file that is named and is not there is a mistake.
+    ///
+    /// # Errors
+    /// [`CredentialError`] names variable and file.
+    pub fn check_named(
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<(), CredentialError> {
+        const NAME: &str = "REGISTRY_AUTH_FILE";
+        let Some(path) = environment(NAME).filter(|text| !text.is_empty()) else {
+            return Ok(());
+        };
+        std::fs::metadata(&path).map(drop).map_err(|error| {
+            CredentialError::new(format!(
+                "cannot read the credential file {} of ${NAME}: {error}; correct the variable or unset it",
+                crate::escape::escape(&path)
+            ))
+        })
+    }
+
+    /// What is wrong with the environment, in words.
+    pub fn warnings(&self) -> impl Iterator<Item = &str> {
+        self.incomplete.iter().map(|(_, text)| text.as_str())
+    }
+
+    /// Why there is no credential for a repository, in words.
+    pub fn explain_absence(&self, repository: &Repository, now: Instant) -> String {
+        let looked: Vec<Looked> = self
+            .sources
+            .iter()
+            .map(|source| {
+                let file = source.read(now, |_| {}).ok().flatten();
+                Looked {
+                    place: source.name(),
+                    has_sections: file.as_ref().is_some_and(|file| file.has_sections()),
+                    keys: file.map(|file| file.names()),
+                }
+            })
+            .collect();
+        let registry = &repository.registry;
+        let incomplete = self.incomplete.iter().find(|(of, _)| of == registry);
+        explain(
+            repository,
+            &looked,
+            incomplete.map(|(_, text)| text.clone()),
+        )
+    }
+
+    /// The credential for a repository, as [`Credentials::look_up`]; its origin is logged once for
+    /// each registry.
+    ///
+    /// # Errors
+    /// As [`Credentials::look_up`].
+    pub fn find(&self, side: Side, repository: &Repository, now: Instant, log: &Log) -> Found {
+        let found = self.look_up(side, repository, now, log)?;
+        if let Some(credential) = found.as_ref().filter(|_| log.wants_debug()) {
+            let key = (repository.registry.clone(), credential.origin.clone());
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            if told.insert(key) {
+                drop(told);
+                let (registry, origin) = (&repository.registry, &credential.origin);
+                log.debug(|| format!("{registry}: credentials from {origin}"));
+            }
+        }
+        Ok(found)
+    }
+
     /// The credential for a repository: the first that is found. Files that have changed since they
     /// were read, by `docker login` in another window, are read again.
     ///
     /// # Errors
     /// [`CredentialError`] where a file that has to be asked, or its entry for this registry,
     /// cannot be read. Entries for other registries do no harm.
-    pub fn find(&self, side: Side, repository: &Repository, now: Instant, log: &Log) -> Found {
+    fn look_up(&self, side: Side, repository: &Repository, now: Instant, log: &Log) -> Found {
         if let Some(own) = self
             .of_sides
             .iter()
@@ -174,6 +269,21 @@ impl Credentials {
         {
             return Ok(Some(own.credential.clone()));
         }
+        for place in &self.order {
+            let found = match place {
+                Place::Files => self.look_up_in_files(repository, now, log)?,
+                Place::Helper(helper) => {
+                    self.ask_helper(helper, "registries.conf", &repository.registry, now, log)
+                }
+            };
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    fn look_up_in_files(&self, repository: &Repository, now: Instant, log: &Log) -> Found {
         for source in &self.sources {
             let forget = |file: &str| {
                 let mut helpers = self.helpers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -238,6 +348,28 @@ impl Credentials {
     }
 }
 
+/// Without helpers the files are read; with helpers only if they are among them.
+fn order(helpers: &[String]) -> Vec<Place> {
+    if helpers.is_empty() {
+        return vec![Place::Files];
+    }
+    helpers
+        .iter()
+        .map(|helper| match helper.as_str() {
+            FILES_HELPER => Place::Files,
+            helper => Place::Helper(helper.to_owned()),
+        })
+        .collect()
+}
+
+/// The beginning of a side's variables.
+fn prefix(side: Side) -> &'static str {
+    match side {
+        Side::Source => "SOURCE",
+        Side::Destination => "DEST",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -258,7 +390,7 @@ mod tests {
             _ => None,
         };
         let registries = [(Side::Source, None), (Side::Destination, Some("reg.io"))];
-        let credentials = Credentials::new(&environment, registries, Duration::from_secs(1));
+        let credentials = Credentials::new(&environment, registries, &[], Duration::from_secs(1));
         let log = Log::discard();
         let password = |side, registry| {
             let found = credentials

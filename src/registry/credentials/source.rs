@@ -8,7 +8,12 @@ use std::time::{Duration, Instant};
 
 use super::CredentialError;
 use super::file::AuthFile;
+use crate::escape::escape;
+use crate::registry::home::{home, user_id};
 use crate::registry::secret::Secret;
+
+/// The variable whose value is a credential file.
+const VARIABLE: &str = "$DOCKER_AUTH_CONFIG";
 
 /// How often it is looked whether a file has changed, at most.
 const CHECK: Duration = Duration::from_secs(1);
@@ -47,6 +52,16 @@ impl Source {
         Self {
             place,
             kept: Mutex::default(),
+        }
+    }
+
+    /// The place, for messages.
+    pub fn name(&self) -> String {
+        match &self.place {
+            Place::File(path) | Place::OldFile(path) => {
+                escape(&path.display().to_string()).into_owned()
+            }
+            Place::Variable(_) => VARIABLE.to_owned(),
         }
     }
 
@@ -99,14 +114,14 @@ pub fn places(environment: &dyn Fn(&str) -> Option<String>) -> Vec<Place> {
     if let Some(path) = set("REGISTRY_AUTH_FILE") {
         return vec![Place::File(path.into())];
     }
-    let home = set("HOME").map(PathBuf::from);
+    let home = home(environment);
     let mut places = Vec::new();
     match set("XDG_RUNTIME_DIR") {
         Some(runtime) => places.push(Place::File(
             PathBuf::from(runtime).join("containers/auth.json"),
         )),
         None => {
-            if let Some(user) = own_user_id() {
+            if let Some(user) = user_id() {
                 places.push(Place::File(
                     format!("/run/containers/{user}/auth.json").into(),
                 ));
@@ -125,13 +140,6 @@ pub fn places(environment: &dyn Fn(&str) -> Option<String>) -> Vec<Place> {
     places.extend(docker.map(|docker| Place::File(docker.join("config.json"))));
     places.extend(home.map(|home| Place::OldFile(home.join(".dockercfg"))));
     places
-}
-
-/// Who runs this process; `/proc/self` belongs to its user.
-fn own_user_id() -> Option<u32> {
-    fs::metadata("/proc/self")
-        .ok()
-        .map(|metadata| metadata.uid())
 }
 
 impl Place {
@@ -154,7 +162,7 @@ impl Place {
             Self::File(path) => AuthFile::read(path, false),
             Self::OldFile(path) => AuthFile::read(path, true),
             Self::Variable(text) => {
-                AuthFile::parse("$DOCKER_AUTH_CONFIG", text.expose().as_bytes(), false).map(Some)
+                AuthFile::parse(VARIABLE, text.expose().as_bytes(), false).map(Some)
             }
         }
     }
@@ -232,12 +240,14 @@ mod tests {
             paths(&[
                 ("XDG_RUNTIME_DIR", "/r"),
                 ("XDG_CONFIG_HOME", "/c"),
-                ("DOCKER_CONFIG", "/d")
+                ("DOCKER_CONFIG", "/d"),
+                ("HOME", "/h")
             ]),
             [
                 "/r/containers/auth.json",
                 "/c/containers/auth.json",
-                "/d/config.json"
+                "/d/config.json",
+                "/h/.dockercfg"
             ]
         );
     }

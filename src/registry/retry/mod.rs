@@ -9,6 +9,7 @@ mod brake;
 mod classify;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,10 +17,12 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use ureq::http::Method;
 use url::Url;
 
+use super::address;
 use super::answer::describe;
 use super::error::{Diagnostic, Error};
 use super::exchange::{BodyMode, Clock, Exchange, Request, Response};
 use super::failure::Failure;
+use super::insecure::InsecureHosts;
 use super::redirect::{RedirectChain, authority};
 use crate::log::Log;
 use crate::sync::Flight;
@@ -56,7 +59,7 @@ pub struct Retrier {
 }
 
 /// How patient a [`Retrier`] is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct RetrySettings {
     /// The most retries of one request.
     pub retries: u32,
@@ -64,8 +67,8 @@ pub struct RetrySettings {
     pub patience: Duration,
     /// The longest time of one request without progress.
     pub timeout: Duration,
-    /// Redirects and token servers may be plain HTTP.
-    pub insecure: bool,
+    /// Hosts to which plain HTTP is allowed.
+    pub insecure: Arc<InsecureHosts>,
 }
 
 /// What all threads know of one host and port, be it a registry, a token server or a store.
@@ -74,6 +77,8 @@ struct HostState {
     brake: Brake,
     /// When it was last asked whether it is down, and whether it answered.
     check: Flight<(Instant, bool)>,
+    /// Whether it was warned that credentials are sent in clear text.
+    in_clear_text: AtomicBool,
 }
 
 impl Retrier {
@@ -91,9 +96,9 @@ impl Retrier {
         }
     }
 
-    /// Whether plain HTTP is allowed to every host.
-    pub fn is_insecure(&self) -> bool {
-        self.settings.insecure
+    /// Hosts to which plain HTTP is allowed.
+    pub fn insecure(&self) -> &InsecureHosts {
+        &self.settings.insecure
     }
 
     /// The longest time of one request without progress.
@@ -121,7 +126,7 @@ impl Retrier {
         let mut request = request;
         loop {
             let response = self.send_to_one(host, &request, log)?;
-            match chain.next(host, &request, &response, self.settings.insecure)? {
+            match chain.next(host, &request, &response, self.insecure())? {
                 Some(next) => request = next,
                 None => return Ok(response),
             }
@@ -133,7 +138,26 @@ impl Retrier {
     /// # Errors
     /// As [`Retrier::send`].
     pub fn send_to_one(&self, host: &str, request: &Request, log: &Log) -> Result<Response, Error> {
+        self.warn_of_clear_text(request, log);
         self.repeat(host, request, log, || self.exchange.send(request, log))
+    }
+
+    /// Warns once for each host that gets a password or token in clear text.
+    fn warn_of_clear_text(&self, request: &Request, log: &Log) {
+        let is_secret = request.authorization.is_some() || request.form.is_some();
+        if !is_secret || request.url.scheme() != "http" || address::is_loopback(&request.url) {
+            return;
+        }
+        if !self
+            .host(&request.url)
+            .in_clear_text
+            .swap(true, Ordering::Relaxed)
+        {
+            log.warn(format!(
+                "{}: credentials are sent over plain HTTP, and anybody on the way can read them",
+                authority(&request.url)
+            ));
+        }
     }
 
     /// Sends a request once, whatever is known of its host.
@@ -365,6 +389,7 @@ impl Retrier {
                 Arc::new(HostState {
                     brake: Brake::default(),
                     check: Flight::new(),
+                    in_clear_text: AtomicBool::new(false),
                 })
             })
             .clone()

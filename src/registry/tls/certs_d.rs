@@ -13,6 +13,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use url::Url;
 
 use super::trust::{TrustError, read_certificates};
+use crate::registry::home::home;
 
 /// Where the directories of all registries are.
 #[derive(Clone, Debug)]
@@ -48,7 +49,7 @@ impl CertsD {
                 .filter(|text| !text.is_empty())
                 .map(PathBuf::from)
         };
-        let home = set("HOME");
+        let home = home(environment);
         let config = set("XDG_CONFIG_HOME").or_else(|| Some(home.as_ref()?.join(".config")));
         let mut roots = Vec::new();
         roots.extend(home.map(|home| home.join(".config/containers/certs.d")));

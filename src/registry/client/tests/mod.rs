@@ -20,7 +20,7 @@ fn over(script: &Scripted, pair: Option<(&str, &str)>) -> (Client, Arc<FakeClock
         retries: 0,
         patience: Duration::from_secs(120),
         timeout: Duration::from_secs(30),
-        insecure: false,
+        insecure: Arc::default(),
     };
     let environment = |name: &str| match (name, pair) {
         ("DEST_USERNAME", Some((user, _))) => Some(user.to_owned()),
@@ -29,7 +29,7 @@ fn over(script: &Scripted, pair: Option<(&str, &str)>) -> (Client, Arc<FakeClock
         _ => None,
     };
     let registries = [(Side::Source, None), (Side::Destination, Some("reg.io"))];
-    let credentials = Credentials::new(&environment, registries, Duration::ZERO);
+    let credentials = Credentials::new(&environment, registries, &[], Duration::ZERO);
     let client = Client::over(Box::new(script.clone()), clock.clone(), retry, credentials);
     (client, clock)
 }
@@ -315,7 +315,7 @@ fn the_pages_of_a_list_have_a_total_time() {
         retries: 0,
         patience: Duration::ZERO,
         timeout: Duration::from_secs(30),
-        insecure: false,
+        insecure: Arc::default(),
     };
     let client = Client::over(
         Box::new(script.clone()),

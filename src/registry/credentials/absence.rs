@@ -1,0 +1,185 @@
+//! Why there are no credentials for a repository: the places that were looked at, the hosts that
+//! they name, and the mistake that one of them most likely has.
+
+use crate::escape::escape;
+use crate::reference::Repository;
+
+/// The most hosts of one place that are named.
+const MOST_HOSTS: usize = 5;
+
+/// A place in which credentials were looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Looked {
+    /// The file or variable, escaped.
+    pub place: String,
+    /// The registries and namespaces that it has entries for; `None`: it does not exist.
+    pub keys: Option<Vec<String>>,
+    /// Whether it has `auths`, `credHelpers` or `credsStore` at all.
+    pub has_sections: bool,
+}
+
+/// The explanation for a repository. `incomplete`: environment variables of which only one of a
+/// pair is set, in words.
+pub fn explain(repository: &Repository, looked: &[Looked], incomplete: Option<String>) -> String {
+    let mut parts: Vec<String> = incomplete.into_iter().collect();
+    parts.extend(looked.iter().find_map(|place| mistake(repository, place)));
+    let existing: Vec<String> = looked.iter().filter_map(describe).collect();
+    let absent: Vec<&str> = looked
+        .iter()
+        .filter(|place| place.keys.is_none())
+        .map(|place| place.place.as_str())
+        .collect();
+    if !existing.is_empty() {
+        parts.push(existing.join(", "));
+    }
+    if !absent.is_empty() {
+        parts.push(format!("not there: {}", absent.join(", ")));
+    }
+    if looked.is_empty() {
+        parts.push("no credential file can be looked for, because $HOME is not set".to_owned());
+    }
+    parts.join("; ")
+}
+
+fn describe(place: &Looked) -> Option<String> {
+    let keys = place.keys.as_ref()?;
+    let name = &place.place;
+    Some(match (place.has_sections, keys.as_slice()) {
+        (false, _) => format!("{name} has no \"auths\""),
+        (true, []) => format!("{name} has no entries"),
+        (true, keys) => {
+            let shown: Vec<_> = keys
+                .iter()
+                .take(MOST_HOSTS)
+                .map(|key| escape(key))
+                .collect();
+            let more = match keys.len().saturating_sub(MOST_HOSTS) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            format!("{name} has {}{more}", shown.join(", "))
+        }
+    })
+}
+
+/// What is most likely wrong with an entry that was meant for the registry.
+fn mistake(repository: &Repository, place: &Looked) -> Option<String> {
+    let wanted = repository.registry.as_str();
+    let keys = place.keys.as_ref()?;
+    let name = &place.place;
+    let host = |key: &str| key.split('/').next().unwrap_or_default().to_owned();
+    let without_port = |host: &str| {
+        host.rsplit_once(':')
+            .filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()))
+            .map_or_else(|| host.to_owned(), |(host, _)| host.to_owned())
+    };
+    let found = |is_it: &dyn Fn(&str) -> bool| keys.iter().find(|key| is_it(&host(key)));
+    let say = |key: &String, why: &str| {
+        let key = escape(key);
+        Some(format!("{name} has {key}: {why}"))
+    };
+    if let Some(key) = found(&|host| host == wanted) {
+        // An entry for the host itself would have been found, had it a password.
+        return match key.contains('/') {
+            true => say(key, "that is another namespace of the registry"),
+            false => say(key, "the entry has no password and no token"),
+        };
+    }
+    if let Some(key) = found(&|host| host.eq_ignore_ascii_case(wanted)) {
+        return say(key, &format!("write {wanted} there, in lower case"));
+    }
+    if let Some(key) = found(&|host| without_port(host).eq_ignore_ascii_case(&without_port(wanted)))
+    {
+        return say(key, &format!("the port differs, write {wanted} there"));
+    }
+    let distance = |key: &String| strsim::damerau_levenshtein(&host(key).to_lowercase(), wanted);
+    let near = keys.iter().min_by_key(|key| distance(key))?;
+    if distance(near) <= (wanted.len() / 5).clamp(1, 3) {
+        return say(near, &format!("is {wanted} meant?"));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn explained(registry: &str, places: &[(&str, Option<&[&str]>)]) -> String {
+        let repository = Repository {
+            registry: registry.to_owned(),
+            path: "team/x".to_owned(),
+        };
+        let looked: Vec<Looked> = places
+            .iter()
+            .map(|(place, keys)| Looked {
+                place: (*place).to_owned(),
+                keys: keys.map(|keys| keys.iter().map(|key| (*key).to_owned()).collect()),
+                has_sections: *place != "/bare",
+            })
+            .collect();
+        explain(&repository, &looked, None)
+    }
+
+    #[test]
+    fn all_places_are_named_with_their_hosts() {
+        assert_eq!(
+            explained(
+                "reg.io",
+                &[
+                    ("/a", None),
+                    ("/b", Some(&["docker.io", "quay.example.com/team"])),
+                    ("/c", Some(&[])),
+                    ("/bare", Some(&[])),
+                ]
+            ),
+            "/b has docker.io, quay.example.com/team, /c has no entries, /bare has no \"auths\"; not there: /a"
+        );
+        assert_eq!(
+            explained("reg.io", &[]),
+            "no credential file can be looked for, because $HOME is not set"
+        );
+        let many = ["a1.io", "b2.io", "c3.io", "d4.io", "e5.io", "f6.io"];
+        let text = explained("registry.example.com", &[("/b", Some(&many))]);
+        assert_eq!(text, "/b has a1.io, b2.io, c3.io, d4.io, e5.io and 1 more");
+    }
+
+    #[test]
+    fn the_likely_mistake_comes_first() {
+        for (registry, key, expected) in [
+            (
+                "reg.io:5000",
+                "reg.io",
+                "/b has reg.io: the port differs, write reg.io:5000 there; ",
+            ),
+            (
+                "reg.io",
+                "reg.io:5000",
+                "/b has reg.io:5000: the port differs, write reg.io there; ",
+            ),
+            (
+                "reg.io",
+                "Reg.IO",
+                "/b has Reg.IO: write reg.io there, in lower case; ",
+            ),
+            (
+                "reg.io",
+                "reg.io/other",
+                "/b has reg.io/other: that is another namespace of the registry; ",
+            ),
+            (
+                "reg.io",
+                "reg.io",
+                "/b has reg.io: the entry has no password and no token; ",
+            ),
+            (
+                "harbor.example.com",
+                "habror.example.com",
+                "/b has habror.example.com: is harbor.example.com meant?; ",
+            ),
+            ("reg.io", "quay.io", ""),
+        ] {
+            let text = explained(registry, &[("/b", Some(&[key]))]);
+            assert_eq!(text, format!("{expected}/b has {key}"));
+        }
+    }
+}
