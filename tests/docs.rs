@@ -35,7 +35,9 @@ fn names() -> Vec<String> {
 #[test]
 fn every_flag_is_everywhere() {
     let dir = Dir::new();
-    let help = dir.validate().arg("-h").run().stdout;
+    let help =
+        ["mirror-validate", "list"].map(|name| dir.program().args(name).arg("-h").run().stdout);
+    let help = help.concat();
     let readme = source("README.md");
     let man = dir.program().arg("man").run().stdout.replace("\\-", "-");
     let scripts: Vec<String> = ["bash", "zsh", "fish"]

@@ -16,6 +16,7 @@ mod hosted;
 mod hostile;
 mod kept;
 mod list;
+mod list_command;
 mod omissions;
 mod output;
 mod pool;

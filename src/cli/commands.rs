@@ -5,9 +5,11 @@ use std::io::{IsTerminal as _, Write as _, stdin, stdout};
 
 use super::completion::{self, SHELLS};
 use super::error::{Error, UsageError};
-use super::flags::{self, Group, airgap, compare, output, patience, registries};
+use super::flags::{
+    self, Group, airgap, compare, list as list_flags, output, patience, registries,
+};
 use super::parse::Parsed;
-use super::{Options, help, man, validate};
+use super::{Options, help, list, man, validate};
 use crate::exit::Exit;
 
 /// The typed values of the flags of all commands: a field for each group of flags.
@@ -18,6 +20,7 @@ pub struct Flags {
     pub patience: patience::PatienceFlags,
     pub output: output::OutputFlags,
     pub airgap: airgap::AirGapFlags,
+    pub list: list_flags::ListFlags,
     pub help: bool,
     pub version: bool,
 }
@@ -35,6 +38,9 @@ pub struct Command {
     pub help: fn(&Command) -> String,
     pub run: fn(Parsed) -> Result<Exit, Error>,
 }
+
+/// What stands behind a command that takes files.
+const FILES: &str = "[FILE...]";
 
 /// All commands, in the order of the help.
 pub static COMMANDS: &[Command] = &[
@@ -60,6 +66,15 @@ pub static COMMANDS: &[Command] = &[
                 stdin().is_terminal(),
             )?)
         },
+    },
+    Command {
+        name: "list",
+        arguments: FILES,
+        words: &[],
+        summary: "print image lists of any form, one image per line",
+        groups: &[list_flags::GROUP, flags::HELP],
+        help: list::help,
+        run: |parsed| list::run(&parsed),
     },
     Command {
         name: "completion",
@@ -112,6 +127,10 @@ pub static COMMANDS: &[Command] = &[
 impl Command {
     pub fn takes_arguments(&self) -> bool {
         !self.arguments.is_empty()
+    }
+
+    pub fn takes_files(&self) -> bool {
+        self.arguments == FILES
     }
 
     /// Name and arguments.
