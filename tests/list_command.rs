@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::{Content, Dir, Server, digest};
+use crate::support::{Content, Dir, Server, TestCommand, digest};
 
 /// The lines of a list without its comments.
 fn images(text: &str) -> Vec<&str> {
@@ -130,11 +130,7 @@ fn a_listed_list_is_listed_as_it_is() {
         ] {
             let list = |path: &Path, flags: &[&str]| {
                 let program = dir.program().arg("list").arg(path);
-                flags
-                    .iter()
-                    .fold(program, |program, flag| program.arg(flag))
-                    .run()
-                    .stdout
+                flags.iter().fold(program, TestCommand::arg).run().stdout
             };
             let once = list(&path, flags);
             let copy = dir.write("once.txt", &once);
@@ -206,10 +202,7 @@ fn a_recording_is_printed_as_a_file_of_digests() {
     let name = registry.name();
     dir.write(
         "list.txt",
-        format!(
-            "{name}/team/x d/x 1\n{name}/team/x d/x {}\n{name}/team/gone d/x 1\n",
-            index
-        ),
+        format!("{name}/team/x d/x 1\n{name}/team/x d/x {index}\n{name}/team/gone d/x 1\n"),
     );
     dir.validate()
         .args("-f list.txt --record sources.json")

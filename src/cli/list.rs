@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::error::{Error, UsageError};
 use super::flags::list::{Form, ListFlags};
+use super::help::Page;
 use super::parse::Parsed;
 use super::{PROGRAM, commands::Command};
 use crate::escape::escape;
@@ -52,7 +53,7 @@ fn files(flags: &[PathBuf], arguments: &[OsString]) -> Result<Vec<PathBuf>, Usag
 }
 
 /// Help on the command.
-pub fn help(command: &Command) -> String {
+pub fn help(command: &Command, page: Page) -> String {
     format!(
         "{}
 FILE is an image list in any form that mirror-validate -f reads: lines, YAML or JSON; '-' is standard input, and so is no
@@ -60,7 +61,7 @@ FILE at all. For example:
   {PROGRAM} list --unique regsync.yaml more.txt | {PROGRAM} mirror-validate -f -
 What is not understood is named on standard error, and the exit code is 2; the rest is printed.
 ",
-        super::help::command(command)
+        super::help::command(command, page)
     )
 }
 

@@ -13,6 +13,7 @@ mod given;
 mod help;
 mod list;
 mod man;
+mod manual;
 mod options;
 pub mod parse;
 mod validate;
@@ -22,6 +23,7 @@ use std::path::Path;
 
 use commands::Command;
 use error::UsageError;
+use help::Page;
 
 use crate::exit::Exit;
 
@@ -37,8 +39,8 @@ pub const PROGRAM: &str = "image-tools";
 pub fn run(args: impl Iterator<Item = OsString>) -> Result<Exit, Error> {
     let (command, args) = choose(args)?;
     let parsed = parse::parse(args, command)?;
-    if parsed.flags.help {
-        commands::print(&(command.help)(command))
+    if parsed.flags.help != Page::Nothing {
+        commands::print(&(command.help)(command, parsed.flags.help))
     } else if parsed.flags.version {
         commands::print(&help::version())
     } else {
