@@ -8,6 +8,7 @@
 
 pub mod airgap;
 pub mod compare;
+pub mod list;
 pub mod output;
 pub mod patience;
 pub mod registries;
@@ -210,6 +211,7 @@ mod tests {
             "plan9",
             "x.io",
             "converted",
+            "json",
             "x.json",
         ];
         for command in COMMANDS {
