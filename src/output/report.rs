@@ -13,7 +13,7 @@ use super::line::one_line;
 use super::spool::Spool;
 use super::{Entry, Kind, Opened, OutputError, RunEnd, RunSettings, Sink};
 use crate::list::List;
-use crate::manifest::{Referrer, Spec};
+use crate::manifest::{Digest, Referrer, Spec};
 use crate::task::Words;
 use crate::verdict::{Class, Code, Finding, Outcome, Why};
 
@@ -39,10 +39,13 @@ struct LineObject<'a> {
     source: Option<String>,
     destination: Option<String>,
     tag: Option<&'a str>,
+    destination_tag: Option<&'a str>,
     outcome: &'a str,
     code: Option<Code>,
     message: Option<String>,
     details: Vec<String>,
+    source_digest: Option<&'a Digest>,
+    destination_digest: Option<&'a Digest>,
     source_spec: Option<&'a [Spec]>,
     destination_spec: Option<&'a [Spec]>,
     absent: &'a [String],
@@ -87,6 +90,9 @@ impl Sink for Report {
                 .filter(|_| self.words.compares)
                 .map(|image| image.image.destination.to_string()),
             tag: image.map(|image| image.image.source_reference.as_str()),
+            destination_tag: image
+                .filter(|_| self.words.compares)
+                .map(|image| image.image.destination_reference.as_str()),
             outcome: match finding.outcome {
                 Outcome::Passed => self.words.passed,
                 Outcome::Failed(_) => "failed",
@@ -95,6 +101,8 @@ impl Sink for Report {
             code: reason.map(|reason| reason.code),
             message: reason.map(|reason| one_line(&reason.message)),
             details: details(finding),
+            source_digest: finding.source_digest.as_ref(),
+            destination_digest: finding.destination_digest.as_ref(),
             source_spec: finding.source.as_deref(),
             destination_spec: finding.destination.as_deref(),
             absent: &finding.absent,
