@@ -17,6 +17,7 @@ mod hosted;
 mod hostile;
 mod kept;
 mod list;
+mod not_validated;
 mod omissions;
 mod output;
 mod pool;

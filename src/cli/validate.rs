@@ -133,6 +133,7 @@ fn run_settings(options: &Options, task: &dyn Task) -> RunSettings {
             .as_ref()
             .map(|name| escape(&name.display().to_string()).into_owned()),
         shard: compare.shard,
+        splits_failed: options.flags.output.splits_failed(),
         words: task.words(),
     }
 }
