@@ -5,8 +5,16 @@
 
 use std::borrow::Cow;
 
-/// The text with control and bidirectional formatting characters written as `\u{1b}`.
+/// The text with control and bidirectional formatting characters written as `\u{1b}`, and without the
+/// password of `user:password@host`.
 pub fn escape(text: &str) -> Cow<'_, str> {
+    match without_passwords(text) {
+        Cow::Borrowed(text) => escape_hidden(text),
+        Cow::Owned(text) => Cow::Owned(escape_hidden(&text).into_owned()),
+    }
+}
+
+fn escape_hidden(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_hidden) {
         return Cow::Borrowed(text);
     }
@@ -19,6 +27,39 @@ pub fn escape(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(out)
+}
+
+/// The text with `…` for each password before an `@`. What stands before a digest is a tag.
+fn without_passwords(text: &str) -> Cow<'_, str> {
+    if !text.contains('@') {
+        return Cow::Borrowed(text);
+    }
+    let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '[' | ']');
+    let mut out = String::with_capacity(text.len());
+    for token in text.split_inclusive(is_end) {
+        match password(token) {
+            Some((start, end)) => {
+                out.push_str(&token[..start]);
+                out.push('…');
+                out.push_str(&token[end..]);
+            }
+            None => out.push_str(token),
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Where in a word a password stands.
+fn password(word: &str) -> Option<(usize, usize)> {
+    let is_digest = |at: usize| {
+        let rest = &word[at + 1..];
+        rest.starts_with("sha256:") || rest.starts_with("sha512:")
+    };
+    let ats = word.match_indices('@').map(|(at, _)| at);
+    let at = ats.rev().find(|at| !is_digest(*at))?;
+    let user = word.find("://").map_or(0, |scheme| scheme + 3);
+    let start = user + word.get(user..at)?.find(':')? + 1;
+    (start < at).then_some((start, at))
 }
 
 /// [`escape`] for bytes that need not be UTF-8, cut after `limit` characters.
@@ -51,6 +92,25 @@ mod tests {
     #[test]
     fn plain_text_is_untouched() {
         assert!(matches!(escape("镜像 latest"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn passwords_before_a_host_are_left_out() {
+        for (text, shown) in [
+            ("me:secret@reg.io/x:1", "me:…@reg.io/x:1"),
+            ("a \"me:se/c:r@et@host\" b", "a \"me:…@host\" b"),
+            ("https://me:secret@reg.io", "https://me:…@reg.io"),
+            (
+                "me:secret@reg.io/x@sha256:ab c",
+                "me:…@reg.io/x@sha256:ab c",
+            ),
+            ("reg.io:5000/x:1@sha256:ab", "reg.io:5000/x:1@sha256:ab"),
+            ("nginx:1.29@latest", "nginx:…@latest"),
+            ("me@reg.io:5000", "me@reg.io:5000"),
+            ("[a@b]: c", "[a@b]: c"),
+        ] {
+            assert_eq!(escape(text), shown);
+        }
     }
 
     #[test]

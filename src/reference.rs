@@ -98,6 +98,11 @@ pub enum NameError {
     /// Host or port of the registry.
     #[error("the registry {0:?} is not a host name with an optional port")]
     Registry(String),
+    /// A user or password before the registry.
+    #[error(
+        "a name has no user and password; put them into a credential file ('image-tools help credentials')"
+    )]
+    Credentials,
     /// The port is not between 1 and 65535.
     #[error("the port {0:?} is not a number from 1 to 65535")]
     Port(String),
@@ -145,6 +150,9 @@ pub enum NameError {
 /// # Errors
 /// [`NameError`] names the part that is wrong.
 pub fn check_registry(registry: &str) -> Result<(), NameError> {
+    if registry.contains('@') {
+        return Err(NameError::Credentials);
+    }
     let malformed = || NameError::Registry(registry.to_owned());
     let (host, port) = match registry.strip_prefix('[') {
         Some(rest) => {

@@ -144,3 +144,13 @@ fn nginx_in_front_with_client_certificates_and_a_path() {
         .code(3)
         .has("source manifest does not exist");
 }
+
+#[test]
+fn a_server_of_this_machine_that_waits_for_the_rest_of_a_tls_hello_costs_no_time() {
+    let server = Server::of(content()).swallowing_tls();
+    let dir = Dir::new();
+    let flags = format!("--timeout 20s -s {} -d {}", server.name(), server.alias());
+    let begun = std::time::Instant::now();
+    dir.validate().args(&flags).stdin(LINE).run().code(0);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(8));
+}

@@ -34,7 +34,10 @@ fn help_is_in_the_layout_of_the_original() {
         assert_eq!(flags[..7], ["-a", "-d", "-debug", "-f", "-j", "-o", "-s"]);
         run.has("maximum is 20 (default 1)")
             .has("(default \"mirror-validate-failed.txt\")");
+        assert_eq!(run.stdout.contains("--shard"), !args.ends_with(" -h"));
     }
+    let short = dir.validate().arg("-h").run().stdout;
+    assert!(short.lines().count() <= 24, "{short}");
     for args in ["", "-h", "--help", "help"] {
         dir.program()
             .args(args)
@@ -176,6 +179,36 @@ fn flags_in_all_forms_and_the_command_by_its_link() {
         .run()
         .code(0)
         .has("Usage of mirror-validate:");
+}
+
+#[test]
+fn a_password_in_a_name_is_refused_and_not_printed() {
+    let dir = Dir::new();
+    for flags in [
+        "-s me:hunter2@reg.io",
+        "-d https://me:hunter2@reg.io",
+        "-d me:hunter2@host",
+    ] {
+        let run = dir.validate().args(flags).stdin("a/x a/x 1\n").run();
+        run.code(2).one_error("me:…@");
+        assert!(!run.stderr.contains("hunter2"), "{}", run.stderr);
+    }
+    for name in ["SOURCE_REGISTRY", "DEST_REGISTRY"] {
+        let run = dir
+            .validate()
+            .env(name, "me:hunter2@reg.io")
+            .stdin("")
+            .run();
+        run.code(2);
+        assert!(!run.stderr.contains("hunter2"), "{}", run.stderr);
+    }
+    let lines = "me:hunter2@reg.io/a/x reg.io/a/x 1\nhttps://me:hunter2@reg.io/x:1\nme:hunter2@reg.io/x:1\n";
+    for flags in ["", "-debug", "--report report.json"] {
+        let run = dir.validate().args(flags).stdin(lines).run();
+        run.code(3).has("me:…@reg.io").has_not("hunter2");
+    }
+    assert!(!dir.read("report.json").contains("hunter2"));
+    assert_eq!(dir.read("mirror-validate-failed.txt"), lines);
 }
 
 #[test]

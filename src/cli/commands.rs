@@ -6,8 +6,9 @@ use std::io::{IsTerminal as _, Write as _, stdin, stdout};
 use super::completion::{self, SHELLS};
 use super::error::{Error, UsageError};
 use super::flags::{self, Group, airgap, compare, output, patience, registries};
+use super::help::Page;
 use super::parse::Parsed;
-use super::{Options, help, man, validate};
+use super::{Options, help, man, manual, validate};
 use crate::exit::Exit;
 
 /// The typed values of the flags of all commands: a field for each group of flags.
@@ -18,7 +19,7 @@ pub struct Flags {
     pub patience: patience::PatienceFlags,
     pub output: output::OutputFlags,
     pub airgap: airgap::AirGapFlags,
-    pub help: bool,
+    pub help: Page,
     pub version: bool,
 }
 
@@ -32,7 +33,7 @@ pub struct Command {
     /// In one line, lower case.
     pub summary: &'static str,
     pub groups: &'static [Group],
-    pub help: fn(&Command) -> String,
+    pub help: fn(&Command, Page) -> String,
     pub run: fn(Parsed) -> Result<Exit, Error>,
 }
 
@@ -85,17 +86,14 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         name: "help",
-        arguments: "[COMMAND]",
+        arguments: "[COMMAND|TOPIC|CODE]",
         words: &[],
-        summary: "print this help; 'help mirror-validate' lists its flags",
+        summary: "explain a command, a topic or a reason code",
         groups: &[flags::HELP],
-        help: |_| help::program(),
+        help: |_, _| help::program(),
         run: |parsed| match argument(&parsed)? {
             None => print(&help::program()),
-            Some(name) => {
-                let command = find(&name).ok_or_else(|| unknown(&name))?;
-                print(&(command.help)(command))
-            }
+            Some(name) => print(&explanation(&name)?),
         },
     },
     Command {
@@ -136,6 +134,27 @@ pub fn find(name: &str) -> Option<&'static Command> {
     COMMANDS.iter().find(|command| command.name == name)
 }
 
+/// Of a command, a topic of the manual, or a reason code.
+fn explanation(name: &str) -> Result<String, UsageError> {
+    if let Some(topic) = manual::topic(name) {
+        return Ok(topic.text.to_owned());
+    }
+    if let Some(text) = manual::code(name) {
+        return Ok(text);
+    }
+    match find(name) {
+        Some(command) => Ok((command.help)(command, Page::Full)),
+        None => {
+            let commands = COMMANDS.iter().map(|command| command.name);
+            let near = flags::nearest(name, commands).or_else(|| manual::nearest(name));
+            Err(UsageError::UnknownTopic(
+                name.to_owned(),
+                near.map(ToOwned::to_owned),
+            ))
+        }
+    }
+}
+
 pub fn unknown(word: &str) -> UsageError {
     let near = flags::nearest(word, COMMANDS.iter().map(|command| command.name));
     UsageError::UnknownCommand(word.to_owned(), near.map(ToOwned::to_owned))
@@ -169,7 +188,7 @@ mod tests {
         for command in COMMANDS {
             let found = find(command.name).expect("a command");
             assert!(std::ptr::eq(found, command), "{}", command.name);
-            assert!((command.help)(command).contains(command.name));
+            assert!((command.help)(command, Page::Full).contains(command.name));
         }
         assert_eq!(default_command().name, "mirror-validate");
     }

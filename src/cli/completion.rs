@@ -53,7 +53,7 @@ fn bash() -> String {
                 .collect();
             let offer = match flag.takes {
                 Takes::Switch(_) | Takes::Grade(..) => continue,
-                Takes::Path(..) => "compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- \"$word\"); return".to_owned(),
+                Takes::Path(..) | Takes::SuffixedPath(..) => "compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- \"$word\"); return".to_owned(),
                 Takes::Choice(words, _) => format!(
                     "mapfile -t COMPREPLY < <(compgen -W '{}' -- \"$word\"); return",
                     words.join(" ")
@@ -118,7 +118,7 @@ fn zsh() -> String {
                 .replace(':', "\\:");
             let value = match flag.takes {
                 Takes::Switch(_) | Takes::Grade(..) => String::new(),
-                Takes::Path(..) => ":file:_files".to_owned(),
+                Takes::Path(..) | Takes::SuffixedPath(..) => ":file:_files".to_owned(),
                 Takes::Choice(words, _) => format!(":when:({})", words.join(" ")),
                 Takes::Text(word, _) => format!(":{word}: "),
             };
@@ -187,7 +187,7 @@ complete -c {PROGRAM} -f -n __fish_use_subcommand -a '{}'
             let help = flag.help.replace('\'', "\\'");
             let value = match flag.takes {
                 Takes::Switch(_) | Takes::Grade(..) => " -f".to_owned(),
-                Takes::Path(..) => " -rF".to_owned(),
+                Takes::Path(..) | Takes::SuffixedPath(..) => " -rF".to_owned(),
                 Takes::Choice(words, _) => format!(" -xa '{}'", words.join(" ")),
                 Takes::Text(..) => " -x".to_owned(),
             };

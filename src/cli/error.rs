@@ -21,6 +21,8 @@ pub enum Error {
 pub enum UsageError {
     #[error("unknown command \"{}\"; {}", escape(.0), hint(.1.as_deref(), "-h lists the commands"))]
     UnknownCommand(String, Option<String>),
+    #[error("nothing is known about \"{}\"; {}", escape(.0), hint(.1.as_deref(), "'image-tools help' lists commands and topics"))]
+    UnknownTopic(String, Option<String>),
     #[error("unknown flag \"{}\"; {}", escape(.0), hint(.1.as_deref(), "-h lists the flags"))]
     UnknownFlag(String, Option<String>),
     /// A word that is neither a flag nor a flag's value, and what to do instead.
@@ -34,7 +36,7 @@ pub enum UsageError {
     #[error("the value of {0} is empty; give a value, or leave the flag out")]
     Empty(&'static str),
     /// `what` is a flag with its dashes, a variable with its `$`, or a command.
-    #[error("invalid value \"{}\" for {what} (wanted: {wanted})", escape(.value))]
+    #[error("invalid value \"{}\" for {what} (wanted: {})", escape(.value), escape(.wanted))]
     Value {
         what: String,
         value: String,

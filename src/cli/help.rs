@@ -1,10 +1,27 @@
-//! The help texts, made from the tables of commands and flags, in the layout of Go's `flag` package.
+//! The help texts, made from the tables of commands, flags and topics, in the layout of Go's `flag`
+//! package.
 
 use std::fmt::Write as _;
 
 use super::PROGRAM;
 use super::commands::{COMMANDS, Command};
-use super::flags::{self, Flag, Group, Takes};
+use super::flags::{self, Flag, Takes};
+use super::manual::TOPICS;
+
+/// The day of the release, for the man page.
+pub const RELEASED: &str = "2026-11-26";
+
+/// How much help is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Page {
+    /// None.
+    #[default]
+    Nothing,
+    /// What fits on one screen of 24 lines.
+    Short,
+    /// Everything.
+    Full,
+}
 
 /// The exit codes, and when each is given.
 pub const EXIT_CODES: &[(&str, &str)] = &[
@@ -46,9 +63,14 @@ pub const ENVIRONMENT: &[(&str, &str)] = &[
 
 /// Help on the program.
 pub fn program() -> String {
+    let row = |(name, summary)| format!("  {name:<24}  {summary}\n");
     let commands: String = COMMANDS
         .iter()
-        .map(|command| format!("  {:<16}  {}\n", command.usage(), command.summary))
+        .map(|command| row((command.usage(), command.summary)))
+        .collect();
+    let topics: String = TOPICS
+        .iter()
+        .map(|topic| row((topic.name.to_owned(), topic.summary)))
         .collect();
     format!(
         "Tells whether each image of a list was mirrored correctly from its source registry to its destination registry.
@@ -58,6 +80,8 @@ Usage:
 
 Commands:
 {commands}
+Topics of '{PROGRAM} help':
+{topics}
 Example:
   {PROGRAM} mirror-validate -f ./image-list.txt -j 10
 "
@@ -70,24 +94,40 @@ pub fn version() -> String {
 }
 
 /// Help on a command that needs no more words than its row has.
-pub fn command(command: &Command) -> String {
+pub fn command(command: &Command, _: Page) -> String {
     format!(
         "Usage of {}: {PROGRAM} {}\n  {}\n\n{}",
         command.name,
         command.usage(),
         command.summary,
-        rows(command.groups)
+        flags::all(command.groups).map(row).collect::<String>()
     )
 }
 
 /// Help on `mirror-validate`.
-pub fn validate(command: &Command) -> String {
-    let mut text = format!("Usage of {}:\n{}", command.name, rows(command.groups));
+pub fn validate(command: &Command, page: Page) -> String {
+    let mut original: Vec<&Flag> = flags::all(command.groups)
+        .filter(|flag| flag.is_original)
+        .collect();
+    // In Go's order.
+    original.sort_by_key(|flag| flag.name());
+    let usage = format!("Usage of {}:\n", command.name);
+    if page == Page::Short {
+        let rows: String = original.into_iter().map(short_row).collect();
+        return format!("{usage}{rows}{}", SHORT.replace("PROGRAM", PROGRAM));
+    }
+    let mut text = usage;
+    text.extend(original.into_iter().map(row));
+    for group in command.groups {
+        text += &format!("\n{}:\n", group.title);
+        text.extend(group.flags.iter().filter(|flag| !flag.is_original).map(row));
+    }
     text.push_str(
         "
-One image a line in the list: SOURCE DESTINATION TAG, for example:
+The list has one image per line: SOURCE DESTINATION TAG, for example:
   hello-world library/hello-world latest
-Or NAME:TAG, the same name at the source and at -d. Empty lines and lines that begin with '#' or '//' are skipped.
+Or NAME:TAG, the same name at the source and at -d. Lines that begin with '#' or '//' are comments.
+'image-tools help list' describes all forms.
 
 Exit codes:
 ",
@@ -99,24 +139,38 @@ Exit codes:
     text
 }
 
-/// The flags, those of the original first and in Go's order.
-fn rows(groups: &[Group]) -> String {
-    let (mut flags, others): (Vec<&Flag>, Vec<&Flag>) =
-        flags::all(groups).partition(|flag| flag.is_original);
-    flags.sort_by_key(|flag| flag.name());
-    flags.extend(others);
-    flags.into_iter().map(row).collect()
+/// What the short help says after the flags of the original.
+const SHORT: &str = "\
+Often used: --accept, --allow-single, --ca-file FILE, --deep, --recorded FILE,
+  --referrers, --report FILE, --retries N, --tls-verify=false, -q
+
+Examples:
+  PROGRAM mirror-validate -f list.txt -s docker.io -d reg.example.com -j 10
+  PROGRAM mirror-validate -f mirror-validate-failed.txt -d reg.example.com
+
+--help lists all flags. 'PROGRAM help' lists the topics of the manual.
+";
+
+/// A flag with the first clause of its help.
+fn short_row(flag: &Flag) -> String {
+    go_row(flag, flag.help.split([';', ':']).next().unwrap_or_default())
 }
 
-fn row(flag: &Flag) -> String {
+/// A flag as Go's `flag` package prints it.
+fn go_row(flag: &Flag, help: &str) -> String {
     let kind = match flag.takes {
         Takes::Switch(_) | Takes::Grade(..) => "",
-        Takes::Text(word, _) | Takes::Path(word, _) => word,
+        Takes::Text(word, _) | Takes::Path(word, _) | Takes::SuffixedPath(word, _) => word,
         Takes::Choice(..) => "string",
     };
     let mut text = format!("  {} {kind}", flag.name()).trim_end().to_owned();
     // Writing to a String cannot fail.
-    let _ = writeln!(text, "\n        {}{}", flag.help, flag.shown_default());
+    let _ = writeln!(text, "\n        {help}{}", flag.shown_default());
+    text
+}
+
+fn row(flag: &Flag) -> String {
+    let mut text = go_row(flag, flag.help);
     if flag.names.len() > 1 {
         let _ = writeln!(text, "        also: {}", flag.names[1..].join(", "));
     }

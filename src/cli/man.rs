@@ -3,7 +3,8 @@
 use super::PROGRAM;
 use super::commands::{COMMANDS, Command};
 use super::flags::{Flag, Takes};
-use super::help::{ENVIRONMENT, EXIT_CODES};
+use super::help::{ENVIRONMENT, EXIT_CODES, RELEASED};
+use super::manual::{self, TOPICS};
 
 /// The page, in the `man` macros of roff(7).
 pub fn page() -> String {
@@ -21,37 +22,120 @@ pub fn page() -> String {
             flags.extend(group.flags.iter().map(row));
         }
     }
+    let topics: Vec<&str> = TOPICS.iter().map(|topic| topic.name).collect();
     let rows = |rows: &[(&str, &str)]| -> String {
         rows.iter()
             .map(|(name, text)| format!(".TP\n\\fB{}\\fR\n{}\n", escape(name), escape(text)))
             .collect()
     };
     format!(
-        ".TH {title} 1 \"\" \"{PROGRAM} {version}\"
+        ".TH {title} 1 \"{RELEASED}\" \"{PROGRAM} {version}\"
 .SH NAME
 {PROGRAM} \\- tells whether each image of a list was mirrored correctly
 .SH SYNOPSIS
 {synopsis}
 .SH DESCRIPTION
-Compares each image of a list at its source registry with its copy at the destination registry, and
-writes the lines that failed or could not be validated to a file that can be given to \\fB\\-f\\fR again.
-.PP
-One image a line: SOURCE DESTINATION TAG, separated by blanks or tabs. Empty lines and lines that begin
-with # or // are skipped. Flags take one dash or two.
-.SH FLAGS
-{flags}.SH EXIT STATUS
-{exit}.SH ENVIRONMENT
-{environment}.SH FILES
+Compares each image of a list at its source registry with its copy at the
+destination registry, and writes the lines that failed or could not be
+validated to a file that can be given to \\fB\\-f\\fR again.
+Flags take one dash or two.
+.SH EXAMPLES
+{examples}.SH LIST FORMAT
+{list}.SH FLAGS
+{flags}.SH VERDICTS
+{verdicts}.SH EXIT STATUS
+{exit}.SH DIAGNOSTICS
+{messages}.SH CREDENTIALS
+{credentials}.SH CERTIFICATES
+{certificates}.SH FILES
 .TP
 \\fI<output>.partial\\fR
 What a run that is going on, or was killed, has found so far.
+.SH ENVIRONMENT
+{environment}.SH SEE ALSO
+.BR skopeo (1),
+.BR containers\\-auth.json (5),
+.BR containers\\-certs.d (5)
+.PP
+{topics}
 ",
         synopsis = synopsis.join("\n.br\n"),
         title = escape(&PROGRAM.to_uppercase()),
         version = env!("CARGO_PKG_VERSION"),
+        examples = roff(EXAMPLES),
+        list = topic("list"),
+        verdicts = topic("verdicts"),
         exit = rows(EXIT_CODES),
+        messages = topic("messages"),
+        credentials = topic("credentials"),
+        certificates = topic("certificates"),
         environment = rows(ENVIRONMENT),
+        topics = prose(&format!(
+            "{PROGRAM} help TOPIC has more: {}.",
+            topics.join(", ")
+        )),
     )
+}
+
+/// The section EXAMPLES.
+const EXAMPLES: &str = "\
+Validate a list with 10 threads:
+
+    image-tools mirror-validate -f list.txt -d reg.example.com -j 10
+
+Validate again what did not pass:
+
+    image-tools mirror-validate -f mirror-validate-failed.txt -o mirror-validate-failed.txt
+
+Record the sources, and compare on a host that cannot reach them:
+
+    image-tools mirror-validate -f list.txt --record sources.json
+    image-tools mirror-validate -f list.txt --recorded sources.json -d reg.local
+";
+
+/// A topic of the manual, without its title.
+fn topic(name: &str) -> String {
+    let text = manual::topic(name).map_or("", |topic| topic.text);
+    roff(text.split_once("\n\n").map_or("", |(_, text)| text))
+}
+
+/// A text of the manual: sections, paragraphs, and blocks that are indented by four blanks.
+fn roff(text: &str) -> String {
+    let mut page = String::new();
+    let mut in_block = false;
+    let mut at_heading = true;
+    for paragraph in text.split("\n\n") {
+        let paragraph = paragraph.trim_end_matches('\n');
+        let is_block = paragraph.starts_with("    ") || paragraph.starts_with(" 1. ");
+        if in_block && !is_block {
+            page += ".EE\n";
+        }
+        if let Some(title) = paragraph.strip_prefix("## ") {
+            page += &format!(".SS {}\n", escape(title));
+        } else if is_block {
+            page += match (in_block, at_heading) {
+                (true, _) => "\n",
+                (false, true) => ".EX\n",
+                (false, false) => ".PP\n.EX\n",
+            };
+            for line in paragraph.lines() {
+                page += &format!("{}\n", escape(line));
+            }
+        } else {
+            if !at_heading {
+                page += ".PP\n";
+            }
+            for line in paragraph.lines() {
+                page += &format!("{}\n", escape(line));
+            }
+        }
+        in_block = is_block;
+        at_heading = paragraph.starts_with("## ");
+    }
+    if in_block {
+        page += ".EE\n";
+    }
+    page
 }
 
 /// How a command is called.
@@ -76,15 +160,35 @@ fn row(flag: &Flag) -> String {
     let value = match flag.takes {
         Takes::Switch(_) => String::new(),
         Takes::Grade(words, _) => format!("[=\\fI{}\\fR]", words.join("|")),
-        Takes::Text(word, _) | Takes::Path(word, _) => format!(" \\fI{word}\\fR"),
+        Takes::Text(word, _) | Takes::Path(word, _) | Takes::SuffixedPath(word, _) => {
+            format!(" \\fI{word}\\fR")
+        }
         Takes::Choice(words, _) => format!(" \\fI{}\\fR", words.join("|")),
     };
     format!(
         ".TP\n{}{value}\n{}{}\n",
         names.join(", "),
-        escape(flag.help),
+        prose(flag.help),
         escape(&flag.shown_default())
     )
+}
+
+/// A paragraph as roff takes it, in short lines.
+fn prose(text: &str) -> String {
+    const WIDTH: usize = 72;
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.len() + word.len() < WIDTH && !line.is_empty() => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            Some(line) if line.is_empty() => line.push_str(word),
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    let lines: Vec<String> = lines.iter().map(|line| escape(line)).collect();
+    lines.join("\n")
 }
 
 /// Text as roff takes it.

@@ -12,6 +12,7 @@ pub mod flags;
 mod given;
 mod help;
 mod man;
+mod manual;
 mod options;
 pub mod parse;
 mod validate;
@@ -21,6 +22,7 @@ use std::path::Path;
 
 use commands::Command;
 use error::UsageError;
+use help::Page;
 
 use crate::exit::Exit;
 
@@ -36,8 +38,8 @@ pub const PROGRAM: &str = "image-tools";
 pub fn run(args: impl Iterator<Item = OsString>) -> Result<Exit, Error> {
     let (command, args) = choose(args)?;
     let parsed = parse::parse(args, command)?;
-    if parsed.flags.help {
-        commands::print(&(command.help)(command))
+    if parsed.flags.help != Page::Nothing {
+        commands::print(&(command.help)(command, parsed.flags.help))
     } else if parsed.flags.version {
         commands::print(&help::version())
     } else {

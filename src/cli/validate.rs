@@ -16,7 +16,8 @@ use crate::manifest::{KNOWN_ARCHITECTURES, KNOWN_SYSTEMS};
 use crate::output::{self, OutputError, RunSettings};
 use crate::pipeline::{self, LogForm, Run};
 use crate::registry::{
-    CertsD, Client, CredentialError, Credentials, Proxies, Settings, Side, TrustError,
+    CertsD, Client, CredentialError, Credentials, InsecureHosts, Proxies, RegistriesConf,
+    RegistriesConfError, Settings, Side, TrustError,
 };
 use crate::sync::Interrupt;
 use crate::task::record::{Recording, RecordingError};
@@ -37,6 +38,9 @@ pub enum RunError {
     /// The certificates.
     #[error(transparent)]
     Trust(#[from] TrustError),
+    /// The settings of other tools.
+    #[error(transparent)]
+    Conf(#[from] RegistriesConfError),
     /// The credentials.
     #[error(transparent)]
     Credentials(#[from] CredentialError),
@@ -67,10 +71,17 @@ fn prepare(options: Options) -> Result<Run, RunError> {
     let flags = &options.flags;
     output::refuse_shared(flags.output.requests(), &inputs(&options))?;
     let interrupt = Arc::new(Interrupt::new());
-    let credentials = credentials(&options)?;
+    let environment = |name: &str| std::env::var(name).ok();
+    let conf = RegistriesConf::load(&environment)?;
+    let credentials = credentials(&options, &conf)?;
     let mut warnings = options.warnings.clone();
+    warnings.extend(conf.warnings.iter().cloned());
     warnings.extend(credentials.warnings().map(str::to_owned));
-    let task = task(&options, credentials, &interrupt)?;
+    let task = task(
+        &options,
+        client_settings(&options, credentials, conf),
+        &interrupt,
+    )?;
     // Last what changes something: the partial files take the place of those of a killed run.
     let settings = run_settings(&options, &*task);
     let sinks = output::open(flags.output.requests(), &list, &settings)?;
@@ -92,6 +103,7 @@ fn prepare(options: Options) -> Result<Run, RunError> {
         form: LogForm {
             level: level(&options),
             color: is_colored(&options),
+            to_stderr: logs_to_stderr(&options),
         },
         debug: flags.output.debug && !flags.output.quiet,
         may_be_empty: flags.compare.allow_empty || shard.is_some(),
@@ -122,7 +134,11 @@ fn run_settings(options: &Options, task: &dyn Task) -> RunSettings {
         work: task.words().task,
         arch: options.filter.architectures().to_vec(),
         os: options.filter.systems().map(<[String]>::to_vec),
+        source: options.rules.source.as_ref().map(Override::to_string),
+        destination: options.rules.destination.as_ref().map(Override::to_string),
+        default_project: options.rules.default_project.clone(),
         allow_single: compare.allow_single,
+        require_arch: compare.require_arch,
         accept: compare.accept.clone(),
         deep: compare.deep.map(|depth| match depth {
             Depth::Blobs => "blobs",
@@ -132,6 +148,7 @@ fn run_settings(options: &Options, task: &dyn Task) -> RunSettings {
         recorded: recorded
             .as_ref()
             .map(|name| escape(&name.display().to_string()).into_owned()),
+        tls_verify: options.flags.registries.tls_verify,
         shard: compare.shard,
         splits_failed: options.flags.output.splits_failed(),
         words: task.words(),
@@ -140,10 +157,9 @@ fn run_settings(options: &Options, task: &dyn Task) -> RunSettings {
 
 fn task(
     options: &Options,
-    credentials: Credentials,
+    settings: Settings,
     interrupt: &Arc<Interrupt>,
 ) -> Result<Arc<dyn Task>, RunError> {
-    let settings = client_settings(options, credentials);
     let client = Arc::new(Client::new(settings, interrupt.clone())?);
     let interrupt = interrupt.clone();
     let (compare, airgap) = (&options.flags.compare, &options.flags.airgap);
@@ -175,7 +191,7 @@ fn task(
     }))
 }
 
-fn credentials(options: &Options) -> Result<Credentials, RunError> {
+fn credentials(options: &Options, conf: &RegistriesConf) -> Result<Credentials, RunError> {
     let environment = |name: &str| std::env::var(name).ok();
     let registry = |replaced: &Option<Override>| replaced.as_ref().map(|r| r.registry.clone());
     let (source, destination) = (
@@ -189,15 +205,26 @@ fn credentials(options: &Options) -> Result<Credentials, RunError> {
             (Side::Source, source.as_deref()),
             (Side::Destination, destination.as_deref()),
         ],
+        &conf.helpers,
         options.flags.patience.timeout,
     ))
 }
 
-fn client_settings(options: &Options, credentials: Credentials) -> Settings {
+fn client_settings(options: &Options, credentials: Credentials, conf: RegistriesConf) -> Settings {
     let environment = |name: &str| std::env::var(name).ok();
+    let registries = &options.flags.registries;
     Settings {
-        tls_verify: options.flags.registries.tls_verify,
-        ca_files: options.flags.registries.ca_files.clone(),
+        insecure: InsecureHosts {
+            all: !registries.tls_verify,
+            hosts: registries
+                .insecure
+                .iter()
+                .chain(&conf.insecure)
+                .cloned()
+                .collect(),
+        },
+        conf,
+        ca_files: registries.ca_files.clone(),
         timeout: options.flags.patience.timeout,
         retries: options.flags.patience.retries,
         patience: options.flags.patience.patience,
@@ -271,6 +298,12 @@ fn shows_progress(options: &Options, input: pipeline::Input) -> bool {
     }
 }
 
+/// Standard output is either the log's or a report's.
+fn logs_to_stderr(options: &Options) -> bool {
+    let mut outputs = options.flags.output.requests().iter();
+    outputs.any(output::Request::is_standard_output)
+}
+
 /// Whether the log is coloured.
 fn is_colored(options: &Options) -> bool {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -278,7 +311,12 @@ fn is_colored(options: &Options) -> bool {
         When::Always => true,
         When::Never => false,
         When::Auto => {
-            stdout().is_terminal()
+            let is_terminal = if logs_to_stderr(options) {
+                stderr().is_terminal()
+            } else {
+                stdout().is_terminal()
+            };
+            is_terminal
                 && !set("NO_COLOR")
                 && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
         }

@@ -1,7 +1,7 @@
 //! The image list: its files and lines, the images that they name, and the part of it that this run
 //! takes.
 //!
-//! `files` reads files one after the other, `lines` one of them line by line, `document` the YAML and
+//! `files` reads files one after the other, `hashed` takes their digest, `lines` one of them line by line, `document` the YAML and
 //! JSON files. Each line becomes an `entry`, names as written, in one of the `forms`, and with `-s` and
 //! `-d` an `image`.
 
@@ -12,6 +12,7 @@ mod files;
 #[cfg(test)]
 mod fixtures;
 mod forms;
+mod hashed;
 mod image;
 mod lines;
 mod mistake;

@@ -1,5 +1,6 @@
 //! The names of a list and the references that they become, with `-s`, `-d` and `-default-project`.
 
+use std::fmt;
 use std::str::FromStr;
 
 use crate::reference::{DOCKER_HUB, NameError, Repository, check_path, check_registry};
@@ -31,6 +32,18 @@ impl Override {
         match &self.path {
             Path::Prefix(prefix) => prefix,
             Path::Template(_) => "",
+        }
+    }
+}
+
+impl fmt::Display for Override {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Path::Prefix(path) | Path::Template(path)) = &self.path;
+        f.write_str(&self.registry)?;
+        if path.is_empty() {
+            Ok(())
+        } else {
+            write!(f, "/{path}")
         }
     }
 }

@@ -4,7 +4,7 @@
 //! that the user gave is untouched, and what has been collected is in `<name>.partial`, also after
 //! a run that was killed. Two runs cannot share an output.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -138,6 +138,28 @@ impl Output {
             is_done: false,
             is_list,
         })
+    }
+
+    /// Refuses a file that another run writes in its place, without a partial file.
+    ///
+    /// # Errors
+    /// [`OutputError::Locked`].
+    pub fn refuse_locked(&self) -> Result<(), OutputError> {
+        if self.replaced.is_none() {
+            return Ok(());
+        }
+        let options = OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+            .open(&self.path);
+        // What cannot be read can be replaced all the same.
+        match options.map(|file| file.try_lock_shared()) {
+            Ok(Err(TryLockError::WouldBlock)) => Err(OutputError::Locked {
+                kind: self.kind,
+                name: show(&self.name),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Its name as the user gave it.

@@ -90,7 +90,11 @@ fn registry<'a>(entry: &Entry<'a>) -> &'a str {
 
 fn heading(entry: &Entry<'_>, words: &str) -> String {
     let source = entry.image.map(|image| image.image.source_name());
-    one_line(&format!("{words} [{}]", source.unwrap_or_default()))
+    let place = match entry.line.shows_place {
+        true => format!(" ({})", entry.line.place),
+        false => String::new(),
+    };
+    one_line(&format!("{words} [{}]{place}", source.unwrap_or_default()))
 }
 
 fn errors(lines: Vec<String>) -> Vec<(Level, String)> {

@@ -17,6 +17,7 @@ use super::signals::Signals;
 use super::{Input, LogForm};
 use crate::list::{Line, Numbered};
 use crate::log::{Level, Record};
+use crate::manifest::Digest;
 use crate::output::{
     Causes, Entry, ListEnd, OutcomeLog, OutputError, Progress, RunEnd, Sink, Totals, line,
 };
@@ -59,6 +60,8 @@ pub struct Writer {
     own_mirrors: u64,
     /// How the reader ended; `None`: it has not.
     list_end: Option<ListEnd>,
+    /// The digest of the list, as soon as it is known.
+    list_digest: Option<Digest>,
     /// The last line on the terminal is a prompt.
     at_prompt: bool,
 }
@@ -103,15 +106,25 @@ impl Writer {
             true_mirrors: 0,
             own_mirrors: 0,
             list_end: None,
+            list_digest: None,
             at_prompt: false,
+        }
+    }
+
+    /// With what is known of the list before it is read: its digest.
+    pub fn of_list(self, list_digest: Option<Digest>) -> Self {
+        Self {
+            list_digest,
+            ..self
         }
     }
 
     /// Works until all senders are gone, or until the grace after a signal is used up.
     pub fn run(mut self, events: &Receiver<Event>, signals: &Signals) -> Ended {
         let mut stdout_error = None;
+        let mut may_go_on = self.each_sink(|sink| sink.begin());
         let mut grace: Option<Grace> = None;
-        loop {
+        while may_go_on {
             let wait = grace.as_ref().map_or(TICK, Grace::left);
             let waiting = Instant::now();
             let mut made_progress = false;
@@ -126,11 +139,8 @@ impl Writer {
                     if let Some(grace) = &mut grace {
                         grace.waited(waited, made_progress);
                     }
-                    let may_go_on = self.flush();
+                    may_go_on = self.flush();
                     stdout_error = stdout_error.or(self.print());
-                    if !may_go_on {
-                        break;
-                    }
                 }
                 recv(signals.receiver) -> signal => if let Ok(signal) = signal {
                     self.totals.signal = Some(signal);
@@ -188,14 +198,18 @@ impl Writer {
                 self.ended(&line, image.as_ref(), &Finding::from(reason));
                 return true;
             }
-            Event::ListEnded(Ok(())) => {
+            Event::ListEnded(Ok(digest)) => {
                 self.list_end = Some(match self.input {
-                    Input::List { .. } => ListEnd::Whole,
+                    Input::List { .. } => {
+                        self.list_digest = digest;
+                        ListEnd::Whole
+                    }
                     Input::Lines | Input::Terminal => ListEnd::Typed,
                 });
             }
             Event::ListEnded(Err(message)) => {
                 self.list_end = Some(ListEnd::Cut);
+                self.list_digest = None;
                 self.totals.broke = true;
                 self.log(Level::Error, None, &line::one_line(&message));
             }
@@ -250,9 +264,16 @@ impl Writer {
 
     /// Ends a batch. False: a vital sink cannot be written, and nothing may go on.
     fn flush(&mut self) -> bool {
+        let may_go_on = self.each_sink(|sink| sink.flush());
+        self.places.give_back(std::mem::take(&mut self.freed));
+        may_go_on
+    }
+
+    /// Does something with every sink; those that cannot be written are dropped. False: a vital one.
+    fn each_sink(&mut self, mut act: impl FnMut(&mut dyn Sink) -> Result<(), OutputError>) -> bool {
         let mut may_go_on = true;
         let mut errors = Vec::new();
-        self.sinks.retain_mut(|sink| match sink.flush() {
+        self.sinks.retain_mut(|sink| match act(&mut **sink) {
             Ok(()) => true,
             Err(error) => {
                 may_go_on &= !sink.is_vital();
@@ -267,7 +288,6 @@ impl Writer {
         for error in errors {
             self.broke(&error);
         }
-        self.places.give_back(std::mem::take(&mut self.freed));
         may_go_on
     }
 
@@ -284,17 +304,22 @@ impl Writer {
         }
         let mut result = Ok(());
         self.progress.suspend(|| {
-            let mut stdout = io::stdout().lock();
-            result = stdout
+            let mut stream: Box<dyn Write> = if self.form.to_stderr {
+                Box::new(io::stderr().lock())
+            } else {
+                Box::new(io::stdout().lock())
+            };
+            result = stream
                 .write_all(out.as_bytes())
-                .and_then(|()| stdout.flush());
+                .and_then(|()| stream.flush());
         });
         let error = result.err()?;
         self.closed = true;
         // `| head` closes standard output early: no error.
         let error = Some(error).filter(|error| error.kind() != io::ErrorKind::BrokenPipe);
         self.totals.broke |= error.is_some();
-        error
+        // Of standard error nothing can be said on standard error.
+        error.filter(|_| !self.form.to_stderr)
     }
 
     fn end(mut self, stdout_error: Option<io::Error>) -> Ended {
@@ -359,6 +384,7 @@ impl Writer {
                 totals: &self.totals,
                 elapsed,
                 list,
+                list_digest: self.list_digest.as_ref(),
             };
             match sink.finish(&end) {
                 Ok(found) => notes.extend(found),

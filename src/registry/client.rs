@@ -1,6 +1,6 @@
 //! What can be asked of a registry.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,11 +14,14 @@ use super::error::Error;
 use super::exchange::{BodyMode, Clock, Exchange, Response, SystemClock};
 use super::host::Host;
 use super::http::{Agents, HttpExchange};
+use super::insecure::InsecureHosts;
 use super::proxy::Proxies;
 use super::query::Query;
 use super::redirect::authority;
+use super::registries_conf::RegistriesConf;
 use super::retry::{Retrier, RetrySettings};
 use super::tls::{CertsD, Trust, TrustError};
+use super::upcoming::Upcoming;
 use crate::log::Log;
 use crate::manifest::{self, Blob, Digest, MAX_BYTES, Manifest, MediaType, Platform};
 use crate::reference::{Reference, Repository};
@@ -28,7 +31,7 @@ use crate::sync::Interrupt;
 #[derive(Debug)]
 pub struct Settings {
     /// Certificates are verified, and plain HTTP is for this machine only.
-    pub tls_verify: bool,
+    pub insecure: InsecureHosts,
     /// Further trusted CAs.
     pub ca_files: Vec<PathBuf>,
     /// The longest time of one request without progress.
@@ -45,6 +48,8 @@ pub struct Settings {
     pub certs_d: CertsD,
     /// Proxies.
     pub proxies: Proxies,
+    /// Settings of this host's other tools.
+    pub conf: RegistriesConf,
 }
 
 /// A registry, and the side for which it has credentials of its own, if one has.
@@ -55,6 +60,10 @@ pub struct Client {
     pub(super) retrier: Retrier,
     credentials: Arc<Credentials>,
     hosts: Mutex<HashMap<HostKey, Arc<Host>>>,
+    upcoming: Upcoming,
+    conf: RegistriesConf,
+    /// Remarks on settings that have been logged.
+    remarked: Mutex<HashSet<String>>,
 }
 
 impl Client {
@@ -63,10 +72,12 @@ impl Client {
     /// # Errors
     /// [`TrustError`] where the configured certificates cannot be used.
     pub fn new(settings: Settings, interrupt: Arc<Interrupt>) -> Result<Self, TrustError> {
-        let trust = Trust::load(settings.tls_verify, &settings.ca_files)?;
+        let insecure = Arc::new(settings.insecure);
+        let trust = Trust::load(insecure.all, &settings.ca_files)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(interrupt.clone()));
         let agents = Agents::new(
             trust,
+            insecure.clone(),
             settings.certs_d,
             settings.proxies,
             settings.jobs,
@@ -77,10 +88,13 @@ impl Client {
             retries: settings.retries,
             patience: settings.patience,
             timeout: settings.timeout,
-            insecure: !settings.tls_verify,
+            insecure: insecure.clone(),
         };
         let exchange = Box::new(HttpExchange::new(agents, interrupt));
-        Ok(Self::over(exchange, clock, retry, settings.credentials))
+        Ok(Self {
+            conf: settings.conf,
+            ..Self::over(exchange, clock, retry, settings.credentials)
+        })
     }
 
     /// A client over this exchange.
@@ -94,7 +108,15 @@ impl Client {
             retrier: Retrier::new(exchange, clock, retry),
             credentials: Arc::new(credentials),
             hosts: Mutex::default(),
+            upcoming: Upcoming::default(),
+            conf: RegistriesConf::default(),
+            remarked: Mutex::default(),
         }
+    }
+
+    /// Announces a repository that a later line reads.
+    pub fn announce(&self, side: Side, repository: &Repository) {
+        self.upcoming.add(side, repository);
     }
 
     /// Reads a manifest. One asked for by digest is what the digest says.
@@ -335,13 +357,26 @@ impl Client {
 
     /// Sends a query; every final status is an answer.
     pub(super) fn send(&self, side: Side, query: &Query<'_>, log: &Log) -> Result<Answer, Error> {
+        self.remark(query.repository, log);
         let host = self.host(side, &query.repository.registry);
-        let answer = host.ask(&self.retrier, query, log)?;
+        let answer = host.ask(&self.retrier, query, (side, &self.upcoming), log)?;
         if answer.from_registry || answer.response.status.as_u16() != 401 {
             return Ok(answer);
         }
         self.host(side, &authority(&answer.response.url))
             .ask_after_redirect(&self.retrier, query, &answer.response, log)
+    }
+
+    /// Says once of each setting that is not followed that it is not.
+    fn remark(&self, repository: &Repository, log: &Log) {
+        let Some(text) = self.conf.remark(repository) else {
+            return;
+        };
+        let mut remarked = self.remarked.lock().unwrap_or_else(PoisonError::into_inner);
+        if remarked.insert(text.to_owned()) {
+            drop(remarked);
+            log.warn(text);
+        }
     }
 
     fn host(&self, side: Side, registry: &str) -> Arc<Host> {

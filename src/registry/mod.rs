@@ -2,7 +2,7 @@
 //!
 //! The layers, each of which can be read alone, from the caller down to the network:
 //! [`client`] with [`blobs`] and [`referrers`] (what can be asked) and [`answer`] (what a response
-//! means) → [`host`] (one registry: its [`probe`], [`authorization`] with [`credentials`]) → [`token`]
+//! means) → [`host`] (one registry: its [`probe`], [`authorization`] with [`credentials`]) → [`token`] (one for the repositories of [`several`] lines, which are [`upcoming`])
 //! and [`challenge`] → [`retry`] (retries, the brake of each host) and [`redirect`] → [`exchange`] (one
 //! exchange; a script in tests) → [`http`] (connections), [`tls`], [`proxy`].
 //!
@@ -22,6 +22,7 @@ mod failure;
 mod home;
 mod host;
 mod http;
+mod insecure;
 mod login;
 mod probe;
 mod proxy;
@@ -30,21 +31,26 @@ mod query;
 mod quirks;
 mod redirect;
 pub mod referrers;
+mod registries_conf;
 mod retry;
 #[cfg(test)]
 mod scripted;
 mod secret;
+mod several;
 mod tls;
 pub mod token;
 mod unpack;
+mod upcoming;
 
 use std::time::Duration;
 
 pub use client::{Client, Settings};
 pub use credentials::{CredentialError, Credentials};
 pub use error::Error;
+pub use insecure::{HostPattern, InsecureHosts};
 pub use proxy::Proxies;
 pub use referrers::ReferrersList;
+pub use registries_conf::{RegistriesConf, RegistriesConfError};
 pub use tls::{CertsD, TrustError};
 
 /// Which of the two registries of an image: each side may have credentials of its own.

@@ -10,6 +10,7 @@ use url::Url;
 use super::address::{self, REFUSED_ADDRESS};
 use super::error::{Diagnostic, Error};
 use super::exchange::{Request, Response};
+use super::insecure::InsecureHosts;
 
 /// The most redirects of one request.
 const MOST: usize = 10;
@@ -37,7 +38,7 @@ impl RedirectChain {
         host: &str,
         request: &Request,
         response: &Response,
-        insecure: bool,
+        insecure: &InsecureHosts,
     ) -> Result<Option<Request>, Error> {
         if !matches!(response.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
             return Ok(None);
@@ -107,7 +108,7 @@ pub fn authority(url: &Url) -> String {
 ///
 /// # Errors
 /// Why not, in words.
-pub fn check(from: &Url, to: &Url, insecure: bool) -> Result<(), &'static str> {
+pub fn check(from: &Url, to: &Url, insecure: &InsecureHosts) -> Result<(), &'static str> {
     if !matches!(to.scheme(), "http" | "https") || to.host().is_none() {
         return Err("only http and https are followed");
     }
@@ -127,8 +128,8 @@ pub fn check(from: &Url, to: &Url, insecure: bool) -> Result<(), &'static str> {
 }
 
 /// Whether nobody but the server reads what is sent to a URL, or the user does not mind.
-pub fn is_confidential(url: &Url, insecure: bool) -> bool {
-    url.scheme() == "https" || insecure || address::is_loopback(url)
+pub fn is_confidential(url: &Url, insecure: &InsecureHosts) -> bool {
+    url.scheme() == "https" || address::is_loopback(url) || insecure.covers(url)
 }
 
 #[cfg(test)]
@@ -146,7 +147,7 @@ mod tests {
             "reg",
             &request,
             &Response::for_test(307, &[("location", location)], ""),
-            false,
+            &InsecureHosts::default(),
         )
     }
 

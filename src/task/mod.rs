@@ -37,6 +37,9 @@ pub trait Task: Send + Sync {
     /// Its words.
     fn words(&self) -> &'static Words;
 
+    /// Takes note of an image that is begun later: the list is read ahead.
+    fn announce(&self, image: &Image);
+
     /// Does it for one image.
     fn run(&self, image: &Image, log: &Log) -> Finding;
 

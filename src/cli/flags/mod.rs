@@ -16,6 +16,7 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 
 use super::commands::Flags;
+use super::help::Page;
 
 pub use output::When;
 
@@ -35,6 +36,8 @@ pub enum Takes {
     Text(&'static str, fn(&mut Flags, &str) -> Result<(), Wanted>),
     /// A path; the string stands for it in the help.
     Path(&'static str, fn(&mut Flags, PathBuf)),
+    /// A path whose suffix says something; the string stands for it in the help.
+    SuffixedPath(&'static str, fn(&mut Flags, PathBuf) -> Result<(), Wanted>),
     /// One of the words.
     Choice(&'static [&'static str], fn(&mut Flags, &str)),
 }
@@ -87,9 +90,15 @@ pub const HELP: Group = Group {
     title: "Help",
     flags: &[
         Flag {
-            names: &["-h", "--help"],
-            takes: Takes::Switch(|flags, on| flags.help = on),
-            help: "print this help",
+            names: &["-h"],
+            takes: Takes::Switch(|flags, on| flags.help = page(on, Page::Short)),
+            help: "print the most used flags",
+            ..PLAIN
+        },
+        Flag {
+            names: &["--help"],
+            takes: Takes::Switch(|flags, on| flags.help = page(on, Page::Full)),
+            help: "print all flags",
             ..PLAIN
         },
         Flag {
@@ -100,6 +109,10 @@ pub const HELP: Group = Group {
         },
     ],
 };
+
+fn page(on: bool, page: Page) -> Page {
+    if on { page } else { Page::Nothing }
+}
 
 impl Flag {
     /// The main name, with dashes.
@@ -179,6 +192,7 @@ mod tests {
     fn every_flag_has_a_long_name_and_a_help_text() {
         for flag in COMMANDS.iter().flat_map(|command| all(command.groups)) {
             let long = flag.names.iter().any(|name| bare(name).len() > 1);
+            let long = long || flag.name() == "-h";
             assert!(long && !flag.help.is_empty(), "{:?}", flag.names);
         }
     }
@@ -196,6 +210,7 @@ mod tests {
             "plan9",
             "x.io",
             "converted",
+            "x.json",
         ];
         for command in COMMANDS {
             let parsed = |args: &[OsString]| {

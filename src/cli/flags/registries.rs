@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use super::{Flag, Group, PLAIN, Takes};
+use crate::registry::HostPattern;
 
 #[derive(Debug, Default)]
 pub struct RegistryFlags {
     pub tls_verify: bool,
     pub ca_files: Vec<PathBuf>,
+    pub insecure: Vec<HostPattern>,
 }
 
 pub const GROUP: Group = Group {
@@ -18,6 +20,21 @@ pub const GROUP: Group = Group {
             takes: Takes::Switch(|flags, on| flags.registries.tls_verify = on),
             help: "verify certificates; '--tls-verify=false' does not, and tries plain HTTP after HTTPS",
             default: "true",
+            ..PLAIN
+        },
+        Flag {
+            names: &["--insecure"],
+            takes: Takes::Text("HOSTS", |flags, text| {
+                for host in text.split(',').map(str::trim) {
+                    let host = host.parse().map_err(
+                        |_| "hosts as the list writes them, HOST[:PORT], separated with ','",
+                    )?;
+                    flags.registries.insecure.push(host);
+                }
+                Ok(())
+            }),
+            help: "as '--tls-verify=false', for these registries only, separate with ','",
+            accumulates: true,
             ..PLAIN
         },
         Flag {

@@ -12,6 +12,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::registries_conf::FILES_HELPER;
 use super::secret::Secret;
 use super::{NEGATIVE_MEMORY, Side};
 use crate::log::Log;
@@ -109,11 +110,22 @@ struct OfSide {
     credential: Arc<Credential>,
 }
 
+/// Where credentials are looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    /// The credential files.
+    Files,
+    /// A helper of registries.conf.
+    Helper(String),
+}
+
 /// All places in which credentials are looked for.
 #[derive(Debug, Default)]
 pub struct Credentials {
     of_sides: Vec<OfSide>,
     sources: Vec<Source>,
+    /// What is asked after the environment, in this order.
+    order: Vec<Place>,
     helpers: Mutex<HashMap<HelperKey, HelperFlight>>,
     patience: Duration,
     /// By registry, in words: a variable that is set without the other one of its pair.
@@ -125,10 +137,11 @@ pub struct Credentials {
 impl Credentials {
     /// From this environment. `registries`: what each side was given with `-s`, `-d` or in the
     /// environment; its user and password are for that registry, or for Docker Hub where none was
-    /// given, as in the original. `patience`: the most time for one helper.
+    /// given, as in the original. `helpers`: of registries.conf. `patience`: the most time for one helper.
     pub fn new(
         environment: &dyn Fn(&str) -> Option<String>,
         registries: [(Side, Option<&str>); 2],
+        helpers: &[String],
         patience: Duration,
     ) -> Self {
         let variable = |prefix: &str, name: &str| {
@@ -163,6 +176,7 @@ impl Credentials {
             told: Mutex::default(),
             of_sides: registries.into_iter().filter_map(of_side).collect(),
             sources: sources.collect(),
+            order: order(helpers),
             helpers: Mutex::default(),
             patience,
         }
@@ -255,6 +269,21 @@ impl Credentials {
         {
             return Ok(Some(own.credential.clone()));
         }
+        for place in &self.order {
+            let found = match place {
+                Place::Files => self.look_up_in_files(repository, now, log)?,
+                Place::Helper(helper) => {
+                    self.ask_helper(helper, "registries.conf", &repository.registry, now, log)
+                }
+            };
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    fn look_up_in_files(&self, repository: &Repository, now: Instant, log: &Log) -> Found {
         for source in &self.sources {
             let forget = |file: &str| {
                 let mut helpers = self.helpers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -319,6 +348,20 @@ impl Credentials {
     }
 }
 
+/// Without helpers the files are read; with helpers only if they are among them.
+fn order(helpers: &[String]) -> Vec<Place> {
+    if helpers.is_empty() {
+        return vec![Place::Files];
+    }
+    helpers
+        .iter()
+        .map(|helper| match helper.as_str() {
+            FILES_HELPER => Place::Files,
+            helper => Place::Helper(helper.to_owned()),
+        })
+        .collect()
+}
+
 /// The beginning of a side's variables.
 fn prefix(side: Side) -> &'static str {
     match side {
@@ -347,7 +390,7 @@ mod tests {
             _ => None,
         };
         let registries = [(Side::Source, None), (Side::Destination, Some("reg.io"))];
-        let credentials = Credentials::new(&environment, registries, Duration::from_secs(1));
+        let credentials = Credentials::new(&environment, registries, &[], Duration::from_secs(1));
         let log = Log::discard();
         let password = |side, registry| {
             let found = credentials

@@ -22,6 +22,7 @@ use super::resolver::{CachingResolver, StrangerGuard};
 use super::tls::TlsConnector;
 use crate::registry::exchange::Clock;
 use crate::registry::failure::Failure;
+use crate::registry::insecure::InsecureHosts;
 use crate::registry::proxy::Proxies;
 use crate::registry::tls::{CertsD, HostCertificates, Trust, TrustError};
 
@@ -40,11 +41,13 @@ struct AgentKey {
     certificates: Option<PathBuf>,
     proxy: Option<Url>,
     is_secure: bool,
+    is_verified: bool,
 }
 
 /// Makes agents when they are needed, and keeps them.
 pub struct Agents {
     trust: Trust,
+    insecure: Arc<InsecureHosts>,
     certs_d: CertsD,
     proxies: Proxies,
     jobs: usize,
@@ -65,6 +68,7 @@ impl Agents {
     /// With connections kept for `jobs` threads, and at most `timeout` without progress.
     pub fn new(
         trust: Trust,
+        insecure: Arc<InsecureHosts>,
         certs_d: CertsD,
         proxies: Proxies,
         jobs: usize,
@@ -73,6 +77,7 @@ impl Agents {
     ) -> Self {
         Self {
             trust,
+            insecure,
             certs_d,
             proxies,
             jobs,
@@ -148,6 +153,7 @@ impl Agents {
             },
             proxy: self.proxies.find(url).map_err(Failure::Setup)?,
             is_secure,
+            is_verified: !self.insecure.covers(url),
         };
         let known = self.lock().by_key.get(&key).cloned();
         if let Some(agent) = known {
@@ -163,7 +169,7 @@ impl Agents {
             Some(directory) => CertsD::read(directory).map_err(setup)?,
             None => HostCertificates::default(),
         };
-        let tls = TlsConnector::new(self.trust.config(own).map_err(setup)?);
+        let tls = TlsConnector::new(self.trust.config(own, key.is_verified).map_err(setup)?);
         // A plain request names its whole URL to an HTTP proxy; everything else is tunnelled.
         let is_forwarded =
             |proxy: &&Url| !key.is_secure && matches!(proxy.scheme(), "http" | "https");

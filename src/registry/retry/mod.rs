@@ -9,29 +9,25 @@ mod brake;
 mod classify;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ring::rand::{SecureRandom as _, SystemRandom};
 use ureq::http::Method;
 use url::Url;
 
+use super::address;
 use super::answer::describe;
 use super::error::{Diagnostic, Error};
 use super::exchange::{BodyMode, Clock, Exchange, Request, Response};
 use super::failure::Failure;
+use super::insecure::InsecureHosts;
 use super::redirect::{RedirectChain, authority};
 use crate::log::Log;
 use crate::sync::Flight;
-use attempts::Attempts;
+use attempts::{Attempts, pause_after};
 use brake::{Admission, Brake, Trial};
 use classify::{Retry, classify};
-
-/// The first pause before a retry; each further one is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-
-/// The longest pause before a retry that the server does not ask for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// The pause after a connection broke. Such accidents have retries of their own, as many as all
 /// other errors together: a network that drops one connection in six loses no request by that.
@@ -56,7 +52,7 @@ pub struct Retrier {
 }
 
 /// How patient a [`Retrier`] is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct RetrySettings {
     /// The most retries of one request.
     pub retries: u32,
@@ -64,8 +60,8 @@ pub struct RetrySettings {
     pub patience: Duration,
     /// The longest time of one request without progress.
     pub timeout: Duration,
-    /// Redirects and token servers may be plain HTTP.
-    pub insecure: bool,
+    /// Hosts to which plain HTTP is allowed.
+    pub insecure: Arc<InsecureHosts>,
 }
 
 /// What all threads know of one host and port, be it a registry, a token server or a store.
@@ -74,6 +70,8 @@ struct HostState {
     brake: Brake,
     /// When it was last asked whether it is down, and whether it answered.
     check: Flight<(Instant, bool)>,
+    /// Whether it was warned that credentials are sent in clear text.
+    in_clear_text: AtomicBool,
 }
 
 impl Retrier {
@@ -91,9 +89,9 @@ impl Retrier {
         }
     }
 
-    /// Whether plain HTTP is allowed to every host.
-    pub fn is_insecure(&self) -> bool {
-        self.settings.insecure
+    /// Hosts to which plain HTTP is allowed.
+    pub fn insecure(&self) -> &InsecureHosts {
+        &self.settings.insecure
     }
 
     /// The longest time of one request without progress.
@@ -117,11 +115,27 @@ impl Retrier {
     /// # Errors
     /// [`Error`] where there is no final response; a refusal is one.
     pub fn send(&self, host: &str, request: Request, log: &Log) -> Result<Response, Error> {
+        self.send_up_to(self.settings.retries, host, request, log)
+    }
+
+    /// As [`Retrier::send`], with at most so many retries, besides those that the server asks for.
+    ///
+    /// # Errors
+    /// As [`Retrier::send`].
+    pub fn send_up_to(
+        &self,
+        retries: u32,
+        host: &str,
+        request: Request,
+        log: &Log,
+    ) -> Result<Response, Error> {
         let mut chain = RedirectChain::new(&request.url);
         let mut request = request;
         loop {
-            let response = self.send_to_one(host, &request, log)?;
-            match chain.next(host, &request, &response, self.settings.insecure)? {
+            self.warn_of_clear_text(&request, log);
+            let exchange = || self.exchange.send(&request, log);
+            let response = self.repeat_up_to(retries, host, &request, log, exchange)?;
+            match chain.next(host, &request, &response, self.insecure())? {
                 Some(next) => request = next,
                 None => return Ok(response),
             }
@@ -133,7 +147,26 @@ impl Retrier {
     /// # Errors
     /// As [`Retrier::send`].
     pub fn send_to_one(&self, host: &str, request: &Request, log: &Log) -> Result<Response, Error> {
+        self.warn_of_clear_text(request, log);
         self.repeat(host, request, log, || self.exchange.send(request, log))
+    }
+
+    /// Warns once for each host that gets a password or token in clear text.
+    fn warn_of_clear_text(&self, request: &Request, log: &Log) {
+        let is_secret = request.authorization.is_some() || request.form.is_some();
+        if !is_secret || request.url.scheme() != "http" || address::is_loopback(&request.url) {
+            return;
+        }
+        if !self
+            .host(&request.url)
+            .in_clear_text
+            .swap(true, Ordering::Relaxed)
+        {
+            log.warn(format!(
+                "{}: credentials are sent over plain HTTP, and anybody on the way can read them",
+                authority(&request.url)
+            ));
+        }
     }
 
     /// Sends a request once, whatever is known of its host.
@@ -150,6 +183,17 @@ impl Retrier {
     /// As [`Retrier::send`].
     pub fn repeat(
         &self,
+        host: &str,
+        request: &Request,
+        log: &Log,
+        exchange: impl FnMut() -> Result<Response, Failure>,
+    ) -> Result<Response, Error> {
+        self.repeat_up_to(self.settings.retries, host, request, log, exchange)
+    }
+
+    fn repeat_up_to(
+        &self,
+        most_retries: u32,
         host: &str,
         request: &Request,
         log: &Log,
@@ -197,8 +241,12 @@ impl Retrier {
             };
             attempts.last = Some(diagnostic.clone());
             let asked = retry.pause();
+            let most = match retry {
+                Retry::Pause(_) => self.settings.retries,
+                _ => most_retries,
+            };
             if let Some(asked) = asked {
-                let pause = asked.max(Self::pause(attempts.retries));
+                let pause = asked.max(pause_after(attempts.retries));
                 state.brake.pause(self.clock.now(), pause);
             }
             let pause = match retry {
@@ -213,12 +261,10 @@ impl Retrier {
                     attempts.broken += 1;
                     BROKEN_PAUSE
                 }
-                _ if attempts.retries < self.settings.retries
-                    && (retry != Retry::Slow || attempts.slow == 0) =>
-                {
+                _ if attempts.retries < most && (retry != Retry::Slow || attempts.slow == 0) => {
                     attempts.slow += u32::from(retry == Retry::Slow);
                     attempts.retries += 1;
-                    Self::pause(attempts.retries - 1)
+                    pause_after(attempts.retries - 1)
                 }
                 _ => {
                     if self.is_down(state, request, retry, begun, &cause, log)
@@ -239,7 +285,7 @@ impl Retrier {
             log.debug(|| {
                 format!(
                     "{line}: attempt {} failed: {cause}; retry {} of {}",
-                    attempts.sent, attempts.retries, self.settings.retries
+                    attempts.sent, attempts.retries, most
                 )
             });
             if !is_closed && asked.is_none() && self.clock.sleep(pause) {
@@ -345,17 +391,6 @@ impl Retrier {
         false
     }
 
-    /// The pause after so many retries: exponential, with jitter between half of it and all of it.
-    fn pause(retries: u32) -> Duration {
-        let full = FIRST_PAUSE
-            .saturating_mul(1 << retries.min(10))
-            .min(LONGEST_PAUSE);
-        let mut random = [0_u8; 1];
-        // Without randomness all threads come back at once: unpleasant, not wrong.
-        let _ = SystemRandom::new().fill(&mut random);
-        full / 2 + full.mul_f64(f64::from(random[0]) / 512.0)
-    }
-
     fn host(&self, url: &Url) -> Arc<HostState> {
         self.hosts
             .lock()
@@ -365,6 +400,7 @@ impl Retrier {
                 Arc::new(HostState {
                     brake: Brake::default(),
                     check: Flight::new(),
+                    in_clear_text: AtomicBool::new(false),
                 })
             })
             .clone()

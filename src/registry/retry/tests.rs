@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::*;
 use crate::registry::scripted::{FakeClock, Scripted, lost, no_log, refused, reply, with_header};
+use crate::registry::secret::Secret;
 
 const RETRIES: u32 = 4;
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -18,7 +19,7 @@ fn with_clock(script: &Scripted, clock: &Arc<FakeClock>, retries: u32) -> Retrie
         retries,
         patience: PATIENCE,
         timeout: Duration::from_secs(30),
-        insecure: false,
+        insecure: Arc::default(),
     };
     Retrier::new(Box::new(script.clone()), clock.clone(), settings)
 }
@@ -37,6 +38,34 @@ fn send(retrier: &Retrier, url: &str) -> Result<u16, String> {
 
 const A: &str = "https://reg.io/v2/a";
 const B: &str = "https://reg.io/v2/b";
+
+#[test]
+fn credentials_in_clear_text_are_warned_of_once_for_each_host() {
+    let script = Scripted::answering(|_| reply(200, ""));
+    let (retrier, _) = over(&script, 0);
+    let warned = |url: &str, has_secret: bool| {
+        let texts: Arc<Mutex<Vec<String>>> = Arc::default();
+        let port = texts.clone();
+        let log = Log::new(false, move |record| {
+            port.lock().expect("texts").push(record.text);
+        });
+        let mut request = get(url);
+        if has_secret {
+            request.authorization = Some(Secret::new("Basic bWU6c2VjcmV0"));
+        }
+        retrier.send("reg.io", request, &log).expect("a response");
+        let texts = texts.lock().expect("texts");
+        texts.clone()
+    };
+    assert_eq!(warned("http://reg.io/v2/a", false), Vec::<String>::new());
+    assert_eq!(
+        warned("http://reg.io/v2/a", true),
+        ["reg.io: credentials are sent over plain HTTP, and anybody on the way can read them"]
+    );
+    for url in ["http://reg.io/v2/b", A, "http://127.0.0.1:5000/v2/a"] {
+        assert_eq!(warned(url, true), Vec::<String>::new(), "{url}");
+    }
+}
 
 #[test]
 fn a_request_is_repeated_with_growing_pauses() {

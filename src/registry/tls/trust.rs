@@ -50,21 +50,20 @@ pub struct Trust {
     roots: Arc<RootCertStore>,
     /// Certificates that the user configured: accepted also when a server shows one as its own.
     configured: Vec<CertificateDer<'static>>,
-    verify: bool,
 }
 
 impl Trust {
-    /// Reads the system's CAs and the user's.
+    /// Reads the system's CAs and the user's. `is_needless`: no host is verified.
     ///
     /// # Errors
     /// [`TrustError`] where one of the user's files cannot be used.
-    pub fn load(verify: bool, ca_files: &[PathBuf]) -> Result<Self, TrustError> {
+    pub fn load(is_needless: bool, ca_files: &[PathBuf]) -> Result<Self, TrustError> {
         let mut roots = RootCertStore::empty();
         let mut configured = Vec::new();
         for path in ca_files {
             configured.extend(read_certificates(path)?);
         }
-        if verify {
+        if !is_needless {
             // Unreadable files of the system are not the user's: what can be read is used.
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
             if roots.is_empty() {
@@ -77,22 +76,26 @@ impl Trust {
             provider,
             roots: Arc::new(roots),
             configured,
-            verify,
         })
     }
 
-    /// The TLS settings for hosts with certificates of their own, or without.
+    /// The TLS settings for hosts with certificates of their own, or without. `verify`: whether their
+    /// certificates are verified.
     ///
     /// # Errors
     /// [`TrustError::Pair`] where the client certificate does not fit its key, and
     /// [`TrustError::Setup`] where the TLS library refuses the settings.
-    pub fn config(&self, own: HostCertificates) -> Result<Arc<ClientConfig>, TrustError> {
+    pub fn config(
+        &self,
+        own: HostCertificates,
+        verify: bool,
+    ) -> Result<Arc<ClientConfig>, TrustError> {
         let setup = |error: rustls::Error| TrustError::Setup(error.to_string());
         let builder = ClientConfig::builder_with_provider(self.provider.clone())
             .with_safe_default_protocol_versions()
             .map_err(setup)?
             .dangerous();
-        let builder = if self.verify {
+        let builder = if verify {
             let mut roots = self.roots.clone();
             let mut configured = self.configured.clone();
             if !own.authorities.is_empty() {

@@ -1,0 +1,170 @@
+//! Hosts whose certificates are not verified, and to which plain HTTP is allowed, by the user's
+//! word: `--tls-verify=false` (all), `--insecure`, registries.conf, docker's `daemon.json`.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use ipnet::IpNet;
+use url::{Host, Url};
+
+use super::quirks::DOCKER_HUB_API;
+use super::redirect::authority;
+use crate::escape::escape;
+use crate::reference::DOCKER_HUB;
+
+/// The insecure hosts of a run.
+#[derive(Clone, Debug, Default)]
+pub struct InsecureHosts {
+    /// Every host.
+    pub all: bool,
+    /// These hosts.
+    pub hosts: Vec<HostPattern>,
+}
+
+/// Hosts, as a user names them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostPattern {
+    /// `HOST` or `HOST:PORT`, as references write it: without a port, the default port.
+    Exact(String),
+    /// `*.example.com`: its subdomains, at any depth and any port (containers-registries.conf(5)).
+    Subdomains(String),
+    /// Addresses in a network; names are not looked up.
+    Network(IpNet),
+}
+
+/// A text that names no host.
+#[derive(Debug, PartialEq, Eq)]
+pub struct NotAHost;
+
+impl InsecureHosts {
+    /// Whether a URL's host is insecure.
+    pub fn covers(&self, url: &Url) -> bool {
+        self.all || !self.hosts.is_empty() && self.hosts.iter().any(|host| host.covers(url))
+    }
+}
+
+impl HostPattern {
+    fn covers(&self, url: &Url) -> bool {
+        let host = url.host_str().unwrap_or_default();
+        match self {
+            Self::Exact(name) if name == DOCKER_HUB => host == DOCKER_HUB_API,
+            Self::Exact(name) => *name == authority(url),
+            Self::Subdomains(domain) => {
+                matches!(url.host(), Some(Host::Domain(_)))
+                    && host
+                        .strip_suffix(domain)
+                        .is_some_and(|rest| rest.ends_with('.'))
+            }
+            Self::Network(network) => host
+                .trim_matches(['[', ']'])
+                .parse::<IpAddr>()
+                .is_ok_and(|address| network.contains(&address)),
+        }
+    }
+}
+
+impl FromStr for HostPattern {
+    type Err = NotAHost;
+
+    fn from_str(text: &str) -> Result<Self, NotAHost> {
+        if let Ok(network) = text.parse() {
+            return Ok(Self::Network(network));
+        }
+        let name = text.to_ascii_lowercase();
+        let (is_domain, name) = match name.strip_prefix("*.") {
+            Some(domain) => (true, domain),
+            None => (false, name.as_str()),
+        };
+        let url = Url::parse(&format!("https://{name}/")).map_err(|_| NotAHost)?;
+        let is_plain = !name.contains(['/', '@', '?', '#', '*']) && !name.is_empty();
+        if !is_plain || url.host_str().is_none() {
+            return Err(NotAHost);
+        }
+        Ok(match is_domain {
+            true if name.contains(':') => return Err(NotAHost),
+            true => Self::Subdomains(name.to_owned()),
+            // As URLs write it: without the default port.
+            false => Self::Exact(authority(&url)),
+        })
+    }
+}
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(name) => f.write_str(&escape(name)),
+            Self::Subdomains(domain) => write!(f, "*.{}", escape(domain)),
+            Self::Network(network) => network.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_covers_its_hosts_and_no_others() {
+        for (pattern, covered, others) in [
+            (
+                "reg.io",
+                &["https://reg.io/", "http://reg.io/v2/"][..],
+                &[
+                    "https://reg.io:5000/",
+                    "https://a.reg.io/",
+                    "https://reg.io.evil/",
+                ][..],
+            ),
+            (
+                "Reg.io:5000",
+                &["http://reg.io:5000/"],
+                &["https://reg.io/"],
+            ),
+            (
+                "reg.io:443",
+                &["https://reg.io/"],
+                &["https://reg.io:8443/"],
+            ),
+            (
+                "*.example.com",
+                &["https://a.example.com/", "https://b.a.example.com:5000/"],
+                &["https://example.com/", "https://evilexample.com/"],
+            ),
+            (
+                "10.0.0.0/8",
+                &["http://10.1.2.3:5000/"],
+                &["http://11.0.0.1/", "http://ten.io/"],
+            ),
+            (
+                "fd00::/8",
+                &["http://[fd00::1]:5000/"],
+                &["http://[fe80::1]/"],
+            ),
+            (
+                "docker.io",
+                &["https://registry-1.docker.io/v2/"],
+                &["https://docker.io/"],
+            ),
+        ] {
+            let hosts = InsecureHosts {
+                all: false,
+                hosts: vec![pattern.parse().expect(pattern)],
+            };
+            let covers = |text: &&str| hosts.covers(&Url::parse(text).expect("a URL"));
+            assert!(covered.iter().all(covers), "{pattern}");
+            assert!(!others.iter().any(covers), "{pattern}");
+        }
+        for text in [
+            "",
+            "a/b",
+            "me@reg.io",
+            "https://reg.io",
+            "*",
+            "*.a:5000",
+            "a b",
+        ] {
+            assert_eq!(text.parse::<HostPattern>(), Err(NotAHost), "{text}");
+        }
+    }
+}
