@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// The importance of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +40,8 @@ pub struct Log {
     requests: Arc<AtomicU64>,
     /// Bytes of blobs, in the whole run.
     bytes: Arc<AtomicU64>,
+    /// Where an image can be put aside while its registry is down: whether it was.
+    aside: Option<Arc<AtomicBool>>,
 }
 
 impl Log {
@@ -51,6 +53,7 @@ impl Log {
             image: None,
             requests: Arc::default(),
             bytes: Arc::default(),
+            aside: None,
         }
     }
 
@@ -67,6 +70,38 @@ impl Log {
             requests: Arc::default(),
             ..self.clone()
         }
+    }
+
+    /// The same for an image that can be put aside: whoever would wait for a registry that is down gives
+    /// it back instead ([`Log::put_aside`]).
+    pub fn with_aside(self) -> Self {
+        Self {
+            aside: Some(Arc::default()),
+            ..self
+        }
+    }
+
+    /// Puts the image aside, if that is possible; then its work ends as if it was interrupted.
+    pub fn put_aside(&self) -> bool {
+        match &self.aside {
+            Some(aside) => {
+                aside.store(true, Ordering::Relaxed);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Whether the image can be put aside.
+    pub fn can_put_aside(&self) -> bool {
+        self.aside.is_some()
+    }
+
+    /// Whether the image was put aside.
+    pub fn is_aside(&self) -> bool {
+        self.aside
+            .as_ref()
+            .is_some_and(|aside| aside.load(Ordering::Relaxed))
     }
 
     /// Counts a request that is sent for the image.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod artifacts;
+mod aside;
 mod attached;
 mod auth;
 mod between;

@@ -6,6 +6,7 @@
 //! bytes of lines in progress, by the images that [`memo`] and the [`destinations`] that the reader keep, and by 24 bytes per line that an
 //! output has taken.
 
+mod aside;
 mod destinations;
 mod event;
 mod grace;
@@ -138,8 +139,15 @@ impl Run {
         )
         .of_list(self.list.digest());
         let memo = matches!(self.input, Input::List { .. }).then(Arc::default);
-        let workers = Workers::new(self.jobs, task, memo, log.clone(), events.clone())
-            .map_err(io::Error::other)?;
+        let workers = Workers::new(
+            self.jobs,
+            task,
+            memo,
+            self.interrupt.clone(),
+            log.clone(),
+            events.clone(),
+        )
+        .map_err(io::Error::other)?;
         let reader = Reader {
             list: self.list,
             rules: self.rules,

@@ -182,6 +182,11 @@ impl Writer {
             Event::Begun { line, image, load } => {
                 self.in_flight.insert(line.number, (line, image, load));
             }
+            Event::PutAside { line } => {
+                if let Some((_, _, load)) = self.in_flight.get_mut(&line) {
+                    self.freed += load.put_aside();
+                }
+            }
             Event::Ended { line, finding } => {
                 if let Some((line, image, load)) = self.in_flight.remove(&line) {
                     self.freed += load;

@@ -19,7 +19,7 @@ use super::proxy::Proxies;
 use super::query::Query;
 use super::redirect::authority;
 use super::registries_conf::RegistriesConf;
-use super::retry::{Retrier, RetrySettings};
+use super::retry::{Gate, Retrier, RetrySettings};
 use super::tls::{CertsD, Trust, TrustError};
 use super::upcoming::Upcoming;
 use crate::log::Log;
@@ -329,6 +329,11 @@ impl Client {
             ));
         }
         Ok(response.body)
+    }
+
+    /// Whether a registry takes requests now, as far as is known.
+    pub fn gate(&self, side: Side, repository: &Repository) -> Gate {
+        self.host(side, &repository.registry).gate(&self.retrier)
     }
 
     /// Ends all requests.

@@ -87,7 +87,14 @@ impl HttpExchange {
                 let request = agent.configure_request(builder.body(())?);
                 agent.run(request.timeout_recv_body(Some(time)).build())?
             }
-            (None, _) => agent.run(builder.body(())?)?,
+            (None, _) => {
+                let time = request.time;
+                let request = agent.configure_request(builder.body(())?);
+                match time {
+                    Some(time) => agent.run(request.timeout_recv_response(Some(time)).build())?,
+                    None => agent.run(request.build())?,
+                }
+            }
         };
         let status = answer.status();
         let (mut hashed, mut unpacked) = (None, None);

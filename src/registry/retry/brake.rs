@@ -81,6 +81,17 @@ pub enum Admission<'a> {
     Refused(String),
 }
 
+/// Whether a host takes requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Gate {
+    /// It does, or it refuses them at once.
+    Open,
+    /// Only one, to find out whether it is back.
+    Trial,
+    /// It does not.
+    Closed,
+}
+
 /// The right to try a closed host. Dropped without a success, also by a panic, it leaves the host
 /// closed until the next trial.
 #[derive(Debug)]
@@ -149,6 +160,35 @@ impl Brake {
         match state.not_before {
             Some(time) if time > now => Admission::Wait(time - now),
             _ => Admission::Granted,
+        }
+    }
+
+    /// Whether the host is down.
+    pub fn is_closed(&self) -> bool {
+        self.lock().closed.is_some()
+    }
+
+    /// What [`Brake::admit`] would say, without taking anything.
+    pub fn gate(&self, now: Instant, patience: Duration) -> Gate {
+        let state = self.lock();
+        let patience = match state.answered {
+            Some(_) => patience,
+            None => patience.min(PATIENCE_WITH_STRANGERS),
+        };
+        match &state.closed {
+            Some(closed) => {
+                let until = state
+                    .not_before
+                    .map_or(closed.until, |time| time.max(closed.until));
+                let passed = state.closed_before + now.saturating_duration_since(closed.since);
+                match (passed >= patience, now >= until && !closed.trial_running) {
+                    (true, _) => Gate::Open,
+                    (false, true) => Gate::Trial,
+                    (false, false) => Gate::Closed,
+                }
+            }
+            None if state.not_before.is_some_and(|time| time > now) => Gate::Closed,
+            None => Gate::Open,
         }
     }
 

@@ -26,6 +26,7 @@ use super::redirect::{RedirectChain, authority};
 use crate::log::Log;
 use crate::sync::Flight;
 use attempts::{Attempts, pause_after};
+pub use brake::Gate;
 use brake::{Admission, Brake, Trial};
 use classify::{Retry, classify};
 
@@ -36,6 +37,9 @@ const BROKEN_PAUSE: Duration = Duration::from_millis(100);
 /// So many attempts without an answer, one after the other, by any threads, are a reason to ask
 /// whether the host is down.
 const ENOUGH_FAILURES: u32 = 5;
+
+/// The longest pause of a host for which an image keeps its thread.
+const LONGEST_HOLD: Duration = Duration::from_secs(1);
 
 /// The most kept connections that a request finds closed; beyond it they count as broken.
 const MOST_STALE: u32 = 64;
@@ -169,6 +173,12 @@ impl Retrier {
         }
     }
 
+    /// Whether a host takes requests now, as far as is known; nothing is sent for that.
+    pub fn gate(&self, url: &Url) -> Gate {
+        let state = self.host(url);
+        state.brake.gate(self.clock.now(), self.settings.patience)
+    }
+
     /// Sends a request once, whatever is known of its host.
     ///
     /// # Errors
@@ -280,7 +290,7 @@ impl Retrier {
             // Of a closed host, and of one that asked for a pause, the brake knows the time to wait.
             let is_closed = was_trial
                 || !matches!(retry, Retry::Pause(_))
-                    && state.brake.failed() >= ENOUGH_FAILURES
+                    && state.brake.failed() >= Self::enough_failures(state, retry)
                     && self.is_down(state, request, retry, begun, &cause, log);
             log.debug(|| {
                 format!(
@@ -291,6 +301,15 @@ impl Retrier {
             if !is_closed && asked.is_none() && self.clock.sleep(pause) {
                 return Err(Error::Interrupted);
             }
+        }
+    }
+
+    /// A host that takes no connection and has never answered is down at once: there is nothing that
+    /// could be this request's alone.
+    fn enough_failures(state: &HostState, retry: Retry) -> u32 {
+        match retry {
+            Retry::NoConnection if !state.brake.has_answered() => 1,
+            _ => ENOUGH_FAILURES,
         }
     }
 
@@ -308,6 +327,9 @@ impl Retrier {
                 Admission::Granted => return Ok(Ok(None)),
                 Admission::Refused(cause) => return Ok(Err(cause)),
                 Admission::Wait(time) => {
+                    if (time > LONGEST_HOLD || state.brake.is_closed()) && log.put_aside() {
+                        return Err(Error::Interrupted);
+                    }
                     self.clock.sleep(time);
                 }
                 Admission::Trial(trial) => match state.brake.known_good() {

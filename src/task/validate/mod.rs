@@ -24,7 +24,7 @@ use super::{Task, Words};
 use crate::list::Image;
 use crate::log::Log;
 use crate::manifest::{Body, Digest, Filter, Manifest, Platform, PlatformNames, Referrer, Spec};
-use crate::registry::{Client, Error, Side};
+use crate::registry::{Client, Error, Gate, Side};
 use crate::sync::Interrupt;
 use crate::verdict::{Class, Finding, Outcome, Reason, Why};
 use reasons::Names;
@@ -131,6 +131,14 @@ impl Task for Validator {
             requests: log.requests(),
             time: begun.elapsed(),
             ..Finding::from(outcome)
+        }
+    }
+
+    fn gate(&self, image: &Image) -> Gate {
+        let destination = self.client.gate(Side::Destination, &image.destination);
+        match self.recording {
+            Some(_) => destination,
+            None => destination.max(self.client.gate(Side::Source, &image.source)),
         }
     }
 
