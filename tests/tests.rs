@@ -35,6 +35,7 @@ mod report_forms;
 mod report_lines;
 mod resilience;
 mod scale;
+mod secrets;
 mod slow_disk;
 mod streams;
 mod support;

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::validate::RunError;
-use crate::escape::escape;
+use crate::escape::{escape, escape_word};
 
 /// Everything that ends the program with exit code 2.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +41,7 @@ pub enum UsageError {
     #[error("the value of {0} is empty; give a value, or leave the flag out")]
     Empty(&'static str),
     /// `what` is a flag with its dashes, a variable with its `$`, or a command.
-    #[error("invalid value \"{}\" for {what} (wanted: {})", escape(.value), escape(.wanted))]
+    #[error("invalid value \"{}\" for {what} (wanted: {})", escape_word(.value), escape(.wanted))]
     Value {
         what: String,
         value: String,

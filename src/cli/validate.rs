@@ -160,7 +160,7 @@ fn task(
     settings: Settings,
     interrupt: &Arc<Interrupt>,
 ) -> Result<Arc<dyn Task>, RunError> {
-    let client = Arc::new(Client::new(settings, interrupt.clone())?);
+    let client = Arc::new(Client::new(settings, interrupt)?);
     let interrupt = interrupt.clone();
     let (compare, airgap) = (&options.flags.compare, &options.flags.airgap);
     let source = options.rules.source.as_ref();
@@ -213,16 +213,23 @@ fn credentials(options: &Options, conf: &RegistriesConf) -> Result<Credentials, 
 fn client_settings(options: &Options, credentials: Credentials, conf: RegistriesConf) -> Settings {
     let environment = |name: &str| std::env::var(name).ok();
     let registries = &options.flags.registries;
-    Settings {
-        insecure: InsecureHosts {
+    let insecure = |side: Side| {
+        let hosts = registries.insecure.iter();
+        let hosts = hosts.filter(|(only, _)| only.is_none_or(|only| only == side));
+        InsecureHosts {
             all: !registries.tls_verify,
-            hosts: registries
-                .insecure
-                .iter()
-                .chain(&conf.insecure)
+            hosts: hosts
+                .map(|(_, host)| host)
+                .chain(&conf.of_docker)
                 .cloned()
                 .collect(),
-        },
+            conf: conf.hosts.clone(),
+        }
+    };
+    Settings {
+        insecure_destinations: Some(insecure(Side::Destination))
+            .filter(|other| *other != insecure(Side::Source)),
+        insecure: insecure(Side::Source),
         conf,
         ca_files: registries.ca_files.clone(),
         timeout: options.flags.patience.timeout,

@@ -29,6 +29,7 @@ mod proxy;
 mod pull_limit;
 mod query;
 mod quirks;
+mod redaction;
 mod redirect;
 pub mod referrers;
 mod registries_conf;

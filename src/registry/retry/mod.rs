@@ -22,6 +22,7 @@ use super::error::{Diagnostic, Error};
 use super::exchange::{BodyMode, Clock, Exchange, Request, Response};
 use super::failure::Failure;
 use super::insecure::InsecureHosts;
+use super::redaction::SentLogins;
 use super::redirect::{RedirectChain, authority};
 use crate::log::Log;
 use crate::sync::Flight;
@@ -53,6 +54,7 @@ pub struct Retrier {
     clock: Arc<dyn Clock>,
     hosts: Mutex<HashMap<String, Arc<HostState>>>,
     settings: RetrySettings,
+    logins: SentLogins,
 }
 
 /// How patient a [`Retrier`] is.
@@ -90,6 +92,7 @@ impl Retrier {
             clock,
             hosts: Mutex::default(),
             settings,
+            logins: SentLogins::default(),
         }
     }
 
@@ -211,6 +214,7 @@ impl Retrier {
     ) -> Result<Response, Error> {
         let line = &request.line();
         let state = &self.host(&request.url);
+        self.logins.remember(request);
         let mut attempts = Attempts::default();
         loop {
             let trial = match self.admit(state, log)? {
@@ -222,7 +226,7 @@ impl Retrier {
             if let Ok(response) = &mut result
                 && !response.status.is_success()
             {
-                response.secrets = request.secrets();
+                response.secrets = self.logins.with(request);
             }
             attempts.sent += 1;
             let retry = classify(&result);
