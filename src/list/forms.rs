@@ -264,6 +264,31 @@ mod tests {
                 "a page of Docker Hub's web site: \"hub.docker.com/r/bitnami/redis:7\"; write docker.io/bitnami/redis:7",
             ),
             (
+                "/r/bitnami/redis",
+                "a page of Docker Hub's web site: \"/r/bitnami/redis\"; write docker.io/bitnami/redis",
+            ),
+            (
+                "/_/mysql:8 x 1",
+                "a page of Docker Hub's web site: \"/_/mysql:8\"; write docker.io/library/mysql:8",
+            ),
+            (
+                "nginx:",
+                "the tag is empty: \"nginx:\"; add a tag, for example nginx:latest",
+            ),
+            (
+                "image: nginx:1",
+                "a line of YAML: \"image: nginx:1\"; write the image alone, NAME:TAG, or give the whole YAML file",
+            ),
+            (
+                "FROM nginx:1",
+                "a line of a Dockerfile: \"FROM nginx:1\"; write the image alone, NAME:TAG",
+            ),
+            ("* nginx:1", "a list's bullet: \"* nginx:1\"; remove \"*\""),
+            (
+                "12. nginx:1",
+                "a list's bullet: \"12. nginx:1\"; remove \"12.\"",
+            ),
+            (
                 "oci:layout:1",
                 "not an image in a registry: \"oci:layout:1\"; give an image in a registry: only registries are read",
             ),
