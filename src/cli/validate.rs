@@ -150,6 +150,7 @@ fn run_settings(options: &Options, task: &dyn Task) -> RunSettings {
             .map(|name| escape(&name.display().to_string()).into_owned()),
         tls_verify: options.flags.registries.tls_verify,
         shard: compare.shard,
+        splits_failed: options.flags.output.splits_failed(),
         words: task.words(),
     }
 }

@@ -13,7 +13,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 
 use super::conflicts::is_standard_output;
 use super::error::{OutputError, show};
-use super::failed::FAILED_LIST;
+use super::failed::may_replace_list;
 use super::place::{Distrust, NEW, OPEN_TO_OWNER, follow, open_partial, replaced, take_after};
 use super::user::directory;
 use super::{Kind, RunSettings};
@@ -92,7 +92,7 @@ impl Output {
         }
         let is_list = found.is_some_and(|found| input.is_file(&found));
         // The failed list may replace the list that it was made from.
-        if is_list && !std::ptr::eq(kind, &raw const FAILED_LIST) {
+        if is_list && !may_replace_list(kind) {
             return Err(OutputError::Taken {
                 kind,
                 name: shown,
@@ -100,7 +100,7 @@ impl Output {
             });
         }
         if is_list && settings.shard.is_some() {
-            return Err(OutputError::ShardOfOwnList { name: shown });
+            return Err(OutputError::ShardOfOwnList { kind, name: shown });
         }
         let distrusts = |distrust| OutputError::of(kind, &shown, distrust);
         // A link stays a link: the file that it leads to is replaced.

@@ -33,7 +33,7 @@ use crate::verdict::{Class, Finding};
 pub use causes::Causes;
 pub use conflicts::refuse_shared;
 pub use error::OutputError;
-pub use failed::FAILED_LIST;
+pub use failed::{FAILED_LIST, NOT_VALIDATED_LIST};
 pub use metrics::METRICS;
 pub use outcome_log::OutcomeLog;
 pub use progress::Progress;
@@ -140,6 +140,9 @@ pub struct RunSettings {
     /// `--shard`; `None`: the whole list.
     #[serde(serialize_with = "as_text")]
     pub shard: Option<Shard>,
+    /// `--not-validated`: what could not be validated is not in the failed list.
+    #[serde(skip)]
+    pub splits_failed: bool,
     /// The words of the task.
     #[serde(skip)]
     pub words: &'static crate::task::Words,

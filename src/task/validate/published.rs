@@ -42,7 +42,11 @@ impl Validator {
     ) -> Result<Known, Reason> {
         let not_recorded = |why| Reason::new(Code::NotRecorded, why);
         let digest = published.find(image).map_err(not_recorded)?;
-        let destination = self.destination(image, None, names, log)?;
+        compared.source_digest = Some(digest.clone());
+        let read = self.read(Side::Destination, image, log);
+        let manifest = read.as_ref().ok();
+        compared.destination_digest = manifest.map(|manifest| manifest.digest.clone());
+        let destination = self.destination(image, read, names, log)?;
         // Schema 1 has two digests: of its payload, and of all its bytes.
         if [&destination.digest, &destination.raw_digest].contains(&digest) {
             self.whole(image, &destination, filter, compared, names, log)?;
