@@ -27,6 +27,7 @@ mod output;
 mod pool;
 mod portable;
 mod products;
+mod published;
 mod reading;
 mod recorded;
 mod referrers;

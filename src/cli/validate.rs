@@ -20,7 +20,7 @@ use crate::registry::{
     RegistriesConfError, Settings, Side, TrustError,
 };
 use crate::sync::Interrupt;
-use crate::task::record::{Recording, RecordingError};
+use crate::task::record::{Recorded, RecordingError};
 use crate::task::{Deep, Depth, Recorder, Sources, Task, Validator};
 
 /// Why a run cannot begin.
@@ -174,8 +174,17 @@ fn task(
         }));
     }
     let recorded = airgap.recorded.as_deref();
+    let recorded = recorded
+        .map(|path| Recorded::load(path, source))
+        .transpose()?;
+    let (recording, published) = match recorded {
+        None => (None, None),
+        Some(Recorded::Sources(recording)) => (Some(recording), None),
+        Some(Recorded::Digests(published)) => (None, Some(published)),
+    };
     Ok(Arc::new(Validator {
-        recording: recorded.map(Recording::load).transpose()?,
+        recording,
+        published,
         filter: options.filter.clone(),
         source_prefix,
         allow_single: compare.allow_single,
