@@ -19,6 +19,7 @@ mod hostile;
 mod kept;
 mod list;
 mod manual;
+mod metrics;
 mod not_validated;
 mod omissions;
 mod output;

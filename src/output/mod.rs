@@ -31,10 +31,10 @@ use crate::manifest::Digest;
 use crate::verdict::{Class, Finding};
 
 pub use causes::Causes;
-pub use conflicts::refuse_shared;
+pub use conflicts::{is_apart, refuse_shared};
 pub use error::OutputError;
 pub use failed::{FAILED_LIST, NOT_VALIDATED_LIST};
-pub use metrics::METRICS;
+pub use metrics::{METRICS, write_unbegun};
 pub use outcome_log::OutcomeLog;
 pub use progress::Progress;
 pub use recording::RECORDING;
