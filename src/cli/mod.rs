@@ -7,6 +7,7 @@
 
 pub mod commands;
 mod completion;
+mod display;
 mod error;
 pub mod flags;
 mod given;

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use super::commands::Flags;
+use super::display::{self, Streams};
 use super::error::Error;
 use super::flags::output::OutputFlags;
 use super::flags::{When, nearest};
@@ -110,7 +111,7 @@ fn prepare(options: Options) -> Result<Run, RunError> {
         list,
         input,
         total: total.map(|total| total / shard.map_or(1, |shard| shard.count)),
-        shows_progress: shows_progress(&options, input),
+        display: display::choose(flags.output.progress, input, &Streams::of_process()),
         form: LogForm {
             level: level(&options),
             color: is_colored(&options),
@@ -296,15 +297,6 @@ fn level(options: &Options) -> Level {
         OutputFlags { quiet: true, .. } => Level::Warn,
         OutputFlags { debug: true, .. } => Level::Debug,
         _ => Level::Info,
-    }
-}
-
-/// A bar makes sense for a list; a person who types images sees their results.
-fn shows_progress(options: &Options, input: pipeline::Input) -> bool {
-    match options.flags.output.progress {
-        When::Always => true,
-        When::Never => false,
-        When::Auto => stderr().is_terminal() && input != pipeline::Input::Terminal,
     }
 }
 

@@ -36,7 +36,7 @@ pub use error::OutputError;
 pub use failed::{FAILED_LIST, NOT_VALIDATED_LIST};
 pub use metrics::{METRICS, write_unbegun};
 pub use outcome_log::OutcomeLog;
-pub use progress::Progress;
+pub use progress::{Display, Progress};
 pub use recording::RECORDING;
 pub use report::{STANDARD_OUTPUT, kind as report_kind};
 pub use summary::{Counts, Totals};

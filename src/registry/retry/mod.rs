@@ -23,7 +23,7 @@ use super::exchange::{BodyMode, Clock, Exchange, Request, Response};
 use super::failure::Failure;
 use super::insecure::InsecureHosts;
 use super::redirect::{RedirectChain, authority};
-use crate::log::Log;
+use crate::log::{Log, Wait};
 use crate::sync::Flight;
 use attempts::{Attempts, pause_after};
 use brake::{Admission, Brake, Trial};
@@ -202,8 +202,10 @@ impl Retrier {
         let line = &request.line();
         let state = &self.host(&request.url);
         let mut attempts = Attempts::default();
+        // Until the request is through; the first attempt is no waiting.
+        let mut _wait: Option<Wait> = None;
         loop {
-            let trial = match self.admit(state, log)? {
+            let trial = match self.admit(state, &request.url, attempts.sent, log)? {
                 Ok(trial) => trial,
                 Err(cause) => return Err(attempts.refused(host, line, &cause)),
             };
@@ -288,18 +290,25 @@ impl Retrier {
                     attempts.sent, attempts.retries, most
                 )
             });
+            if pause > BROKEN_PAUSE || is_closed {
+                _wait = Some(log.wait(&authority(&request.url), attempts.sent + 1));
+            }
             if !is_closed && asked.is_none() && self.clock.sleep(pause) {
                 return Err(Error::Interrupted);
             }
         }
     }
 
-    /// Waits until a request may be sent. The inner error: it may not, for this cause.
+    /// Waits until a request that was sent so often may be sent again. The inner error: it may not,
+    /// for this cause.
     fn admit<'a>(
         &self,
         state: &'a HostState,
+        url: &Url,
+        sent: u32,
         log: &Log,
     ) -> Result<Result<Option<Trial<'a>>, String>, Error> {
+        let mut _wait: Option<Wait> = None;
         loop {
             if self.clock.is_interrupted() {
                 return Err(Error::Interrupted);
@@ -308,6 +317,8 @@ impl Retrier {
                 Admission::Granted => return Ok(Ok(None)),
                 Admission::Refused(cause) => return Ok(Err(cause)),
                 Admission::Wait(time) => {
+                    let failed = state.brake.failed_attempts().max(sent);
+                    _wait = Some(log.wait(&authority(url), failed.saturating_add(1)));
                     self.clock.sleep(time);
                 }
                 Admission::Trial(trial) => match state.brake.known_good() {
