@@ -274,6 +274,59 @@ fn the_report_has_every_line_with_its_code() {
 }
 
 #[test]
+fn the_report_has_the_digests_that_were_validated() {
+    let (mut left, mut right) = (Content::default(), Content::default());
+    let index = |content: &mut Content, tag: &str, salt: &str| {
+        let image = content.image("team/x", OCI, "linux/amd64", salt);
+        let entries = [entry(&image, "linux/amd64")];
+        digest(&content.index("team/x", Some(tag), INDEX, &entries).bytes)
+    };
+    let wanted = index(&mut left, "moved", "new");
+    let old = index(&mut right, "moved", "old");
+    let missing = index(&mut left, "missing", "missing");
+    let (source, destination) = (Server::of(left), Server::of(right));
+    let dir = Dir::new();
+    dir.write(
+        "list.txt",
+        format!(
+            "team/x team/x moved\nteam/x:moved@{wanted}\nteam/x team/x missing\nteam/x team/x nowhere\n"
+        ),
+    );
+    dir.validate()
+        .args(&format!(
+            "-f list.txt --report r.json -s {} -d {}",
+            source.name(),
+            destination.name()
+        ))
+        .run()
+        .code(1);
+    let report = report(&dir, "r.json");
+    let facts: Vec<_> = report["lines"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| {
+            json!([
+                line["code"],
+                line["tag"],
+                line["destination_tag"],
+                line["source_digest"],
+                line["destination_digest"]
+            ])
+        })
+        .collect();
+    assert_eq!(
+        facts,
+        [
+            json!(["index-differs", "moved", "moved", wanted, old]),
+            json!(["destination-missing", wanted, "moved", wanted, old]),
+            json!(["destination-missing", "missing", "missing", missing, null]),
+            json!(["source-missing", "nowhere", "nowhere", null, null]),
+        ]
+    );
+}
+
+#[test]
 fn a_report_is_written_whatever_the_run_does() {
     // Deep, referrers, recording, recorded: each has codes and outcomes of its own.
     let mut content = Content::default();
@@ -317,8 +370,18 @@ fn a_report_is_written_whatever_the_run_does() {
         metrics["mirror_validate_images{list=\"list.txt\",outcome=\"recorded\"}"],
         "1"
     );
+    let top = digest(&index.bytes);
+    assert_eq!(line["source_digest"], top);
+    assert_eq!(
+        (&line["destination_digest"], &line["destination_tag"]),
+        (&Value::Null, &Value::Null)
+    );
     let (_, line, _) = run(&format!("--referrers {to}"));
     assert_eq!(line["code"], "referrer-missing");
+    assert_eq!(
+        (&line["source_digest"], &line["destination_digest"]),
+        (&json!(top), &json!(top))
+    );
     assert_eq!(line["details"].as_array().unwrap().len(), 1);
     let (_, line, _) = run(&format!("--recorded s.json --referrers {to}"));
     assert_eq!(line["code"], "not-recorded");

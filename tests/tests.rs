@@ -18,6 +18,7 @@ mod hosted;
 mod hostile;
 mod kept;
 mod list;
+mod list_command;
 mod manual;
 mod metrics;
 mod not_validated;

@@ -5,10 +5,12 @@ use std::io::{Write as _, stdout};
 
 use super::completion::{self, SHELLS};
 use super::error::{Error, UsageError};
-use super::flags::{self, Group, airgap, compare, output, patience, registries};
+use super::flags::{
+    self, Group, airgap, compare, list as list_flags, output, patience, registries,
+};
 use super::help::Page;
 use super::parse::Parsed;
-use super::{help, man, manual, validate};
+use super::{help, list, man, manual, validate};
 use crate::exit::Exit;
 
 /// The typed values of the flags of all commands: a field for each group of flags.
@@ -19,6 +21,7 @@ pub struct Flags {
     pub patience: patience::PatienceFlags,
     pub output: output::OutputFlags,
     pub airgap: airgap::AirGapFlags,
+    pub list: list_flags::ListFlags,
     pub help: Page,
     pub version: bool,
 }
@@ -37,6 +40,9 @@ pub struct Command {
     pub run: fn(Parsed) -> Result<Exit, Error>,
 }
 
+/// What stands behind a command that takes files.
+const FILES: &str = "[FILE...]";
+
 /// All commands, in the order of the help.
 pub static COMMANDS: &[Command] = &[
     Command {
@@ -54,6 +60,15 @@ pub static COMMANDS: &[Command] = &[
         ],
         help: help::validate,
         run: validate::run,
+    },
+    Command {
+        name: "list",
+        arguments: FILES,
+        words: &[],
+        summary: "print image lists of any form, one image per line",
+        groups: &[list_flags::GROUP, flags::HELP],
+        help: list::help,
+        run: |parsed| list::run(&parsed),
     },
     Command {
         name: "completion",
@@ -103,6 +118,10 @@ pub static COMMANDS: &[Command] = &[
 impl Command {
     pub fn takes_arguments(&self) -> bool {
         !self.arguments.is_empty()
+    }
+
+    pub fn takes_files(&self) -> bool {
+        self.arguments == FILES
     }
 
     /// Name and arguments.

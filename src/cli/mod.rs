@@ -12,6 +12,7 @@ mod error;
 pub mod flags;
 mod given;
 mod help;
+mod list;
 mod man;
 mod manual;
 mod options;

@@ -48,7 +48,7 @@ pub fn parse(
             Arg::Short(letter) => return Err(unknown(command.groups, &letter.to_string())),
             Arg::Value(word) => {
                 match before.filter(|flag| flag.is_switch()) {
-                    None if command.takes_arguments() => arguments.push(word),
+                    _ if command.takes_arguments() => arguments.push(word),
                     switch => return Err(unexpected(&word, switch, command)),
                 }
                 continue;

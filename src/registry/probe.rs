@@ -77,17 +77,19 @@ pub fn probe(name: &str, retrier: &Retrier, log: &Log) -> Result<Endpoint, Error
         base = secure.clone();
         match retrier.send_once(&request(&secure), log) {
             Err(failure) if may_be_plain && allows_plain(&failure, insecure) => {
-                // If plain HTTP fails as well, HTTPS is what the user has to hear about.
-                let Some(response) =
-                    early.or_else(|| retrier.send_once(&request(&plain), log).ok())
-                else {
-                    return Err(failure);
+                let second = match early {
+                    Some(response) => Ok(response),
+                    None => retrier.send_once(&request(&plain), log),
                 };
-                if quirks::is_tls_port(&response) {
-                    return Err(failure);
+                match second {
+                    Ok(response) if !quirks::is_tls_port(&response) => {
+                        base = plain.clone();
+                        Ok(response)
+                    }
+                    // Without TLS at all, plain HTTP is what the user has to hear about.
+                    Err(second) if matches!(failure, Failure::NotTls) => Err(second),
+                    _ => Err(failure),
                 }
-                base = plain.clone();
-                Ok(response)
             }
             other => other,
         }
@@ -199,6 +201,7 @@ fn allows_plain(failure: &Failure, insecure: bool) -> bool {
         Failure::Tls(_) => insecure,
         Failure::Lookup(_)
         | Failure::TooLarge(_)
+        | Failure::ProxyLogin { .. }
         | Failure::Setup(_)
         | Failure::OwnAddress
         | Failure::Interrupted => false,

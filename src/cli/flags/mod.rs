@@ -4,10 +4,11 @@
 //! The rows stand in groups, one file each, together with the struct that their setters write to.
 //! [`Flags`] holds these structs; a command takes the groups that it wants. Values are checked one
 //! by one here. Defaults from the environment, and checks of several values
-//! against each other, are in [`Options`](super::Options).
+//! against each other, are in [`Options`](super::options::Options).
 
 pub mod airgap;
 pub mod compare;
+pub mod list;
 pub mod output;
 pub mod patience;
 pub mod registries;
@@ -210,6 +211,7 @@ mod tests {
             "plan9",
             "x.io",
             "converted",
+            "json",
             "x.json",
         ];
         for command in COMMANDS {

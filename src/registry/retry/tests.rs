@@ -430,9 +430,9 @@ fn a_host_is_waited_for_from_the_first_failure_to_the_answer() {
     let log = no_log();
     let seen = |log: &Log| {
         let waiting = log.waits().first();
-        waiting.map(|waiting| (waiting.host, waiting.attempt))
+        waiting.map(|waiting| format!("{} {}", waiting.host, waiting.attempt))
     };
-    let at: Arc<Mutex<Vec<Option<(String, u32)>>>> = Arc::default();
+    let at: Arc<Mutex<Vec<Option<String>>>> = Arc::default();
     let (noted, of_run) = (at.clone(), log.clone());
     let attempts = AtomicUsize::new(0);
     let script = Scripted::answering(move |_| {
@@ -448,10 +448,10 @@ fn a_host_is_waited_for_from_the_first_failure_to_the_answer() {
     retrier
         .send("reg.io:5000", request, &log)
         .expect("a response");
-    let of = |attempt| Some(("reg.io:5000".to_owned(), attempt));
+    let of = |attempt| Some(format!("reg.io:5000 {attempt}"));
     assert_eq!(*at.lock().expect("notes"), [None, of(2), of(3), of(4)]);
     assert_eq!(seen(&log), None);
-    // A host that is down: also requests that were never sent wait for it.
+    // Also where there is no answer in the end.
     let script = Scripted::answering(|_| refused());
     let (retrier, _) = over(&script, RETRIES);
     assert!(retrier.send("reg.io", get(A), &log).is_err());

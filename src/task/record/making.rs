@@ -62,6 +62,7 @@ impl Task for Recorder {
             Err(reason) => (None, None, Err(reason)),
         };
         Finding {
+            source_digest: recorded.as_ref().map(|source| source.digest.clone()),
             recorded,
             source: images,
             requests: log.requests(),

@@ -23,7 +23,7 @@ use super::specs::{Listed, Reader};
 use super::{Task, Words};
 use crate::list::Image;
 use crate::log::Log;
-use crate::manifest::{Body, Filter, Manifest, Platform, PlatformNames, Referrer, Spec};
+use crate::manifest::{Body, Digest, Filter, Manifest, Platform, PlatformNames, Referrer, Spec};
 use crate::registry::{Client, Error, Side};
 use crate::sync::Interrupt;
 use crate::verdict::{Class, Finding, Outcome, Reason, Why};
@@ -83,6 +83,10 @@ pub struct Validator {
 /// The compared images, as far as it came to a comparison.
 #[derive(Default)]
 struct Compared {
+    /// Digest of the source's manifest.
+    source_digest: Option<Digest>,
+    /// Digest of the destination's manifest.
+    destination_digest: Option<Digest>,
     source: Option<Vec<Spec>>,
     destination: Option<Vec<Spec>>,
     /// Wanted architectures that the source lacks.
@@ -114,6 +118,8 @@ impl Task for Validator {
         let outcome = super::outcome(result, &self.interrupt);
         let has_passed = outcome == Outcome::Passed;
         Finding {
+            source_digest: compared.source_digest,
+            destination_digest: compared.destination_digest,
             source: compared.source,
             destination: compared.destination,
             absent: compared.absent,
@@ -168,6 +174,7 @@ impl Validator {
         };
         let filter = image.platforms.as_ref().unwrap_or(&self.filter);
         let (found, read) = self.find_source(image, filter, log)?;
+        compared.source_digest = Some(found.digest.clone());
         if found.images.is_some() {
             compared.absent = filter.absent(&found.names);
         }
@@ -176,6 +183,9 @@ impl Validator {
             .unwrap_or_else(PoisonError::into_inner)
             .extend(found.names.clone());
         compared.source = found.images.as_ref().map(|images| images.specs().to_vec());
+        let read = read.unwrap_or_else(|| self.read(Side::Destination, image, log));
+        let manifest = read.as_ref().ok();
+        compared.destination_digest = manifest.map(|manifest| manifest.digest.clone());
         let destination = self.destination(image, read, names, log)?;
         let Some(source) = &found.images else {
             return self.compare_whole(image, &found, &destination, compared, names, log);
