@@ -25,7 +25,7 @@ use crossbeam_channel::bounded;
 
 use crate::list::{List, Rules, Shard};
 use crate::log::{Level, Log};
-use crate::output::{Progress, Sink};
+use crate::output::{Display, Progress, Sink};
 use crate::sync::Interrupt;
 use crate::task::Task;
 use event::Event;
@@ -99,8 +99,8 @@ pub struct Run {
     pub debug: bool,
     /// The look of the log.
     pub form: LogForm,
-    /// Whether the bar is shown.
-    pub shows_progress: bool,
+    /// How progress is shown.
+    pub display: Display,
     /// Warnings that are printed before the first image.
     pub warnings: Vec<String>,
 }
@@ -127,7 +127,7 @@ impl Run {
             Input::List { .. } => PLACES + PLACES_PER_JOB * self.jobs,
             Input::Lines | Input::Terminal => 1,
         }));
-        let progress = Progress::new(self.shows_progress, self.total, words, log.bytes());
+        let progress = Progress::new(self.display, self.total, words, log.bytes(), log.waits());
         let writer = Writer::new(
             task.clone(),
             self.may_be_empty,

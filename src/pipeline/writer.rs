@@ -332,7 +332,7 @@ impl Writer {
         for (_, (line, image, _)) in std::mem::take(&mut self.in_flight) {
             self.ended(&line, Some(&image), &Reason::interrupted().into());
         }
-        self.progress.clear();
+        self.progress.finish(&self.totals);
         if self.at_prompt && self.totals.signal.is_some() {
             // The terminal shows `^C` behind the prompt.
             self.out.push('\n');

@@ -57,6 +57,8 @@ struct Closed {
     pause: Duration,
     cause: String,
     trial_running: bool,
+    /// Trials that failed.
+    trials: u32,
 }
 
 /// A request that the host has answered, to find out whether it answers at all.
@@ -121,6 +123,7 @@ impl Drop for Trial<'_> {
             state.open(self.now);
         } else if let Some(closed) = &mut state.closed {
             closed.trial_running = false;
+            closed.trials = closed.trials.saturating_add(1);
             closed.pause = (closed.pause * 2).min(LONGEST_PAUSE);
             closed.until = self.now + closed.pause;
         }
@@ -228,10 +231,18 @@ impl Brake {
                 pause: FIRST_PAUSE,
                 cause: cause.to_owned(),
                 trial_running: false,
+                trials: 0,
             });
         }
         let left = patience.saturating_sub(state.closed_before);
         (is_news && !left.is_zero()).then_some(left)
+    }
+
+    /// How many attempts to reach the host have failed since it is closed.
+    pub fn failed_attempts(&self) -> u32 {
+        let state = self.lock();
+        let closed = state.closed.as_ref();
+        closed.map_or(0, |closed| closed.trials.saturating_add(1))
     }
 
     /// Whether the host has ever answered.

@@ -24,7 +24,7 @@ use super::failure::Failure;
 use super::insecure::InsecureHosts;
 use super::redaction::SentLogins;
 use super::redirect::{RedirectChain, authority};
-use crate::log::Log;
+use crate::log::{Log, Wait};
 use crate::sync::Flight;
 use attempts::{Attempts, pause_after};
 pub use brake::Gate;
@@ -216,8 +216,10 @@ impl Retrier {
         let state = &self.host(&request.url);
         self.logins.remember(request);
         let mut attempts = Attempts::default();
+        // Until the request is through; the first attempt is no waiting.
+        let mut _wait: Option<Wait> = None;
         loop {
-            let trial = match self.admit(state, log)? {
+            let trial = match self.admit(state, &request.url, attempts.sent, log)? {
                 Ok(trial) => trial,
                 Err(cause) => return Err(attempts.refused(host, line, &cause)),
             };
@@ -302,6 +304,9 @@ impl Retrier {
                     attempts.sent, attempts.retries, most
                 )
             });
+            if pause > BROKEN_PAUSE || is_closed {
+                _wait = Some(log.wait(&authority(&request.url), attempts.sent + 1));
+            }
             if !is_closed && asked.is_none() && self.clock.sleep(pause) {
                 return Err(Error::Interrupted);
             }
@@ -317,12 +322,16 @@ impl Retrier {
         }
     }
 
-    /// Waits until a request may be sent. The inner error: it may not, for this cause.
+    /// Waits until a request that was sent so often may be sent again. The inner error: it may not,
+    /// for this cause.
     fn admit<'a>(
         &self,
         state: &'a HostState,
+        url: &Url,
+        sent: u32,
         log: &Log,
     ) -> Result<Result<Option<Trial<'a>>, String>, Error> {
+        let mut _wait: Option<Wait> = None;
         loop {
             if self.clock.is_interrupted() {
                 return Err(Error::Interrupted);
@@ -334,6 +343,8 @@ impl Retrier {
                     if (time > LONGEST_HOLD || state.brake.is_closed()) && log.put_aside() {
                         return Err(Error::Interrupted);
                     }
+                    let failed = state.brake.failed_attempts().max(sent);
+                    _wait = Some(log.wait(&authority(url), failed.saturating_add(1)));
                     self.clock.sleep(time);
                 }
                 Admission::Trial(trial) => match state.brake.known_good() {
