@@ -35,7 +35,8 @@ fn names() -> Vec<String> {
 #[test]
 fn every_flag_is_everywhere() {
     let dir = Dir::new();
-    let help = dir.validate().arg("--help").run().stdout;
+    let mut help = dir.validate().arg("--help").run().stdout;
+    help += &dir.program().args("remedy --help").run().stdout;
     let readme = source("README.md");
     let man = dir.program().arg("man").run().stdout.replace("\\-", "-");
     let scripts: Vec<String> = ["bash", "zsh", "fish"]

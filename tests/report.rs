@@ -278,7 +278,7 @@ fn the_report_has_the_digests_that_were_validated() {
     let dir = Dir::new();
     dir.write(
         "list.txt",
-        &format!(
+        format!(
             "team/x team/x moved\nteam/x:moved@{wanted}\nteam/x team/x missing\nteam/x team/x nowhere\n"
         ),
     );

@@ -26,6 +26,7 @@ mod products;
 mod reading;
 mod recorded;
 mod referrers;
+mod remedy;
 mod report;
 mod resilience;
 mod scale;

@@ -1,15 +1,16 @@
 //! The table of commands: dispatch, help, man page and completions are all made from it.
 
 use std::ffi::OsString;
-use std::io::{IsTerminal as _, Write as _, stdin, stdout};
+use std::io::{BufWriter, IsTerminal as _, Write as _, stdin, stdout};
 
 use super::completion::{self, SHELLS};
 use super::error::{Error, UsageError};
-use super::flags::{self, Group, airgap, compare, output, patience, registries};
+use super::flags::{self, Group, airgap, compare, output, patience, registries, remedy};
 use super::help::Page;
 use super::parse::Parsed;
 use super::{Options, help, man, manual, validate};
 use crate::exit::Exit;
+use crate::remedy::{RemedyError, Wish};
 
 /// The typed values of the flags of all commands: a field for each group of flags.
 #[derive(Debug, Default)]
@@ -19,6 +20,7 @@ pub struct Flags {
     pub patience: patience::PatienceFlags,
     pub output: output::OutputFlags,
     pub airgap: airgap::AirGapFlags,
+    pub remedy: remedy::RemedyFlags,
     pub help: Page,
     pub version: bool,
 }
@@ -61,6 +63,15 @@ pub static COMMANDS: &[Command] = &[
                 stdin().is_terminal(),
             )?)
         },
+    },
+    Command {
+        name: "remedy",
+        arguments: "REPORT",
+        words: &[],
+        summary: "print the commands that mend what failed in a report",
+        groups: &[remedy::GROUP, flags::HELP],
+        help: help::remedy,
+        run: mend,
     },
     Command {
         name: "completion",
@@ -167,6 +178,34 @@ pub fn print(text: &str) -> Result<Exit, Error> {
         .and_then(|()| out.flush())
         .map_err(Error::StandardOutput)?;
     Ok(Exit::Passed)
+}
+
+/// `remedy`.
+fn mend(parsed: Parsed) -> Result<Exit, Error> {
+    const USAGE: &str = "image-tools remedy REPORT --for TOOL";
+    let report = match parsed.arguments.as_slice() {
+        [] => return Err(UsageError::Required("a report", USAGE).into()),
+        [report] => report.into(),
+        [_, word, ..] => {
+            let word = word.to_string_lossy().into_owned();
+            return Err(UsageError::Argument(word, "remedy takes one report").into());
+        }
+    };
+    let flags = parsed.flags.remedy;
+    let tool = flags
+        .tool
+        .ok_or(UsageError::Required("--for with the name of a tool", USAGE))?;
+    let wish = Wish {
+        report,
+        tool,
+        insecure: flags.insecure,
+    };
+    let mut out = BufWriter::new(stdout().lock());
+    match crate::remedy::run(wish, &mut out) {
+        Ok(()) => Ok(Exit::Passed),
+        Err(RemedyError::Report(error)) => Err(Error::Report(error)),
+        Err(RemedyError::Output(error)) => Err(Error::StandardOutput(error)),
+    }
 }
 
 /// The one argument of a command, if there is one.

@@ -11,6 +11,7 @@ pub mod compare;
 pub mod output;
 pub mod patience;
 pub mod registries;
+pub mod remedy;
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -208,6 +209,7 @@ mod tests {
             "plan9",
             "x.io",
             "converted",
+            "crane",
         ];
         for command in COMMANDS {
             let parsed = |args: &[OsString]| {
