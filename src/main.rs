@@ -13,6 +13,8 @@ mod output;
 mod pipeline;
 mod reference;
 mod registry;
+mod remedy;
+mod report_reading;
 mod sync;
 mod task;
 mod verdict;

@@ -32,6 +32,7 @@ mod published;
 mod reading;
 mod recorded;
 mod referrers;
+mod remedy;
 mod report;
 mod report_forms;
 mod report_lines;

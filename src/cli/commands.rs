@@ -1,17 +1,18 @@
 //! The table of commands: dispatch, help, man page and completions are all made from it.
 
 use std::ffi::OsString;
-use std::io::{Write as _, stdout};
+use std::io::{BufWriter, Write as _, stdout};
 
 use super::completion::{self, SHELLS};
 use super::error::{Error, UsageError};
 use super::flags::{
-    self, Group, airgap, compare, list as list_flags, output, patience, registries,
+    self, Group, airgap, compare, list as list_flags, output, patience, registries, remedy,
 };
 use super::help::Page;
 use super::parse::Parsed;
 use super::{help, list, man, manual, validate};
 use crate::exit::Exit;
+use crate::remedy::{RemedyError, Wish};
 
 /// The typed values of the flags of all commands: a field for each group of flags.
 #[derive(Debug, Default)]
@@ -22,6 +23,7 @@ pub struct Flags {
     pub output: output::OutputFlags,
     pub airgap: airgap::AirGapFlags,
     pub list: list_flags::ListFlags,
+    pub remedy: remedy::RemedyFlags,
     pub help: Page,
     pub version: bool,
 }
@@ -69,6 +71,15 @@ pub static COMMANDS: &[Command] = &[
         groups: &[list_flags::GROUP, flags::HELP],
         help: list::help,
         run: |parsed| list::run(&parsed),
+    },
+    Command {
+        name: "remedy",
+        arguments: "REPORT",
+        words: &[],
+        summary: "print the commands that mend what failed in a report",
+        groups: &[remedy::GROUP, flags::HELP],
+        help: help::remedy,
+        run: mend,
     },
     Command {
         name: "completion",
@@ -179,6 +190,34 @@ pub fn print(text: &str) -> Result<Exit, Error> {
         .and_then(|()| out.flush())
         .map_err(Error::StandardOutput)?;
     Ok(Exit::Passed)
+}
+
+/// `remedy`.
+fn mend(parsed: Parsed) -> Result<Exit, Error> {
+    const USAGE: &str = "image-tools remedy REPORT --for TOOL";
+    let report = match parsed.arguments.as_slice() {
+        [] => return Err(UsageError::Required("a report", USAGE).into()),
+        [report] => report.into(),
+        [_, word, ..] => {
+            let word = word.to_string_lossy().into_owned();
+            return Err(UsageError::Argument(word, "remedy takes one report").into());
+        }
+    };
+    let flags = parsed.flags.remedy;
+    let tool = flags
+        .tool
+        .ok_or(UsageError::Required("--for with the name of a tool", USAGE))?;
+    let wish = Wish {
+        report,
+        tool,
+        insecure: flags.insecure,
+    };
+    let mut out = BufWriter::new(stdout().lock());
+    match crate::remedy::run(wish, &mut out) {
+        Ok(()) => Ok(Exit::Passed),
+        Err(RemedyError::Report(error)) => Err(Error::Report(error)),
+        Err(RemedyError::Output(error)) => Err(Error::StandardOutput(error)),
+    }
 }
 
 /// The one argument of a command, if there is one.

@@ -4,6 +4,7 @@ use std::io;
 
 use super::validate::RunError;
 use crate::escape::{escape, escape_word};
+use crate::report_reading::ReportError;
 
 /// Everything that ends the program with exit code 2.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +16,8 @@ pub enum Error {
     /// Of the command `list`: lines and files that were not understood; each has been named.
     #[error("the lists have {}; the rest was printed", count(*.0))]
     NotUnderstood(u64),
+    #[error(transparent)]
+    Report(#[from] ReportError),
     #[error("cannot write to standard output: {0}")]
     StandardOutput(io::Error),
 }
@@ -31,6 +34,9 @@ pub enum UsageError {
     /// A word that is neither a flag nor a flag's value, and what to do instead.
     #[error("unexpected argument \"{}\"; {}", escape(.0), .1)]
     Argument(String, &'static str),
+    /// What a command cannot do without, and its usage.
+    #[error("{0} is missing; usage: {1}")]
+    Required(&'static str, &'static str),
     /// A word behind a flag whose value has to stand behind `=`.
     #[error("unexpected argument \"{}\"; a value of {flag} is written {flag}={}", escape(.value), escape(.value))]
     Equals { value: String, flag: &'static str },

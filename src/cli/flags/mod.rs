@@ -12,6 +12,7 @@ pub mod list;
 pub mod output;
 pub mod patience;
 pub mod registries;
+pub mod remedy;
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -213,6 +214,7 @@ mod tests {
             "converted",
             "json",
             "x.json",
+            "crane",
         ];
         for command in COMMANDS {
             let parsed = |args: &[OsString]| {
