@@ -10,7 +10,7 @@ use crate::manifest::{Digest, Referrer, Spec};
 
 /// A reason code: one stable word for programs. The words are an interface, listed in the report's
 /// JSON Schema: new ones may come, none changes its meaning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Code {
     /// Failed: the destination registry answers that it has no such manifest.
@@ -60,6 +60,60 @@ pub enum Code {
 }
 
 impl Code {
+    /// All of them, the failures first.
+    pub const ALL: [Self; 22] = [
+        Self::DestinationMissing,
+        Self::DestinationEmpty,
+        Self::DestinationNotAnIndex,
+        Self::DestinationNotSingle,
+        Self::NoPlatform,
+        Self::DigestDiffers,
+        Self::PlatformDiffers,
+        Self::IndexDiffers,
+        Self::IndexDamaged,
+        Self::TagDiffers,
+        Self::ImageMissing,
+        Self::BlobMissing,
+        Self::BlobDamaged,
+        Self::ReferrerMissing,
+        Self::InvalidLine,
+        Self::SourceMissing,
+        Self::NotRecorded,
+        Self::Denied,
+        Self::Unreachable,
+        Self::InvalidAnswer,
+        Self::Interrupted,
+        Self::InternalError,
+    ];
+
+    /// Its word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::DestinationMissing => "destination-missing",
+            Self::DestinationEmpty => "destination-empty",
+            Self::DestinationNotAnIndex => "destination-not-an-index",
+            Self::DestinationNotSingle => "destination-not-single",
+            Self::NoPlatform => "no-platform",
+            Self::DigestDiffers => "digest-differs",
+            Self::PlatformDiffers => "platform-differs",
+            Self::IndexDiffers => "index-differs",
+            Self::IndexDamaged => "index-damaged",
+            Self::TagDiffers => "tag-differs",
+            Self::ImageMissing => "image-missing",
+            Self::BlobMissing => "blob-missing",
+            Self::BlobDamaged => "blob-damaged",
+            Self::ReferrerMissing => "referrer-missing",
+            Self::InvalidLine => "invalid-line",
+            Self::SourceMissing => "source-missing",
+            Self::NotRecorded => "not-recorded",
+            Self::Denied => "denied",
+            Self::Unreachable => "unreachable",
+            Self::InvalidAnswer => "invalid-answer",
+            Self::Interrupted => "interrupted",
+            Self::InternalError => "internal-error",
+        }
+    }
+
     /// Whether the image was compared and differs, as opposed to: it could not be compared.
     pub fn is_failure(self) -> bool {
         match self {
@@ -150,6 +204,17 @@ pub struct Why {
     pub destination_created: Option<String>,
 }
 
+/// What a registry did instead of giving what was requested.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// The registry, as the user names it.
+    pub host: String,
+    /// What went wrong.
+    pub cause: String,
+    /// What the user can do about it.
+    pub hint: Option<String>,
+}
+
 /// Why an image did not pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
@@ -163,6 +228,8 @@ pub struct Reason {
     pub hints: Vec<String>,
     /// Both sides, as JSON of several lines each.
     pub sides: Vec<String>,
+    /// The registry's part in it; its hint is the end of the message.
+    pub trouble: Option<Box<Trouble>>,
 }
 
 impl Reason {
@@ -174,7 +241,18 @@ impl Reason {
             details: Vec::new(),
             hints: Vec::new(),
             sides: Vec::new(),
+            trouble: None,
         }
+    }
+
+    /// The message without the hint that it ends with.
+    pub fn cause(&self) -> &str {
+        let hint = self
+            .trouble
+            .as_ref()
+            .and_then(|trouble| trouble.hint.as_deref());
+        hint.and_then(|hint| self.message.strip_suffix(hint)?.strip_suffix("; "))
+            .unwrap_or(&self.message)
     }
 
     /// The run ended before the image was validated.
@@ -281,5 +359,42 @@ impl From<Outcome> for Finding {
 impl From<Reason> for Finding {
     fn from(reason: Reason) -> Self {
         Outcome::from(reason).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_listed_once_under_its_word() {
+        for code in Code::ALL {
+            let word = serde_json::to_value(code).expect("a word");
+            assert_eq!(word, code.as_str());
+        }
+        assert!(Code::ALL.is_sorted());
+        // The last one: what is added behind it is missing in the list.
+        assert_eq!(Code::ALL.len(), Code::InternalError as usize + 1);
+    }
+
+    #[test]
+    fn a_hint_is_the_end_of_the_message() {
+        let with = |message: &str, hint: Option<&str>| Reason {
+            trouble: Some(Box::new(Trouble {
+                host: "reg.io".to_owned(),
+                cause: "no".to_owned(),
+                hint: hint.map(str::to_owned),
+            })),
+            ..Reason::new(Code::Denied, message)
+        };
+        assert_eq!(
+            with("reg.io: no; log in", Some("log in")).cause(),
+            "reg.io: no"
+        );
+        assert_eq!(
+            with("reg.io: no; log in", None).cause(),
+            "reg.io: no; log in"
+        );
+        assert_eq!(with("reg.io: no", Some("log in")).cause(), "reg.io: no");
     }
 }

@@ -197,6 +197,10 @@ fn credential_helpers() {
         .code(0)
         .has("20 passed");
     let auths = serde_json::from_str::<Value>(&auth_file(&name, PAIR)).unwrap()["auths"].clone();
+    configured(json!({"credsStore": "none"}))
+        .code(3)
+        .has("(docker-credential-none of ")
+        .has("/.docker/config.json gave no password; not there: ");
     configured(json!({"credsStore": "none", "auths": auths}))
         .code(0)
         .has_not("WARN");
@@ -208,6 +212,7 @@ fn credential_helpers() {
     configured(json!({"credsStore": "missing"}))
         .code(3)
         .has("docker-credential-missing: No such file")
+        .has("docker-credential-missing of ")
         .has("20 not validated");
     configured(json!({"credsStore": "slow", "auths": auths}))
         .code(0)
@@ -414,7 +419,19 @@ fn variables_that_cannot_be_used_are_named_at_the_start() {
     }
     validate(&dir, &name, &[("REGISTRY_AUTH_FILE", "missing.json")])
         .code(2)
-        .one_error("cannot read the credential file missing.json of $REGISTRY_AUTH_FILE: No such file or directory (os error 2); correct the variable or unset it");
+        .one_error("cannot read the credential file missing.json of $REGISTRY_AUTH_FILE: there is no such file; correct the file or $REGISTRY_AUTH_FILE, or unset $REGISTRY_AUTH_FILE");
+    dir.write("broken.json", "{\"auths\": s3cret");
+    std::fs::create_dir(dir.path().join("directory")).unwrap();
+    for (file, why) in [
+        ("broken.json", "not JSON (line 1, column 11)"),
+        ("directory", "Is a directory"),
+    ] {
+        let run = validate(&dir, &name, &[("REGISTRY_AUTH_FILE", file)]);
+        run.code(2)
+            .one_error(&format!("cannot read the credential file {file}: {why}"));
+        assert!(run.stderr.contains("or unset $REGISTRY_AUTH_FILE"));
+        assert!(!run.stderr.contains("s3cret"));
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! as root may not follow, replace, wait for or print.
 
 use std::fs;
+use std::ops::Add as _;
 use std::os::unix::fs::{
     FileTypeExt as _, MetadataExt as _, PermissionsExt as _, chown, lchown, symlink,
 };
@@ -143,13 +144,13 @@ fn what_lies_in_the_way_of_a_partial_file_is_an_error_at_once() {
         for output in OUTPUTS {
             let dir = with_list();
             dir.write("victim", "precious\n");
-            let place = dir.path().join("out.partial");
+            let place = dir.path().join("out.json.partial");
             make(&place);
             let before = (dir.names(), fs::symlink_metadata(&place).unwrap());
-            let run = run(&dir, &registry, output, "out");
+            let run = run(&dir, &registry, output, "out.json");
             run.code(2)
                 .one_error("cannot write the ")
-                .one_error("out.partial is in the way: ")
+                .one_error("out.json.partial is in the way: ")
                 .one_error(what);
             assert_eq!(run.stdout, "");
             assert_eq!(dir.read("victim"), "precious\n");
@@ -172,10 +173,10 @@ fn a_partial_file_of_a_killed_run_is_used_again_in_a_directory_of_all() {
     for output in OUTPUTS {
         let dir = with_list();
         set_mode(dir.path(), 0o1777);
-        dir.write("out.partial", "left by a killed run\n".repeat(100));
-        run(&dir, &registry, output, "out").code(expected(output.0));
-        assert!(dir.has("out") && !dir.has("out.partial"));
-        assert!(!dir.read("out").contains("killed"));
+        dir.write("out.json.partial", "left by a killed run\n".repeat(100));
+        run(&dir, &registry, output, "out.json").code(expected(output.0));
+        assert!(dir.has("out.json") && !dir.has("out.json.partial"));
+        assert!(!dir.read("out.json").contains("killed"));
     }
 }
 
@@ -190,7 +191,7 @@ fn a_link_that_others_could_have_made_is_not_followed() {
             "link in a directory that other users can write to",
             false,
             |dir| {
-                symlink("sub/target", dir.path().join("link")).unwrap();
+                symlink("sub/target", dir.path().join("link.json")).unwrap();
                 set_mode(dir.path(), 0o1777);
             },
         ),
@@ -198,7 +199,7 @@ fn a_link_that_others_could_have_made_is_not_followed() {
             "link in a directory that other users can write to",
             false,
             |dir| {
-                symlink("sub/target", dir.path().join("link")).unwrap();
+                symlink("sub/target", dir.path().join("link.json")).unwrap();
                 set_mode(dir.path(), 0o777);
             },
         ),
@@ -209,7 +210,7 @@ fn a_link_that_others_could_have_made_is_not_followed() {
             |dir| {
                 fs::create_dir(dir.path().join("all")).unwrap();
                 symlink("../sub/target", dir.path().join("all/second")).unwrap();
-                symlink("all/second", dir.path().join("link")).unwrap();
+                symlink("all/second", dir.path().join("link.json")).unwrap();
                 set_mode(&dir.path().join("all"), 0o1777);
             },
         ),
@@ -217,7 +218,7 @@ fn a_link_that_others_could_have_made_is_not_followed() {
             "link in a directory that other users can write to",
             true,
             |dir| {
-                symlink("sub/target", dir.path().join("link")).unwrap();
+                symlink("sub/target", dir.path().join("link.json")).unwrap();
                 chown(dir.path(), None, Some(NOBODY)).unwrap();
                 set_mode(dir.path(), 0o775);
             },
@@ -226,18 +227,18 @@ fn a_link_that_others_could_have_made_is_not_followed() {
             "link in a directory that other users can write to",
             true,
             |dir| {
-                symlink("sub/target", dir.path().join("link")).unwrap();
+                symlink("sub/target", dir.path().join("link.json")).unwrap();
                 chown(dir.path(), Some(NOBODY), None).unwrap();
             },
         ),
         ("link of another user (uid 65534)", true, |dir| {
-            symlink("sub/target", dir.path().join("link")).unwrap();
-            lchown(dir.path().join("link"), Some(NOBODY), None).unwrap();
+            symlink("sub/target", dir.path().join("link.json")).unwrap();
+            lchown(dir.path().join("link.json"), Some(NOBODY), None).unwrap();
         }),
         // The target is not there yet.
         ("link of another user (uid 65534)", true, |dir| {
-            symlink("sub/new", dir.path().join("link")).unwrap();
-            lchown(dir.path().join("link"), Some(NOBODY), None).unwrap();
+            symlink("sub/new", dir.path().join("link.json")).unwrap();
+            lchown(dir.path().join("link.json"), Some(NOBODY), None).unwrap();
         }),
     ];
     let has_root = is_root();
@@ -250,9 +251,9 @@ fn a_link_that_others_could_have_made_is_not_followed() {
             dir.write("sub/target", "precious\n");
             make(&dir);
             let before = dir.names();
-            let run = run(&dir, &registry, output, "link");
+            let run = run(&dir, &registry, output, "link.json");
             run.code(2)
-                .one_error(" link: it leads through a symbolic link ")
+                .one_error(" link.json: it leads through a symbolic link ")
                 .one_error(what);
             assert_eq!(run.stdout, "");
             assert_eq!(dir.read("sub/target"), "precious\n");
@@ -262,11 +263,11 @@ fn a_link_that_others_could_have_made_is_not_followed() {
     }
     // To nothing at all neither: a stranger could keep a failed list from being written.
     let dir = with_list();
-    symlink("/dev/null", dir.path().join("link")).unwrap();
+    symlink("/dev/null", dir.path().join("link.json")).unwrap();
     set_mode(dir.path(), 0o1777);
-    run(&dir, &registry, OUTPUTS[0], "link")
+    run(&dir, &registry, OUTPUTS[0], "link.json")
         .code(2)
-        .one_error("link");
+        .one_error("link.json");
     assert!(registry.requests().is_empty());
 }
 
@@ -280,13 +281,13 @@ fn a_link_of_one_s_own_is_followed_and_stays() {
         let dir = with_list();
         dir.write("sub/old", "");
         symlink(target, dir.path().join("second")).unwrap();
-        symlink("second", dir.path().join("link")).unwrap();
+        symlink("second", dir.path().join("link.json")).unwrap();
         if target == "sub/target" && output.0 != "--record" {
             dir.write(target, "old\n");
         }
-        run(&dir, &registry, output, "link").code(expected(output.0));
+        run(&dir, &registry, output, "link.json").code(expected(output.0));
         assert!(!dir.read(target).is_empty() && dir.read(target) != "old\n");
-        for name in ["link", "second"] {
+        for name in ["link.json", "second"] {
             assert!(dir.path().join(name).is_symlink(), "{name} {output:?}");
         }
         let names = fs::read_dir(dir.path().join("sub")).unwrap().count();
@@ -300,15 +301,15 @@ fn a_file_with_another_name_is_not_replaced() {
     for output in OUTPUTS {
         let dir = with_list();
         dir.write("victim", "precious\n");
-        fs::hard_link(dir.path().join("victim"), dir.path().join("out")).unwrap();
-        run(&dir, &registry, output, "out")
+        fs::hard_link(dir.path().join("victim"), dir.path().join("out.json")).unwrap();
+        run(&dir, &registry, output, "out.json")
             .code(2)
-            .one_error("out: it has more than one hard link");
+            .one_error("out.json: it has more than one hard link");
         assert_eq!(
-            dir.read("out") + &dir.read("victim"),
+            dir.read("out.json") + &dir.read("victim"),
             "precious\n".repeat(2)
         );
-        assert_eq!(dir.names(), [LIST_FILE, "out", "victim"]);
+        assert_eq!(dir.names(), [LIST_FILE, "out.json", "victim"]);
     }
     assert!(registry.requests().is_empty());
 }
@@ -368,16 +369,16 @@ fn the_mode_and_the_owner_of_an_output_stay() {
                 answer(&served, request)
             });
             let dir = with_list();
-            let place = dir.write("out", "");
+            let place = dir.write("out.json", "");
             set_mode(&place, mode_before);
             if has_root {
                 chown(&place, Some(NOBODY), Some(NOBODY)).unwrap();
             }
             let running = dir
                 .validate()
-                .args(&flags(&registry, output.0, "out", output.1))
+                .args(&flags(&registry, output.0, "out.json", output.1))
                 .start();
-            let partial = dir.path().join("out.partial");
+            let partial = dir.path().join("out.json.partial");
             crate::support::wait_until("a request", || !registry.requests().is_empty());
             // What is collected is no more open than the file that it will be.
             assert_eq!(mode(&partial) & !mode_before, 0o600 & !mode_before);
@@ -402,30 +403,30 @@ fn a_file_of_another_user_in_a_directory_of_all_is_not_replaced() {
     for output in OUTPUTS {
         for mode in [0o777, 0o1777, 0o1755] {
             let dir = with_list();
-            let place = dir.write("out", "");
+            let place = dir.write("out.json", "");
             chown(&place, Some(NOBODY), None).unwrap();
             set_mode(dir.path(), mode);
-            run(&dir, &registry, output, "out")
+            run(&dir, &registry, output, "out.json")
                 .code(2)
-                .one_error("out: it belongs to another user (uid 65534)");
+                .one_error("out.json: it belongs to another user (uid 65534)");
             assert_eq!(fs::metadata(&place).unwrap().uid(), NOBODY);
-            assert_eq!(dir.names(), [LIST_FILE, "out"]);
+            assert_eq!(dir.names(), [LIST_FILE, "out.json"]);
         }
     }
     // Seen by somebody who could not replace it at the end of the run either.
     let dir = with_list();
-    dir.write("out", "of root\n");
+    dir.write("out.json", "of root\n");
     let program = dir.path().join("image-tools");
     fs::copy(env!("CARGO_BIN_EXE_image-tools"), &program).unwrap();
     set_mode(&program, 0o755);
     set_mode(dir.path(), 0o1777);
     dir.command("setpriv")
         .args("--reuid 65534 --regid 65534 --clear-groups ./image-tools mirror-validate")
-        .args(&flags(&registry, "-o", "out", ""))
+        .args(&flags(&registry, "-o", "out.json", ""))
         .run()
         .code(2)
-        .one_error("out: it belongs to another user (uid 0)");
-    assert_eq!(dir.read("out"), "of root\n");
+        .one_error("out.json: it belongs to another user (uid 0)");
+    assert_eq!(dir.read("out.json"), "of root\n");
     assert!(registry.requests().is_empty());
 }
 
@@ -555,6 +556,7 @@ fn no_text_from_outside_hides_in_any_output() {
         names
             .iter()
             .fold(name.to_owned(), |name, c| format!("{name}{c}"))
+            .add(".json")
             .into()
     };
     let list = format!(

@@ -415,6 +415,9 @@ fn a_yaml_file_is_validated_and_its_failed_list_is_one_of_lines() {
             "[{d}/team/x:gone]: destination manifest does not exists"
         ))
         .has(&format!("[ERRO] regsync.yaml:9: {refusal}\n"))
+        .has(&format!(
+            "[M_ID:2] FAILED [{s}/team/x:1] (regsync.yaml:6)\n"
+        ))
         .has("3 images: 1 passed, 1 failed, 1 not validated");
     assert_eq!(dir.read("mirror-validate-failed.txt"), expected);
     // The failed list is a list: nothing of it is forgotten.

@@ -153,6 +153,7 @@ fn a_recording_gives_the_same_verdicts_in_the_same_words() {
         let comparable = |log: Vec<String>| -> Vec<String> {
             log.into_iter()
                 .filter(|line| !line.contains("/team/x:nowhere]: "))
+                .filter(|line| !line.ends_with(": 17") && !line.contains(": begun "))
                 .map(|line| line.split(" in ").next().unwrap().to_owned())
                 .map(|line| line.split("; other: ").next().unwrap().to_owned())
                 .collect()

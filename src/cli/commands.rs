@@ -5,10 +5,12 @@ use std::io::{BufWriter, IsTerminal as _, Write as _, stdin, stdout};
 
 use super::completion::{self, SHELLS};
 use super::error::{Error, UsageError};
-use super::flags::{self, Group, airgap, compare, output, patience, registries, remedy};
+use super::flags::{
+    self, Group, airgap, compare, list as list_flags, output, patience, registries, remedy,
+};
 use super::help::Page;
 use super::parse::Parsed;
-use super::{Options, help, man, manual, validate};
+use super::{Options, help, list, man, manual, validate};
 use crate::exit::Exit;
 use crate::remedy::{RemedyError, Wish};
 
@@ -20,6 +22,7 @@ pub struct Flags {
     pub patience: patience::PatienceFlags,
     pub output: output::OutputFlags,
     pub airgap: airgap::AirGapFlags,
+    pub list: list_flags::ListFlags,
     pub remedy: remedy::RemedyFlags,
     pub help: Page,
     pub version: bool,
@@ -38,6 +41,9 @@ pub struct Command {
     pub help: fn(&Command, Page) -> String,
     pub run: fn(Parsed) -> Result<Exit, Error>,
 }
+
+/// What stands behind a command that takes files.
+const FILES: &str = "[FILE...]";
 
 /// All commands, in the order of the help.
 pub static COMMANDS: &[Command] = &[
@@ -63,6 +69,15 @@ pub static COMMANDS: &[Command] = &[
                 stdin().is_terminal(),
             )?)
         },
+    },
+    Command {
+        name: "list",
+        arguments: FILES,
+        words: &[],
+        summary: "print image lists of any form, one image per line",
+        groups: &[list_flags::GROUP, flags::HELP],
+        help: list::help,
+        run: |parsed| list::run(&parsed),
     },
     Command {
         name: "remedy",
@@ -121,6 +136,10 @@ pub static COMMANDS: &[Command] = &[
 impl Command {
     pub fn takes_arguments(&self) -> bool {
         !self.arguments.is_empty()
+    }
+
+    pub fn takes_files(&self) -> bool {
+        self.arguments == FILES
     }
 
     /// Name and arguments.

@@ -53,7 +53,7 @@ fn bash() -> String {
                 .collect();
             let offer = match flag.takes {
                 Takes::Switch(_) | Takes::Grade(..) => continue,
-                Takes::Path(..) => "compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- \"$word\"); return".to_owned(),
+                Takes::Path(..) | Takes::SuffixedPath(..) => "compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- \"$word\"); return".to_owned(),
                 Takes::Choice(words, _) => format!(
                     "mapfile -t COMPREPLY < <(compgen -W '{}' -- \"$word\"); return",
                     words.join(" ")
@@ -62,6 +62,12 @@ fn bash() -> String {
             };
             // Writing to a String cannot fail.
             let _ = writeln!(values, "    {}) {offer} ;;", before.join("|"));
+        }
+        if command.takes_files() {
+            let _ = writeln!(
+                words,
+                "    {name}) if [[ $word != -* ]]; then compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- \"$word\"); return; fi ;;&"
+            );
         }
         let _ = writeln!(
             words,
@@ -118,7 +124,7 @@ fn zsh() -> String {
                 .replace(':', "\\:");
             let value = match flag.takes {
                 Takes::Switch(_) | Takes::Grade(..) => String::new(),
-                Takes::Path(..) => ":file:_files".to_owned(),
+                Takes::Path(..) | Takes::SuffixedPath(..) => ":file:_files".to_owned(),
                 Takes::Choice(words, _) => format!(":when:({})", words.join(" ")),
                 Takes::Text(word, _) => format!(":{word}: "),
             };
@@ -136,6 +142,9 @@ fn zsh() -> String {
                 command.arguments,
                 command.words.join(" ")
             );
+        }
+        if command.takes_files() {
+            arguments.push_str(" \\\n        '*:file:_files'");
         }
         let _ = writeln!(
             cases,
@@ -187,7 +196,7 @@ complete -c {PROGRAM} -f -n __fish_use_subcommand -a '{}'
             let help = flag.help.replace('\'', "\\'");
             let value = match flag.takes {
                 Takes::Switch(_) | Takes::Grade(..) => " -f".to_owned(),
-                Takes::Path(..) => " -rF".to_owned(),
+                Takes::Path(..) | Takes::SuffixedPath(..) => " -rF".to_owned(),
                 Takes::Choice(words, _) => format!(" -xa '{}'", words.join(" ")),
                 Takes::Text(..) => " -x".to_owned(),
             };

@@ -15,6 +15,9 @@ pub enum Error {
     Run(#[from] RunError),
     #[error(transparent)]
     Report(#[from] ReportError),
+    /// Of the command `list`: lines and files that were not understood; each has been named.
+    #[error("the lists have {}; the rest was printed", count(*.0))]
+    NotUnderstood(u64),
     #[error("cannot write to standard output: {0}")]
     StandardOutput(io::Error),
 }
@@ -37,6 +40,8 @@ pub enum UsageError {
     /// A word behind a flag whose value has to stand behind `=`.
     #[error("unexpected argument \"{}\"; a value of {flag} is written {flag}={}", escape(.value), escape(.value))]
     Equals { value: String, flag: &'static str },
+    #[error("no image list; give a file, or - for standard input")]
+    NoFile,
     #[error("flag needs a value: {0}")]
     NoValue(&'static str),
     #[error("the value of {0} is empty; give a value, or leave the flag out")]
@@ -53,6 +58,13 @@ pub enum UsageError {
     /// Anything else that lexopt refuses.
     #[error("{}", escape(.0))]
     Lexopt(String),
+}
+
+fn count(mistakes: u64) -> String {
+    match mistakes {
+        1 => "1 mistake".to_owned(),
+        more => format!("{more} mistakes"),
+    }
 }
 
 fn hint(near: Option<&str>, otherwise: &str) -> String {

@@ -173,7 +173,7 @@ fn short_row(flag: &Flag) -> String {
 fn go_row(flag: &Flag, help: &str) -> String {
     let kind = match flag.takes {
         Takes::Switch(_) | Takes::Grade(..) => "",
-        Takes::Text(word, _) | Takes::Path(word, _) => word,
+        Takes::Text(word, _) | Takes::Path(word, _) | Takes::SuffixedPath(word, _) => word,
         Takes::Choice(..) => "string",
     };
     let mut text = format!("  {} {kind}", flag.name()).trim_end().to_owned();

@@ -160,7 +160,9 @@ fn row(flag: &Flag) -> String {
     let value = match flag.takes {
         Takes::Switch(_) => String::new(),
         Takes::Grade(words, _) => format!("[=\\fI{}\\fR]", words.join("|")),
-        Takes::Text(word, _) | Takes::Path(word, _) => format!(" \\fI{word}\\fR"),
+        Takes::Text(word, _) | Takes::Path(word, _) | Takes::SuffixedPath(word, _) => {
+            format!(" \\fI{word}\\fR")
+        }
         Takes::Choice(words, _) => format!(" \\fI{}\\fR", words.join("|")),
     };
     format!(

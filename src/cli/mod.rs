@@ -11,6 +11,7 @@ mod error;
 pub mod flags;
 mod given;
 mod help;
+mod list;
 mod man;
 mod manual;
 mod options;

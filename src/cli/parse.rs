@@ -48,7 +48,7 @@ pub fn parse(
             Arg::Short(letter) => return Err(unknown(command.groups, &letter.to_string())),
             Arg::Value(word) => {
                 match before.filter(|flag| flag.is_switch()) {
-                    None if command.takes_arguments() => arguments.push(word),
+                    _ if command.takes_arguments() => arguments.push(word),
                     switch => return Err(unexpected(&word, switch, command)),
                 }
                 continue;
@@ -98,11 +98,14 @@ fn set(flag: &Flag, flags: &mut Flags, value: &OsStr) -> Result<(), UsageError> 
         set(flags, value.into());
         return Ok(());
     }
+    if let Takes::SuffixedPath(_, set) = flag.takes {
+        return set(flags, value.into()).map_err(|wanted| invalid(wanted.into_owned()));
+    }
     let text = value
         .to_str()
         .ok_or_else(|| invalid("UTF-8 text".to_owned()))?;
     match flag.takes {
-        Takes::Path(..) => {}
+        Takes::Path(..) | Takes::SuffixedPath(..) => {}
         Takes::Text(_, set) => set(flags, text).map_err(|wanted| invalid(wanted.into_owned()))?,
         Takes::Choice(words, set) if words.contains(&text) => set(flags, text),
         Takes::Choice(words, _) => {

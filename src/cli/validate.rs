@@ -103,6 +103,7 @@ fn prepare(options: Options) -> Result<Run, RunError> {
         form: LogForm {
             level: level(&options),
             color: is_colored(&options),
+            to_stderr: logs_to_stderr(&options),
         },
         debug: flags.output.debug && !flags.output.quiet,
         may_be_empty: flags.compare.allow_empty || shard.is_some(),
@@ -133,7 +134,11 @@ fn run_settings(options: &Options, task: &dyn Task) -> RunSettings {
         work: task.words().task,
         arch: options.filter.architectures().to_vec(),
         os: options.filter.systems().map(<[String]>::to_vec),
+        source: options.rules.source.as_ref().map(Override::to_string),
+        destination: options.rules.destination.as_ref().map(Override::to_string),
+        default_project: options.rules.default_project.clone(),
         allow_single: compare.allow_single,
+        require_arch: compare.require_arch,
         accept: compare.accept.clone(),
         deep: compare.deep.map(|depth| match depth {
             Depth::Blobs => "blobs",
@@ -143,7 +148,9 @@ fn run_settings(options: &Options, task: &dyn Task) -> RunSettings {
         recorded: recorded
             .as_ref()
             .map(|name| escape(&name.display().to_string()).into_owned()),
+        tls_verify: options.flags.registries.tls_verify,
         shard: compare.shard,
+        splits_failed: options.flags.output.splits_failed(),
         words: task.words(),
     }
 }
@@ -291,6 +298,12 @@ fn shows_progress(options: &Options, input: pipeline::Input) -> bool {
     }
 }
 
+/// Standard output is either the log's or a report's.
+fn logs_to_stderr(options: &Options) -> bool {
+    let mut outputs = options.flags.output.requests().iter();
+    outputs.any(output::Request::is_standard_output)
+}
+
 /// Whether the log is coloured.
 fn is_colored(options: &Options) -> bool {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -298,7 +311,12 @@ fn is_colored(options: &Options) -> bool {
         When::Always => true,
         When::Never => false,
         When::Auto => {
-            stdout().is_terminal()
+            let is_terminal = if logs_to_stderr(options) {
+                stderr().is_terminal()
+            } else {
+                stdout().is_terminal()
+            };
+            is_terminal
                 && !set("NO_COLOR")
                 && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
         }

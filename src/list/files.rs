@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::ListError;
+use super::hashed::{Hashed, Known, combined};
 use super::lines::{Line, Lines};
+use crate::manifest::Digest;
 
 /// The name that means standard input.
 const STDIN: &str = "-";
@@ -31,6 +33,7 @@ struct ListFile {
     metadata: Option<Metadata>,
     /// Where the file is; `None`: standard input.
     path: Option<PathBuf>,
+    digest: Known,
 }
 
 impl List {
@@ -87,6 +90,14 @@ impl List {
         &self.name
     }
 
+    /// The digest of the bytes of the list, by [`combined`]; `None` as long as a file of it that can be
+    /// read only once has not been read to its end.
+    pub fn digest(&self) -> Option<Digest> {
+        let digests: Option<Vec<&Digest>> =
+            self.files.iter().map(|file| file.digest.get()).collect();
+        combined(&digests?)
+    }
+
     /// Whether a file of this list is the file of this metadata.
     pub fn is_file(&self, other: &Metadata) -> bool {
         self.files.iter().any(|file| {
@@ -120,7 +131,11 @@ impl List {
             if let Some(line) = read(&mut file.lines)? {
                 let number = self.base + line.number;
                 self.last = number;
-                return Ok(Some(Line { number, ..line }));
+                return Ok(Some(Line {
+                    number,
+                    shows_place: line.shows_place || self.files.len() > 1,
+                    ..line
+                }));
             }
             self.current += 1;
             self.base = self.last;
@@ -131,8 +146,11 @@ impl List {
 
 impl ListFile {
     fn stdin() -> Self {
+        let digest = Known::default();
+        let input = Hashed::new(io::stdin(), digest.clone());
         Self {
-            lines: Lines::new("standard input".into(), io::stdin()),
+            lines: Lines::new("standard input".into(), input),
+            digest,
             // Redirected from a file, it is that file.
             metadata: metadata_of_stdin(),
             path: None,
@@ -149,10 +167,11 @@ impl ListFile {
         }
         let mut count = None;
         let mut document = None;
+        let digest = Known::default();
         if metadata.is_file() {
             // Both handles share one position: read to the end, then rewind.
             let first_pass = file.try_clone().map_err(fail)?;
-            let mut lines = Lines::new(name.clone(), first_pass);
+            let mut lines = Lines::new(name.clone(), Hashed::new(first_pass, digest.clone()));
             let mut images = 0;
             while lines.next_line()?.is_some() {
                 images += 1;
@@ -161,8 +180,14 @@ impl ListFile {
             document = lines.into_document();
             file.rewind().map_err(fail)?;
         }
+        let lines = match document {
+            Some(document) => document,
+            None if count.is_some() => Lines::new(name, file),
+            None => Lines::new(name, Hashed::new(file, digest.clone())),
+        };
         let own = Self {
-            lines: document.unwrap_or_else(|| Lines::new(name, file)),
+            lines,
+            digest,
             metadata: Some(metadata),
             path: Some(path.to_owned()),
         };

@@ -126,10 +126,9 @@ fn three(source: &str, destination: &str, tag: &str) -> Result<Entry, LineError>
 #[cfg(test)]
 mod tests {
     use super::super::entry::MAX_LINE;
+    use super::super::entry::arbitrary::{entry, image_name, reference};
     use super::super::names;
     use super::*;
-    use crate::manifest::Filter;
-    use crate::reference::Reference;
     use proptest::prelude::*;
 
     fn digest(letter: &str) -> String {
@@ -344,43 +343,6 @@ mod tests {
         assert!(
             error(&[b'a'; MAX_LINE + 1]).starts_with("the line has 4097 bytes, more than 4096; ")
         );
-    }
-
-    prop_compose! {
-        fn reference()(tag in "[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,20}", digest in "[0-9a-f]{64}", is_digest in any::<bool>()) -> Reference {
-            if is_digest { format!("sha256:{digest}") } else { tag }.parse().expect("a reference")
-        }
-    }
-
-    prop_compose! {
-        fn image_name()(host in "([a-z]{1,5}\\.io(:5000)?/|\\[::1\\]:5000/|localhost/)?", path in "[a-z0-9]{1,5}([._-][a-z0-9]{1,5})?(/[a-z0-9]{1,5}){0,2}") -> String {
-            format!("{host}{path}")
-        }
-    }
-
-    fn platforms() -> impl Strategy<Value = Option<Filter>> {
-        let pattern = "(linux/|windows/)?(amd64|arm64|s390x|arm/v7|arm64/v8)";
-        prop::option::of(prop::collection::vec(pattern, 1..4)).prop_map(|texts| {
-            let patterns = texts?
-                .iter()
-                .map(|text| text.parse().expect("a pattern"))
-                .collect();
-            Some(Filter::of_patterns(patterns))
-        })
-    }
-
-    prop_compose! {
-        fn entry()(source in image_name(), destination in image_name(), from in reference(), to in reference(),
-            is_same in any::<bool>(), has_one_name in any::<bool>(), platforms in platforms()) -> Entry {
-            let to = match (has_one_name, &from, to) {
-                _ if is_same => from.clone(),
-                // One name has a tag, a digest, or a digest that its tag has to lead to.
-                (true, Reference::Tag(_), _) => from.clone(),
-                (true, Reference::Digest(_), Reference::Digest(_)) => from.clone(),
-                (_, _, to) => to,
-            };
-            Entry { source, source_reference: from, destination: (!has_one_name).then_some(destination), destination_reference: to, platforms }
-        }
     }
 
     proptest! {

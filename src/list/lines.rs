@@ -47,6 +47,8 @@ pub struct Line {
     pub bytes: Vec<u8>,
     /// Why what stands there in a document is not an image, and what to do.
     pub refusal: Option<Box<str>>,
+    /// Whether the log names the place of its image: it is in a document, or in one of several files.
+    pub shows_place: bool,
 }
 
 impl Line {
@@ -73,6 +75,7 @@ impl Line {
             },
             bytes: bytes.to_vec(),
             refusal: None,
+            shows_place: false,
         }
     }
 }
@@ -217,6 +220,7 @@ impl Text {
             },
             bytes,
             refusal: None,
+            shows_place: false,
         }))
     }
 

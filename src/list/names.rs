@@ -1,5 +1,6 @@
 //! The names of a list and the references that they become, with `-s`, `-d` and `-default-project`.
 
+use std::fmt;
 use std::str::FromStr;
 
 use crate::reference::{DOCKER_HUB, NameError, Repository, check_path, check_registry};
@@ -26,11 +27,28 @@ enum Path {
 const PLACEHOLDERS: [&str; 3] = ["{registry}", "{path}", "{name}"];
 
 impl Override {
+    /// Whether it puts nothing in front of a path.
+    pub fn is_host(&self) -> bool {
+        matches!(&self.path, Path::Prefix(prefix) if prefix.is_empty())
+    }
+
     /// The path in front of every name; empty where there is none, or a template.
     pub fn prefix(&self) -> &str {
         match &self.path {
             Path::Prefix(prefix) => prefix,
             Path::Template(_) => "",
+        }
+    }
+}
+
+impl fmt::Display for Override {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Path::Prefix(path) | Path::Template(path)) = &self.path;
+        f.write_str(&self.registry)?;
+        if path.is_empty() {
+            Ok(())
+        } else {
+            write!(f, "/{path}")
         }
     }
 }

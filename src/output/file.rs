@@ -4,7 +4,7 @@
 //! that the user gave is untouched, and what has been collected is in `<name>.partial`, also after
 //! a run that was killed. Two runs cannot share an output.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 
 use super::conflicts::is_standard_output;
 use super::error::{OutputError, show};
-use super::failed::FAILED_LIST;
+use super::failed::may_replace_list;
 use super::place::{Distrust, NEW, OPEN_TO_OWNER, follow, open_partial, replaced, take_after};
 use super::user::directory;
 use super::{Kind, RunSettings};
@@ -92,7 +92,7 @@ impl Output {
         }
         let is_list = found.is_some_and(|found| input.is_file(&found));
         // The failed list may replace the list that it was made from.
-        if is_list && !std::ptr::eq(kind, &raw const FAILED_LIST) {
+        if is_list && !may_replace_list(kind) {
             return Err(OutputError::Taken {
                 kind,
                 name: shown,
@@ -100,7 +100,7 @@ impl Output {
             });
         }
         if is_list && settings.shard.is_some() {
-            return Err(OutputError::ShardOfOwnList { name: shown });
+            return Err(OutputError::ShardOfOwnList { kind, name: shown });
         }
         let distrusts = |distrust| OutputError::of(kind, &shown, distrust);
         // A link stays a link: the file that it leads to is replaced.
@@ -138,6 +138,28 @@ impl Output {
             is_done: false,
             is_list,
         })
+    }
+
+    /// Refuses a file that another run writes in its place, without a partial file.
+    ///
+    /// # Errors
+    /// [`OutputError::Locked`].
+    pub fn refuse_locked(&self) -> Result<(), OutputError> {
+        if self.replaced.is_none() {
+            return Ok(());
+        }
+        let options = OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+            .open(&self.path);
+        // What cannot be read can be replaced all the same.
+        match options.map(|file| file.try_lock_shared()) {
+            Ok(Err(TryLockError::WouldBlock)) => Err(OutputError::Locked {
+                kind: self.kind,
+                name: show(&self.name),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Its name as the user gave it.

@@ -62,12 +62,14 @@ pub fn block(text: &str) -> String {
     text.split('\n').map(escape).collect::<Vec<_>>().join("\n")
 }
 
-/// What the log says of a failure before its message: both sides, the first details, and what to do.
-pub fn details(reason: &Reason) -> Vec<String> {
+/// What the log says of a failure before its hints and its message: both sides, unless it is to be
+/// brief, and the first details.
+pub fn details(reason: &Reason, is_brief: bool) -> Vec<String> {
     let (shown, rest) = reason
         .details
         .split_at(reason.details.len().min(MOST_DETAILS));
-    let mut lines: Vec<String> = reason.sides.iter().map(|side| block(side)).collect();
+    let sides = reason.sides.iter().filter(|_| !is_brief);
+    let mut lines: Vec<String> = sides.map(|side| block(side)).collect();
     lines.extend(shown.iter().map(|detail| one_line(detail)));
     if !rest.is_empty() {
         lines.push(format!(
@@ -75,7 +77,6 @@ pub fn details(reason: &Reason) -> Vec<String> {
             HumanCount(rest.len() as u64)
         ));
     }
-    lines.extend(reason.hints.iter().map(|hint| one_line(hint)));
     lines
 }
 
@@ -90,17 +91,17 @@ mod tests {
             details: (0..count)
                 .map(|number| format!("detail {number}"))
                 .collect(),
-            hints: vec!["hint".to_owned()],
+            sides: vec!["srcSpec: []".to_owned()],
             ..Reason::new(Code::IndexDiffers, "x")
         };
-        assert_eq!(details(&with(MOST_DETAILS)).len(), MOST_DETAILS + 1);
-        let lines = details(&with(10_000));
+        assert_eq!(details(&with(MOST_DETAILS), true).len(), MOST_DETAILS);
+        let lines = details(&with(10_000), false);
+        assert_eq!(lines[0], "srcSpec: []");
         assert_eq!(
-            lines[MOST_DETAILS - 1..],
+            lines[MOST_DETAILS..],
             [
                 "detail 19",
-                "… and 9,980 more; all are in the report (--report)",
-                "hint"
+                "… and 9,980 more; all are in the report (--report)"
             ]
         );
     }

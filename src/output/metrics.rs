@@ -14,6 +14,7 @@ use super::file::Output;
 use super::{Counts, Entry, Kind, Opened, OutputError, RunEnd, RunSettings, Sink};
 use crate::list::List;
 use crate::task::Words;
+use crate::verdict::Code;
 
 /// `--metrics`.
 pub static METRICS: Kind = Kind {
@@ -29,6 +30,7 @@ struct Metrics {
     words: &'static Words,
     labels: String,
     by_registry: BTreeMap<String, Counts>,
+    by_code: BTreeMap<Code, u64>,
 }
 
 fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, OutputError> {
@@ -43,11 +45,15 @@ fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, Out
         words: settings.words,
         labels,
         by_registry: BTreeMap::new(),
+        by_code: BTreeMap::new(),
     })))
 }
 
 impl Sink for Metrics {
     fn take(&mut self, entry: &Entry<'_>) {
+        if let Some(reason) = entry.finding.outcome.reason() {
+            *self.by_code.entry(reason.code).or_default() += 1;
+        }
         if let Some(image) = entry.image {
             let registry = &image.image.destination.registry;
             self.by_registry
@@ -110,6 +116,16 @@ impl Metrics {
             "registry_images",
             "Images of the last run by destination registry and outcome.",
             &by_registry,
+        );
+        // Also those that did not come: an alert compares with the run before.
+        let by_code = Code::ALL.map(|code| {
+            let count = self.by_code.get(&code).copied().unwrap_or_default();
+            (format!(",code=\"{}\"", code.as_str()), count.to_string())
+        });
+        gauge(
+            "images_by_reason",
+            "Lines of the list in the last run that did not pass, by reason code.",
+            &by_code,
         );
         gauge(
             "requests",

@@ -3,13 +3,16 @@
 //!
 //! The log, the bar and the summary are here too, because they speak of the same findings.
 
+mod causes;
 mod conflicts;
 mod error;
 mod failed;
 mod file;
+mod hints;
 mod json;
 pub mod line;
 mod metrics;
+mod outcome_log;
 mod place;
 mod progress;
 mod recording;
@@ -24,19 +27,30 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::list::{Line, List, Numbered, Shard};
+use crate::manifest::Digest;
 use crate::verdict::{Class, Finding};
 
+pub use causes::Causes;
 pub use conflicts::refuse_shared;
 pub use error::OutputError;
-pub use failed::FAILED_LIST;
+pub use failed::{FAILED_LIST, NOT_VALIDATED_LIST};
 pub use metrics::METRICS;
+pub use outcome_log::OutcomeLog;
 pub use progress::Progress;
 pub use recording::RECORDING;
-pub use report::REPORT;
+pub use report::{STANDARD_OUTPUT, kind as report_kind};
 pub use summary::{Counts, Totals};
 
 /// One form of output.
 pub trait Sink: Send {
+    /// The run begins.
+    ///
+    /// # Errors
+    /// [`OutputError`] where the file cannot be written after all.
+    fn begin(&mut self) -> Result<(), OutputError> {
+        Ok(())
+    }
+
     /// Takes a line of the list with its finding.
     fn take(&mut self, entry: &Entry<'_>);
 
@@ -89,6 +103,9 @@ pub struct RunEnd<'a> {
     pub elapsed: Duration,
     /// How far the list was read.
     pub list: ListEnd,
+    /// The digest of the bytes of the list, by [`List::digest`]; `None`: it was not read to its end, or
+    /// typed.
+    pub list_digest: Option<&'a Digest>,
 }
 
 /// The settings of a run that the meaning of an outcome depends on, as the report shows them.
@@ -100,8 +117,16 @@ pub struct RunSettings {
     pub arch: Vec<String>,
     /// `--os`, in Go's names; `None`: all.
     pub os: Option<Vec<String>>,
+    /// The registry of every source: `-s`, or `$SOURCE_REGISTRY`; `None`: the list's.
+    pub source: Option<String>,
+    /// The registry of every destination: `-d`, or `$DEST_REGISTRY`; `None`: the list's.
+    pub destination: Option<String>,
+    /// `-default-project`.
+    pub default_project: String,
     /// `--allow-single`.
     pub allow_single: bool,
+    /// `--require-arch`.
+    pub require_arch: bool,
     /// `--accept`.
     pub accept: Vec<Class>,
     /// `--deep`: `blobs` or `full`.
@@ -110,9 +135,14 @@ pub struct RunSettings {
     pub referrers: bool,
     /// The recording that the sources were taken from.
     pub recorded: Option<String>,
+    /// `--tls-verify`.
+    pub tls_verify: bool,
     /// `--shard`; `None`: the whole list.
     #[serde(serialize_with = "as_text")]
     pub shard: Option<Shard>,
+    /// `--not-validated`: what could not be validated is not in the failed list.
+    #[serde(skip)]
+    pub splits_failed: bool,
     /// The words of the task.
     #[serde(skip)]
     pub words: &'static crate::task::Words,
@@ -131,8 +161,11 @@ pub struct Kind {
     /// The flag that names the file.
     pub flag: &'static str,
     /// Opens it.
-    pub open: fn(&Path, &List, &RunSettings) -> Result<Opened, OutputError>,
+    pub open: Open,
 }
+
+/// Opens an output.
+pub type Open = fn(&Path, &List, &RunSettings) -> Result<Opened, OutputError>;
 
 /// An open sink; `None`: nothing is to be written.
 pub type Opened = Option<Box<dyn Sink>>;
@@ -144,6 +177,13 @@ pub struct Request {
     pub kind: &'static Kind,
     /// The file.
     pub path: PathBuf,
+}
+
+impl Request {
+    /// Whether standard output is its file.
+    pub fn is_standard_output(&self) -> bool {
+        self.path == Path::new(STANDARD_OUTPUT)
+    }
 }
 
 impl std::fmt::Debug for Request {

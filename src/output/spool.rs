@@ -88,6 +88,23 @@ impl<K: Ord> Spool<K> {
         Ok(())
     }
 
+    /// Puts in its place what `write` makes of the entries in the order of their keys.
+    ///
+    /// # Errors
+    /// [`OutputError::Left`]; the partial file is still there then.
+    pub fn commit_each(
+        &mut self,
+        write: impl FnOnce(&mut Entries<'_, K>, &mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), OutputError> {
+        self.write()?;
+        self.kept.sort_by(|one, other| one.key.cmp(&other.key));
+        let rest = self.kept.iter();
+        let written = self
+            .output
+            .commit_other(|partial, out| write(&mut Entries { partial, rest }, out));
+        written.map(|_| ())
+    }
+
     /// Puts the file in its place: `before`, the entries in the order of their keys, the last of those with
     /// the same key, each ended by `separator` but for the last, which is ended by a line feed, and what
     /// `after` makes of the sha256 of all entries, each with a line feed. The name is the one under which
@@ -127,6 +144,26 @@ impl<K: Ord> Spool<K> {
             }
             out.write_all(after(&hasher.finish()).as_bytes())
         })
+    }
+}
+
+/// Entries in the order of their keys.
+pub struct Entries<'a, K> {
+    partial: &'a File,
+    rest: std::slice::Iter<'a, Kept<K>>,
+}
+
+impl<'a, K> Entries<'a, K> {
+    /// Reads the next entry with its line feed; its key.
+    ///
+    /// # Errors
+    /// Where the partial file cannot be read.
+    pub fn next(&mut self, bytes: &mut Vec<u8>) -> io::Result<Option<&'a K>> {
+        let Some(entry) = self.rest.next() else {
+            return Ok(None);
+        };
+        read(self.partial, entry, bytes)?;
+        Ok(Some(&entry.key))
     }
 }
 

@@ -3,6 +3,7 @@
 use super::places::Load;
 use crate::list::{Line, Numbered};
 use crate::log::Record;
+use crate::manifest::Digest;
 use crate::verdict::{Finding, Reason};
 
 /// A message to the writer.
@@ -37,8 +38,8 @@ pub enum Event {
         /// The place that it took.
         load: Load,
     },
-    /// The reader is done; without this message, the list was not read to its end.
-    ListEnded(Result<(), String>),
+    /// The reader is done, with the digest of the list; without this message, the list was not read to its end.
+    ListEnded(Result<Option<Digest>, String>),
     /// Text for the person at the terminal, printed as it is.
     Prompt(&'static str),
 }

@@ -135,7 +135,10 @@ impl Memo {
 
 /// A reason for a further line with the same image: the details stand with the first.
 pub fn in_short(reason: &Reason) -> Reason {
-    Reason::new(reason.code, reason.message.clone())
+    Reason {
+        trouble: reason.trouble.clone(),
+        ..Reason::new(reason.code, reason.message.clone())
+    }
 }
 
 #[cfg(test)]

@@ -54,6 +54,8 @@ pub struct LogForm {
     pub level: Level,
     /// Whether levels are coloured.
     pub color: bool,
+    /// Whether it is written to standard error, because standard output has a report.
+    pub to_stderr: bool,
 }
 
 /// How images reach the program.
@@ -133,7 +135,8 @@ impl Run {
             self.form,
             self.input,
             places.clone(),
-        );
+        )
+        .of_list(self.list.digest());
         let memo = matches!(self.input, Input::List { .. }).then(Arc::default);
         let workers = Workers::new(self.jobs, task, memo, log.clone(), events.clone())
             .map_err(io::Error::other)?;

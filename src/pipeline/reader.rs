@@ -40,7 +40,7 @@ impl Reader {
     pub fn run(mut self, workers: &Workers) {
         let read = catch_unwind(AssertUnwindSafe(|| self.read(workers)));
         let end = read.unwrap_or_else(|panic| Err(describe_panic(panic.as_ref())));
-        self.send(Event::ListEnded(end));
+        self.send(Event::ListEnded(end.map(|()| self.list.digest())));
     }
 
     /// # Errors
@@ -131,7 +131,10 @@ impl Reader {
     fn image(&self, workers: &Workers, line: Line, image: Numbered) {
         let turn = workers.turn(&image.image, line.number);
         let load = match turn {
-            Turn::Validate => Load::image(line.bytes.len()),
+            Turn::Validate => {
+                workers.announce(&image.image);
+                Load::image(line.bytes.len())
+            }
             Turn::Wait | Turn::Known { .. } => Load::line(line.bytes.len()),
         };
         if self.places.take(load, &self.interrupt) {

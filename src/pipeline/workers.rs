@@ -64,6 +64,11 @@ impl Workers {
         }
     }
 
+    /// Tells the task of an image that begins later.
+    pub fn announce(&self, image: &Image) {
+        self.task.announce(image);
+    }
+
     /// Begins an image.
     pub fn begin(&self, turn: Turn, line: Line, image: Numbered, load: Load) {
         let number = line.number;

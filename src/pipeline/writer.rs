@@ -17,9 +17,12 @@ use super::signals::Signals;
 use super::{Input, LogForm};
 use crate::list::{Line, Numbered};
 use crate::log::{Level, Record};
-use crate::output::{Entry, ListEnd, OutputError, Progress, RunEnd, Sink, Totals, line};
+use crate::manifest::Digest;
+use crate::output::{
+    Causes, Entry, ListEnd, OutcomeLog, OutputError, Progress, RunEnd, Sink, Totals, line,
+};
 use crate::task::{Task, Words};
-use crate::verdict::{Code, Finding, Outcome, Reason};
+use crate::verdict::{Finding, Reason};
 
 /// The most events that share one write to the disk and one to standard output.
 const BATCH: usize = 1024;
@@ -42,6 +45,8 @@ pub struct Writer {
     places: Arc<Places>,
     begun: Instant,
     totals: Totals,
+    causes: Causes,
+    outcomes: OutcomeLog,
     /// Lines in progress, by number.
     in_flight: HashMap<u64, (Line, Numbered, Load)>,
     /// The current batch's log.
@@ -55,6 +60,8 @@ pub struct Writer {
     own_mirrors: u64,
     /// How the reader ended; `None`: it has not.
     list_end: Option<ListEnd>,
+    /// The digest of the list, as soon as it is known.
+    list_digest: Option<Digest>,
     /// The last line on the terminal is a prompt.
     at_prompt: bool,
 }
@@ -78,8 +85,9 @@ impl Writer {
         input: Input,
         places: Arc<Places>,
     ) -> Self {
+        let words = task.words();
         Self {
-            words: task.words(),
+            words,
             task,
             may_be_empty,
             sinks,
@@ -89,6 +97,8 @@ impl Writer {
             places,
             begun: Instant::now(),
             totals: Totals::default(),
+            causes: Causes::new(),
+            outcomes: OutcomeLog::new(words, form.level > Level::Info),
             in_flight: HashMap::new(),
             out: String::new(),
             closed: false,
@@ -96,15 +106,25 @@ impl Writer {
             true_mirrors: 0,
             own_mirrors: 0,
             list_end: None,
+            list_digest: None,
             at_prompt: false,
+        }
+    }
+
+    /// With what is known of the list before it is read: its digest.
+    pub fn of_list(self, list_digest: Option<Digest>) -> Self {
+        Self {
+            list_digest,
+            ..self
         }
     }
 
     /// Works until all senders are gone, or until the grace after a signal is used up.
     pub fn run(mut self, events: &Receiver<Event>, signals: &Signals) -> Ended {
         let mut stdout_error = None;
+        let mut may_go_on = self.each_sink(|sink| sink.begin());
         let mut grace: Option<Grace> = None;
-        loop {
+        while may_go_on {
             let wait = grace.as_ref().map_or(TICK, Grace::left);
             let waiting = Instant::now();
             let mut made_progress = false;
@@ -119,11 +139,8 @@ impl Writer {
                     if let Some(grace) = &mut grace {
                         grace.waited(waited, made_progress);
                     }
-                    let may_go_on = self.flush();
+                    may_go_on = self.flush();
                     stdout_error = stdout_error.or(self.print());
-                    if !may_go_on {
-                        break;
-                    }
                 }
                 recv(signals.receiver) -> signal => if let Ok(signal) = signal {
                     self.totals.signal = Some(signal);
@@ -181,14 +198,18 @@ impl Writer {
                 self.ended(&line, image.as_ref(), &Finding::from(reason));
                 return true;
             }
-            Event::ListEnded(Ok(())) => {
+            Event::ListEnded(Ok(digest)) => {
                 self.list_end = Some(match self.input {
-                    Input::List { .. } => ListEnd::Whole,
+                    Input::List { .. } => {
+                        self.list_digest = digest;
+                        ListEnd::Whole
+                    }
                     Input::Lines | Input::Terminal => ListEnd::Typed,
                 });
             }
             Event::ListEnded(Err(message)) => {
                 self.list_end = Some(ListEnd::Cut);
+                self.list_digest = None;
                 self.totals.broke = true;
                 self.log(Level::Error, None, &line::one_line(&message));
             }
@@ -213,31 +234,10 @@ impl Writer {
         for sink in &mut self.sinks {
             sink.take(&entry);
         }
+        self.causes.add(&entry);
         let number = image.map(|image| image.number);
-        let heading = |words: &str| {
-            let source = image.map(|image| image.image.source_name());
-            line::one_line(&format!("{words} [{}]", source.unwrap_or_default()))
-        };
-        match &finding.outcome {
-            Outcome::Passed => {
-                if let Some(image) = image {
-                    let text = (self.words.pass_line)(&image.image, finding);
-                    self.log(Level::Info, number, &line::one_line(&text));
-                }
-            }
-            Outcome::NotValidated(reason) if reason.code == Code::Interrupted => {}
-            Outcome::Failed(reason) => {
-                self.details(number, reason);
-                self.log(Level::Error, number, &heading("FAILED"));
-                self.log(Level::Error, number, &line::one_line(&reason.message));
-            }
-            Outcome::NotValidated(reason) => {
-                if image.is_some() {
-                    let words = self.words.not_passed.to_uppercase();
-                    self.log(Level::Error, number, &heading(&words));
-                }
-                self.log(Level::Error, number, &line::one_line(&reason.message));
-            }
+        for (level, text) in self.outcomes.lines(&entry) {
+            self.log(level, number, &text);
         }
     }
 
@@ -256,12 +256,6 @@ impl Writer {
         }
     }
 
-    fn details(&mut self, number: Option<u64>, reason: &Reason) {
-        for text in line::details(reason) {
-            self.log(Level::Error, number, &text);
-        }
-    }
-
     fn log(&mut self, level: Level, image: Option<u64>, text: &str) {
         if level >= self.form.level {
             line::append(&mut self.out, self.form.color, level, image, text);
@@ -270,9 +264,16 @@ impl Writer {
 
     /// Ends a batch. False: a vital sink cannot be written, and nothing may go on.
     fn flush(&mut self) -> bool {
+        let may_go_on = self.each_sink(|sink| sink.flush());
+        self.places.give_back(std::mem::take(&mut self.freed));
+        may_go_on
+    }
+
+    /// Does something with every sink; those that cannot be written are dropped. False: a vital one.
+    fn each_sink(&mut self, mut act: impl FnMut(&mut dyn Sink) -> Result<(), OutputError>) -> bool {
         let mut may_go_on = true;
         let mut errors = Vec::new();
-        self.sinks.retain_mut(|sink| match sink.flush() {
+        self.sinks.retain_mut(|sink| match act(&mut **sink) {
             Ok(()) => true,
             Err(error) => {
                 may_go_on &= !sink.is_vital();
@@ -287,7 +288,6 @@ impl Writer {
         for error in errors {
             self.broke(&error);
         }
-        self.places.give_back(std::mem::take(&mut self.freed));
         may_go_on
     }
 
@@ -304,17 +304,22 @@ impl Writer {
         }
         let mut result = Ok(());
         self.progress.suspend(|| {
-            let mut stdout = io::stdout().lock();
-            result = stdout
+            let mut stream: Box<dyn Write> = if self.form.to_stderr {
+                Box::new(io::stderr().lock())
+            } else {
+                Box::new(io::stdout().lock())
+            };
+            result = stream
                 .write_all(out.as_bytes())
-                .and_then(|()| stdout.flush());
+                .and_then(|()| stream.flush());
         });
         let error = result.err()?;
         self.closed = true;
         // `| head` closes standard output early: no error.
         let error = Some(error).filter(|error| error.kind() != io::ErrorKind::BrokenPipe);
         self.totals.broke |= error.is_some();
-        error
+        // Of standard error nothing can be said on standard error.
+        error.filter(|_| !self.form.to_stderr)
     }
 
     fn end(mut self, stdout_error: Option<io::Error>) -> Ended {
@@ -333,9 +338,12 @@ impl Writer {
         self.totals.bytes = self.progress.bytes();
         let elapsed = self.begun.elapsed();
         let notes = self.finish_sinks(elapsed);
-        let summary = self.totals.summary(self.words, elapsed, &notes);
-        let summary = line::one_line(&summary);
-        line::append(&mut self.out, self.form.color, Level::Info, None, &summary);
+        let mut summary = self.causes.lines(chrono::Local::now());
+        summary.push(self.totals.summary(self.words, elapsed, &notes));
+        for text in summary {
+            let text = line::one_line(&text);
+            line::append(&mut self.out, self.form.color, Level::Info, None, &text);
+        }
         let late_error = self.print();
         Ended {
             totals: self.totals,
@@ -376,6 +384,7 @@ impl Writer {
                 totals: &self.totals,
                 elapsed,
                 list,
+                list_digest: self.list_digest.as_ref(),
             };
             match sink.finish(&end) {
                 Ok(found) => notes.extend(found),

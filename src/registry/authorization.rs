@@ -1,5 +1,6 @@
 //! How a request is authorized, and when another authorization is worth a try.
 
+use ureq::http::StatusCode;
 use url::Url;
 
 use super::answer::words;
@@ -9,11 +10,12 @@ use super::exchange::Response;
 use super::quirks;
 use super::retry::Retrier;
 use super::secret::Secret;
-use super::token::basic;
+use super::token::{Grant, NextScopes, basic};
 use crate::log::Log;
 use crate::reference::Repository;
 
 /// All that an authorization depends on.
+#[derive(Clone, Copy)]
 pub struct AuthContext<'a> {
     pub retrier: &'a Retrier,
     pub repository: &'a Repository,
@@ -21,7 +23,19 @@ pub struct AuthContext<'a> {
     /// The scope of the query; empty where only the challenge knows it.
     pub scope: &'a str,
     pub credential: Option<&'a Credential>,
+    /// The next lines' repositories; `None`: tokens are for this scope alone.
+    pub next: Option<&'a dyn NextScopes>,
     pub log: &'a Log,
+}
+
+impl AuthContext<'_> {
+    /// The same, with tokens for this scope alone.
+    pub fn alone(&self) -> Self {
+        Self {
+            next: None,
+            ..*self
+        }
+    }
 }
 
 /// How a request is authorized.
@@ -32,7 +46,7 @@ pub enum Authorization {
     /// By a header that does not depend on the scope: a password, or a token from the user.
     Header(Secret),
     /// By the token for this challenge.
-    Token(Bearer, Secret),
+    Token(Bearer, Grant),
 }
 
 impl Authorization {
@@ -48,7 +62,8 @@ impl Authorization {
     pub fn header(&self) -> Option<Secret> {
         match self {
             Self::None => None,
-            Self::Header(header) | Self::Token(_, header) => Some(header.clone()),
+            Self::Header(header) => Some(header.clone()),
+            Self::Token(_, grant) => Some(grant.header()),
         }
     }
 
@@ -73,6 +88,8 @@ pub struct Tried {
     pub basic: bool,
     /// User and password where nothing was wanted and nothing was found.
     pub hidden: bool,
+    /// The status with which a token for several repositories was refused.
+    pub several: Option<StatusCode>,
 }
 
 impl Tried {

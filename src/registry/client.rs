@@ -21,6 +21,7 @@ use super::redirect::authority;
 use super::registries_conf::RegistriesConf;
 use super::retry::{Retrier, RetrySettings};
 use super::tls::{CertsD, Trust, TrustError};
+use super::upcoming::Upcoming;
 use crate::log::Log;
 use crate::manifest::{self, Blob, Digest, MAX_BYTES, Manifest, MediaType, Platform};
 use crate::reference::{Reference, Repository};
@@ -59,6 +60,7 @@ pub struct Client {
     pub(super) retrier: Retrier,
     credentials: Arc<Credentials>,
     hosts: Mutex<HashMap<HostKey, Arc<Host>>>,
+    upcoming: Upcoming,
     conf: RegistriesConf,
     /// Remarks on settings that have been logged.
     remarked: Mutex<HashSet<String>>,
@@ -106,9 +108,15 @@ impl Client {
             retrier: Retrier::new(exchange, clock, retry),
             credentials: Arc::new(credentials),
             hosts: Mutex::default(),
+            upcoming: Upcoming::default(),
             conf: RegistriesConf::default(),
             remarked: Mutex::default(),
         }
+    }
+
+    /// Announces a repository that a later line reads.
+    pub fn announce(&self, side: Side, repository: &Repository) {
+        self.upcoming.add(side, repository);
     }
 
     /// Reads a manifest. One asked for by digest is what the digest says.
@@ -351,7 +359,7 @@ impl Client {
     pub(super) fn send(&self, side: Side, query: &Query<'_>, log: &Log) -> Result<Answer, Error> {
         self.remark(query.repository, log);
         let host = self.host(side, &query.repository.registry);
-        let answer = host.ask(&self.retrier, query, log)?;
+        let answer = host.ask(&self.retrier, query, (side, &self.upcoming), log)?;
         if answer.from_registry || answer.response.status.as_u16() != 401 {
             return Ok(answer);
         }

@@ -1,27 +1,30 @@
 //! One registry, as the user names it: its endpoint, and the rounds of authorization that a query
 //! takes.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use super::answer::Answer;
-use super::authorization::{AuthContext, Authorization, Tried, first_bearer, refuses_password};
-use super::challenge::{self, Bearer, Challenge};
+use super::authorization::{AuthContext, Authorization, Tried, refuses_password};
+use super::challenge::{self, Challenge};
 use super::credentials::{Credential, Credentials};
 use super::error::{Diagnostic, Error};
 use super::exchange::{Request, Response};
 use super::login::{self, Logins};
-use super::probe::{self, Endpoint, host_wide, probe};
+use super::probe::{self, Endpoint, probe};
 use super::pull_limit::PullLimit;
 use super::query::Query;
 use super::redirect::{authority, is_confidential};
 use super::retry::Retrier;
-use super::secret::Secret;
-use super::token::{TokenQuery, Tokens};
+use super::several::{Line, scope};
+use super::token::Tokens;
+use super::upcoming::Upcoming;
 use super::{NEGATIVE_MEMORY, Side};
 use crate::log::Log;
 use crate::reference::Repository;
 use crate::sync::Flight;
+
+mod rounds;
 
 /// The endpoint of a registry, or why it has none, and when that was found out.
 type Probed = (Instant, Result<Arc<Endpoint>, Error>);
@@ -58,7 +61,13 @@ impl Host {
     ///
     /// # Errors
     /// [`Error`] where there is no answer; a refusal (401, 403) is one.
-    pub fn ask(&self, retrier: &Retrier, query: &Query<'_>, log: &Log) -> Result<Answer, Error> {
+    pub fn ask(
+        &self,
+        retrier: &Retrier,
+        query: &Query<'_>,
+        next: (Side, &Upcoming),
+        log: &Log,
+    ) -> Result<Answer, Error> {
         let endpoint = self.endpoint(retrier, log)?;
         let credential = self.credential(query.repository, retrier, log)?;
         let credential = credential.as_deref();
@@ -66,13 +75,16 @@ impl Host {
         if let Some(diagnostic) = self.pull_limit.refuses(query, credential, now) {
             return Err(Error::Unreachable(diagnostic));
         }
-        let scope = format!("repository:{}:pull", query.repository.registry_path());
+        let scope = scope(query.repository);
+        let find = |repository: &Repository| self.credential(repository, retrier, log);
+        let line = Line::new(next, query.repository, credential, &find);
         let context = AuthContext {
             retrier,
             repository: query.repository,
             base: &endpoint.base,
             scope: &scope,
             credential,
+            next: Some(&line),
             log,
         };
         // The path is made of checked names only; joining it cannot leave the host.
@@ -96,6 +108,12 @@ impl Host {
             let is_open = endpoint.challenges.is_empty();
             let response = self.send(&context, query, &request, &authorization, is_open)?;
             let from_registry = response.url.origin() == endpoint.base.origin();
+            if let Some(other) =
+                self.judge_batch(&context, &offered, &mut tried, &authorization, &response)?
+            {
+                authorization = other;
+                continue;
+            }
             if from_registry {
                 let other = match response.status.as_u16() {
                     404 if offered.is_empty() => tried.hidden(&authorization, credential),
@@ -150,6 +168,7 @@ impl Host {
             base: &base,
             scope: "",
             credential,
+            next: None,
             log,
         };
         let offered = challenge::parse(&refused.header_lines("www-authenticate"));
@@ -239,146 +258,6 @@ impl Host {
         login::hint(&self.name, credential, || {
             self.credentials.explain_absence(repository, now)
         })
-    }
-
-    /// The authorization of the first request.
-    fn authorize(
-        &self,
-        context: &AuthContext<'_>,
-        offered: &[Challenge],
-    ) -> Result<Authorization, Error> {
-        if let Some(token) = context
-            .credential
-            .and_then(|credential| credential.registry_token.as_ref())
-        {
-            return Ok(Authorization::Header(Secret::new(format!(
-                "Bearer {}",
-                token.expose()
-            ))));
-        }
-        let basic = Authorization::basic(context.credential, offered);
-        match (first_bearer(offered), basic) {
-            (Some(bearer), basic) => match (self.token(context, &bearer), basic) {
-                // Some registries advertise a token server that does not work beside Basic.
-                (Err(Error::Denied(_) | Error::Invalid(_)), Some(basic)) => Ok(basic),
-                (other, _) => other,
-            },
-            (None, Some(basic)) => Ok(basic),
-            (None, None) => Ok(Authorization::None),
-        }
-    }
-
-    /// The authorization after a refusal; none: there is no other. A host may have several back ends
-    /// that want different kinds, so each kind is tried once for a request.
-    fn respond(
-        &self,
-        context: &AuthContext<'_>,
-        tried: &mut Tried,
-        authorization: &Authorization,
-        refused: &Response,
-    ) -> Result<Option<Authorization>, Error> {
-        if !authorization.may_be_replaced(refused) {
-            return Ok(None);
-        }
-        let offered = challenge::parse(&refused.header_lines("www-authenticate"));
-        match authorization {
-            Authorization::None => {
-                self.learn(host_wide(refused));
-                match self.authorize(context, &offered)? {
-                    Authorization::None => Ok(None),
-                    other => Ok(Some(other)),
-                }
-            }
-            // A token from the user: there is no other.
-            Authorization::Header(_) if context.credential.is_some_and(Credential::is_token) => {
-                Ok(None)
-            }
-            Authorization::Header(_) => {
-                tried.basic = true;
-                match first_bearer(&offered).filter(|_| !tried.token) {
-                    None => Ok(None),
-                    Some(bearer) => match self.token(context, &bearer) {
-                        Ok(token) => Ok(Some(token)),
-                        Err(Error::Denied(_) | Error::Invalid(_)) => Ok(None),
-                        Err(error) => Err(error),
-                    },
-                }
-            }
-            Authorization::Token(bearer, header) => {
-                let is_first = !std::mem::replace(&mut tried.token, true);
-                if is_first && let Some(other) = self.renew(context, bearer, header, &offered) {
-                    if other.realm != bearer.realm || other.service != bearer.service {
-                        self.learn(host_wide(refused));
-                    }
-                    return self.token(context, &other).map(Some);
-                }
-                let basic = Authorization::basic(context.credential, &offered);
-                Ok(basic.filter(|_| !std::mem::replace(&mut tried.basic, true)))
-            }
-        }
-    }
-
-    /// The challenge for another token after one was refused; none where it would be the same.
-    fn renew(
-        &self,
-        context: &AuthContext<'_>,
-        bearer: &Bearer,
-        header: &Secret,
-        offered: &[Challenge],
-    ) -> Option<Bearer> {
-        // Harbor answers a request that had a token with a Basic challenge: what counts is what it
-        // wanted before.
-        let other = first_bearer(offered).unwrap_or_else(|| bearer.clone());
-        let refused = self.token_query(context, bearer);
-        let is_same = self.token_query(context, &other).is_same(&refused);
-        if other.error == "insufficient_scope" && is_same {
-            return None;
-        }
-        self.tokens.forget(&refused, header);
-        Some(other)
-    }
-
-    /// Remembers the authentication that the registry wants, for all repositories.
-    fn learn(&self, offered: Vec<Challenge>) {
-        if !offered.is_empty() {
-            *self.learned.lock().unwrap_or_else(PoisonError::into_inner) = offered;
-        }
-    }
-
-    fn token(&self, context: &AuthContext<'_>, bearer: &Bearer) -> Result<Authorization, Error> {
-        let query = self.token_query(context, bearer);
-        let token = self.tokens.get(context.retrier, &query, context.log);
-        let token = token.map_err(|error| match error {
-            Error::Denied(refusal) if context.credential.is_none() => {
-                Error::Denied(refusal.hint(self.without_credentials(context)))
-            }
-            other => other,
-        })?;
-        Ok(Authorization::Token(bearer.clone(), token.header()))
-    }
-
-    fn token_query<'a>(
-        &'a self,
-        context: &'a AuthContext<'_>,
-        bearer: &'a Bearer,
-    ) -> TokenQuery<'a> {
-        TokenQuery {
-            host: &self.name,
-            base: context.base,
-            bearer,
-            scope: context.scope,
-            credential: context.credential,
-            logins: &self.logins,
-        }
-    }
-
-    fn offered(&self, endpoint: &Endpoint) -> Vec<Challenge> {
-        let learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
-        if learned.is_empty() {
-            endpoint.challenges.clone()
-        } else {
-            learned.clone()
-        }
     }
 
     fn credential(

@@ -84,6 +84,12 @@ impl Logins {
         }
     }
 
+    /// Whether this server is known to accept a credential.
+    pub fn have_accepted(&self, server: &str, credential: &Credential) -> bool {
+        let login = self.login(server, credential);
+        login.is_accepted.has(|is_accepted| *is_accepted)
+    }
+
     fn login(&self, server: &str, credential: &Credential) -> Arc<Login> {
         self.known
             .lock()

@@ -2,7 +2,7 @@
 //!
 //! The layers, each of which can be read alone, from the caller down to the network:
 //! [`client`] with [`blobs`] and [`referrers`] (what can be asked) and [`answer`] (what a response
-//! means) → [`host`] (one registry: its [`probe`], [`authorization`] with [`credentials`]) → [`token`]
+//! means) → [`host`] (one registry: its [`probe`], [`authorization`] with [`credentials`]) → [`token`] (one for the repositories of [`several`] lines, which are [`upcoming`])
 //! and [`challenge`] → [`retry`] (retries, the brake of each host) and [`redirect`] → [`exchange`] (one
 //! exchange; a script in tests) → [`http`] (connections), [`tls`], [`proxy`].
 //!
@@ -36,9 +36,11 @@ mod retry;
 #[cfg(test)]
 mod scripted;
 mod secret;
+mod several;
 mod tls;
 pub mod token;
 mod unpack;
+mod upcoming;
 
 use std::time::Duration;
 

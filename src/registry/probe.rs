@@ -35,7 +35,10 @@ pub struct Endpoint {
     pub doubt: Option<Diagnostic>,
 }
 
-/// Finds out how a registry is reached. HTTPS first; plain HTTP only where that is allowed.
+/// Finds out how a registry is reached. HTTPS first; plain HTTP only where that is allowed. A port of
+/// this machine is asked over plain HTTP first: many servers without TLS (gunicorn, workerd) wait for
+/// the end of the line that a TLS hello seems to be, and every TLS server ends at once what is no
+/// hello. Whatever is no plain answer of a registry leads to HTTPS; the probe has no credentials.
 ///
 /// # Errors
 /// [`Error`] where nothing there can be spoken to.
@@ -59,18 +62,34 @@ pub fn probe(name: &str, retrier: &Retrier, log: &Log) -> Result<Endpoint, Error
     let may_be_plain = insecure || address::is_loopback(&plain);
     let mut base = secure.clone();
     let first = retrier.repeat(name, &request(&secure), log, || {
+        let mut early = None;
+        if is_plain_likely(&plain) {
+            match retrier.send_once(&request(&plain), log) {
+                Ok(response) if !wants_tls(&response) => {
+                    base = plain.clone();
+                    return Ok(response);
+                }
+                Err(failure @ (Failure::Refused(_) | Failure::Interrupted)) => return Err(failure),
+                // HTTPS, then; this is the answer only if that fails too.
+                other => early = other.ok(),
+            }
+        }
         base = secure.clone();
         match retrier.send_once(&request(&secure), log) {
             Err(failure) if may_be_plain && allows_plain(&failure, insecure) => {
-                // If plain HTTP fails as well, HTTPS is what the user has to hear about.
-                let Ok(response) = retrier.send_once(&request(&plain), log) else {
-                    return Err(failure);
+                let second = match early {
+                    Some(response) => Ok(response),
+                    None => retrier.send_once(&request(&plain), log),
                 };
-                if quirks::is_tls_port(&response) {
-                    return Err(failure);
+                match second {
+                    Ok(response) if !quirks::is_tls_port(&response) => {
+                        base = plain.clone();
+                        Ok(response)
+                    }
+                    // Without TLS at all, plain HTTP is what the user has to hear about.
+                    Err(second) if matches!(failure, Failure::NotTls) => Err(second),
+                    _ => Err(failure),
                 }
-                base = plain.clone();
-                Ok(response)
             }
             other => other,
         }
@@ -150,6 +169,24 @@ pub fn request(base: &Url) -> Request {
     Request::new(Method::GET, url, &[], BodyMode::Keep(LIMIT))
 }
 
+/// Whether a port is one of this machine, and not that of HTTPS, so that it mostly speaks plain HTTP.
+fn is_plain_likely(plain: &Url) -> bool {
+    // Port 80 is no part of the URL: without a port, HTTPS is on another one.
+    address::is_loopback(plain) && plain.port().is_some_and(|port| port != 443)
+}
+
+/// Whether a response over plain HTTP says, or may say, that the server wants TLS: nginx and Go say so
+/// with 400, others redirect to HTTPS, or answer 403 or 426.
+fn wants_tls(response: &Response) -> bool {
+    match response.status.as_u16() {
+        301 | 302 | 303 | 307 | 308 => response
+            .header("location")
+            .is_some_and(|location| location.to_ascii_lowercase().starts_with("https:")),
+        400 | 403 | 426 => true,
+        _ => false,
+    }
+}
+
 /// Whether plain HTTP may be tried after HTTPS failed in this way. A certificate that is not
 /// accepted is no reason: then there is a TLS server, and it is not the right one.
 fn allows_plain(failure: &Failure, insecure: bool) -> bool {
@@ -164,6 +201,7 @@ fn allows_plain(failure: &Failure, insecure: bool) -> bool {
         Failure::Tls(_) => insecure,
         Failure::Lookup(_)
         | Failure::TooLarge(_)
+        | Failure::ProxyLogin { .. }
         | Failure::Setup(_)
         | Failure::OwnAddress
         | Failure::Interrupted => false,

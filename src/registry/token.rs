@@ -1,7 +1,14 @@
 //! Bearer tokens: asked for at a token server, kept until they expire.
 //!
 //! Specification: distribution, "Token Authentication" (docs/spec/auth/token.md). One fetch at a
-//! time for each key; no lock is held while one is under way.
+//! time for each key; no lock is held while one is under way. One fetch may serve the repositories of
+//! the next lines too: [`batch`].
+
+mod access;
+mod batch;
+mod grant;
+mod query;
+mod several;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,16 +22,21 @@ use url::Url;
 
 use super::NEGATIVE_MEMORY;
 use super::answer::describe;
-use super::challenge::Bearer;
 use super::credentials::{Credential, Identity};
 use super::error::{Diagnostic, Error};
 use super::exchange::{BodyMode, Request, Response};
-use super::login::{self, Logins};
+use super::login;
 use super::redirect::{self, authority, without_secrets};
 use super::retry::Retrier;
 use super::secret::Secret;
 use crate::log::Log;
 use crate::sync::Flight;
+use batch::Batching;
+
+use query::Key;
+
+pub use grant::{Grant, Origin};
+pub use query::{NextScopes, TokenQuery};
 
 /// Tokens live at least this long, whatever the server says (as all clients have it).
 const LEAST_LIFE: Duration = Duration::from_secs(60);
@@ -56,76 +68,26 @@ impl Token {
     }
 }
 
-/// What a token is for.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Key {
-    realm: String,
-    service: String,
-    scopes: Vec<String>,
-    identity: Option<Identity>,
+/// What came of a batch.
+enum Batch {
+    Granted(Grant),
+    /// There was none, or it is known what to think of it.
+    None,
+    /// It had no answer: a request for one token will show whose fault that is.
+    Failed,
 }
 
 /// A fetched token, or the final refusal of the server and when it came.
-type Fetched = Result<Token, (Instant, Error)>;
+type Fetched = Result<Grant, (Instant, Error)>;
 
 /// The tokens of one registry.
 #[derive(Debug, Default)]
 pub struct Tokens {
     kept: Mutex<HashMap<Key, Arc<Flight<Fetched>>>>,
+    batching: Batching,
     /// Identity tokens that a token server has replaced, by realm and whose they were; never written
     /// to disk.
     replaced: Mutex<HashMap<(String, Identity), Secret>>,
-}
-
-/// A token that is needed, and who needs it.
-pub struct TokenQuery<'a> {
-    /// The registry as the user knows it.
-    pub host: &'a str,
-    /// URL of the registry, which a relative realm is relative to.
-    pub base: &'a Url,
-    /// Where to ask.
-    pub bearer: &'a Bearer,
-    /// The scope that this program needs, first of all.
-    pub scope: &'a str,
-    /// Who asks; nobody: an anonymous token.
-    pub credential: Option<&'a Credential>,
-    /// What hosts have said of credentials.
-    pub logins: &'a Logins,
-}
-
-impl TokenQuery<'_> {
-    fn key(&self) -> Key {
-        let mut scopes = vec![self.scope.to_owned()];
-        // Some registries look at the first scope only, so our own stands first.
-        let further = self
-            .bearer
-            .scopes
-            .iter()
-            .filter(|scope| !is_covered(scope, self.scope));
-        scopes.extend(further.cloned());
-        scopes.retain(|scope| !scope.is_empty());
-        Key {
-            realm: self.bearer.realm.clone(),
-            service: self.bearer.service.clone(),
-            scopes,
-            identity: self.credential.map(Credential::identity),
-        }
-    }
-
-    /// Whether the same token serves another query.
-    pub fn is_same(&self, other: &TokenQuery<'_>) -> bool {
-        self.key() == other.key()
-    }
-}
-
-/// Whether a scope of a challenge says no more than ours.
-fn is_covered(scope: &str, own: &str) -> bool {
-    scope == own
-        || own.strip_suffix(":pull").is_some_and(|name| {
-            scope
-                .strip_prefix(name)
-                .is_some_and(|rest| rest.starts_with(':'))
-        })
 }
 
 impl Tokens {
@@ -138,21 +100,60 @@ impl Tokens {
         retrier: &Retrier,
         query: &TokenQuery<'_>,
         log: &Log,
-    ) -> Result<Token, Error> {
+    ) -> Result<Grant, Error> {
         let key = query.key();
         let now = retrier.clock().now();
-        let keep = |fetched: &Fetched| match fetched {
-            Ok(token) => token.is_fresh(now),
-            Err((at, _)) => now.saturating_duration_since(*at) < NEGATIVE_MEMORY,
-        };
+        let is_alone = query.next.is_none();
+        let keep =
+            |fetched: &Fetched| self.keeps(fetched, now) && !(is_alone && is_batched(fetched));
         self.flight(&key)
-            .get(keep, || match self.fetch(retrier, query, &key, log) {
-                // It would be refused for every image of the repository: ask once.
-                Err(error @ (Error::Denied(_) | Error::Invalid(_))) => Ok(Err((now, error))),
-                Err(error) => Err(error),
-                Ok(token) => Ok(Ok(token)),
+            .get(keep, || {
+                let batch = self.fetch_several(retrier, query, &key, log)?;
+                if let Batch::Granted(grant) = batch {
+                    return Ok(Ok(grant));
+                }
+                match self.fetch(retrier, query, &key, log) {
+                    // It would be refused for every image of the repository: ask once.
+                    Err(error @ (Error::Denied(_) | Error::Invalid(_))) => Ok(Err((now, error))),
+                    Err(error) => Err(error),
+                    Ok(token) => {
+                        if matches!(batch, Batch::Failed) {
+                            self.batching.give_up();
+                        }
+                        Ok(Ok(Grant::alone(token)))
+                    }
+                }
             })?
             .map_err(|(_, error)| error)
+    }
+
+    /// Whether what is kept is still good.
+    fn keeps(&self, fetched: &Fetched, now: Instant) -> bool {
+        match fetched {
+            Ok(grant) => {
+                grant.token.is_fresh(now) && !(grant.is_batched() && self.batching.is_over())
+            }
+            Err((at, _)) => now.saturating_duration_since(*at) < NEGATIVE_MEMORY,
+        }
+    }
+
+    /// A registry has accepted this token of a batch.
+    pub fn confirm(&self, query: &TokenQuery<'_>, accepted: &Grant) {
+        if accepted.origin == Origin::Next {
+            self.batching.prove();
+        }
+        self.flight(&query.key()).update(|fetched| {
+            if let Ok(grant) = fetched
+                && grant.token.header() == accepted.token.header()
+            {
+                grant.origin = Origin::Alone;
+            }
+        });
+    }
+
+    /// What is known of batches at this registry.
+    pub fn batching(&self) -> &Batching {
+        &self.batching
     }
 
     /// Forgets a token that a registry has refused.
@@ -160,14 +161,18 @@ impl Tokens {
         self.flight(&query.key()).forget(|fetched| {
             fetched
                 .as_ref()
-                .is_ok_and(|token| token.header() == *refused)
+                .is_ok_and(|grant| grant.token.header() == *refused)
         });
     }
 
     fn flight(&self, key: &Key) -> Arc<Flight<Fetched>> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= MOST_KEPT && !kept.contains_key(key) {
-            kept.clear();
+            // The tokens of the next lines stay.
+            kept.retain(|_, flight| flight.is_wanted(is_batched));
+            if kept.len() >= MOST_KEPT / 2 {
+                kept.clear();
+            }
         }
         kept.entry(key.clone())
             .or_insert_with(|| Arc::new(Flight::new()))
@@ -182,26 +187,7 @@ impl Tokens {
         log: &Log,
     ) -> Result<Token, Error> {
         let realm = realm(retrier, query)?;
-        let identity = query
-            .credential
-            .and_then(|credential| credential.identity_token.as_ref());
-        let whose = key
-            .identity
-            .clone()
-            .map(|identity| (realm.to_string(), identity));
-        let mut request = match identity {
-            Some(token) => {
-                let replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
-                let known = whose
-                    .as_ref()
-                    .and_then(|whose| replaced.get(whose))
-                    .cloned();
-                drop(replaced);
-                exchange(realm.clone(), key, &known.unwrap_or_else(|| token.clone()))
-            }
-            None => ask(realm.clone(), key, query.credential),
-        };
-        request.named_by = Some(query.base.clone());
+        let request = self.request(&realm, query, key);
         let asked = format!("{} {}", request.method, without_secrets(&request.url));
         let diagnostic = |answer: String| Diagnostic::new(query.host, &asked, answer);
         let response = match query.credential.filter(|_| request.authorization.is_some()) {
@@ -264,14 +250,47 @@ impl Tokens {
                 "the token server's answer has no token".to_owned(),
             ))
         })?;
-        if let (Some(replaced), Some(_), Some(whose)) = (replaced, identity, whose) {
+        self.replace(&realm, query, replaced);
+        Ok(token)
+    }
+
+    /// The request for a token.
+    fn request(&self, realm: &Url, query: &TokenQuery<'_>, key: &Key) -> Request {
+        let credential = query.credential;
+        let mut request = match credential.and_then(|credential| credential.identity_token.as_ref())
+        {
+            Some(token) => {
+                let replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+                let known = key
+                    .identity
+                    .clone()
+                    .and_then(|whose| replaced.get(&(realm.to_string(), whose)).cloned());
+                drop(replaced);
+                exchange(realm.clone(), key, &known.unwrap_or_else(|| token.clone()))
+            }
+            None => ask(realm.clone(), key, credential),
+        };
+        request.named_by = Some(query.base.clone());
+        request
+    }
+
+    /// Keeps an identity token that replaces the one that was sent.
+    fn replace(&self, realm: &Url, query: &TokenQuery<'_>, replaced: Option<Secret>) {
+        let sent = query
+            .credential
+            .filter(|credential| credential.identity_token.is_some());
+        if let (Some(replaced), Some(credential)) = (replaced, sent) {
             self.replaced
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .insert(whose, replaced);
+                .insert((realm.to_string(), credential.identity()), replaced);
         }
-        Ok(token)
     }
+}
+
+/// Whether it is a token of a batch that no registry has accepted yet.
+fn is_batched(fetched: &Fetched) -> bool {
+    fetched.as_ref().is_ok_and(Grant::is_batched)
 }
 
 /// A token for user and password, or for nobody: the way that every token server knows.

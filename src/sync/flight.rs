@@ -1,6 +1,6 @@
 //! Single flight: of many threads that need the same thing, one gets it and the others wait.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// A value that is made once, when it is first needed. No lock is held while it is being made.
 #[derive(Debug)]
@@ -57,6 +57,44 @@ impl<T: Clone> Flight<T> {
         Ok(value)
     }
 
+    /// Takes it on to make the value, if nobody does and `keep` does not like what is there. Until the
+    /// claim ends, [`Flight::get`] waits for it.
+    pub fn claim(self: &Arc<Self>, keep: impl Fn(&T) -> bool) -> Option<Claim<T>> {
+        let mut state = self.lock();
+        match &*state {
+            State::Flying => return None,
+            State::Landed(value) if keep(value) => return None,
+            State::Landed(_) | State::Empty => {}
+        }
+        *state = State::Flying;
+        drop(state);
+        Some(Claim {
+            flight: self.clone(),
+            value: None,
+        })
+    }
+
+    /// Whether it is being made, or there is a value that `keep` likes.
+    pub fn is_wanted(&self, keep: impl Fn(&T) -> bool) -> bool {
+        match &*self.lock() {
+            State::Flying => true,
+            State::Landed(value) => keep(value),
+            State::Empty => false,
+        }
+    }
+
+    /// Whether there is a value that `keep` likes.
+    pub fn has(&self, keep: impl Fn(&T) -> bool) -> bool {
+        matches!(&*self.lock(), State::Landed(value) if keep(value))
+    }
+
+    /// Changes the value, if there is one.
+    pub fn update(&self, change: impl FnOnce(&mut T)) {
+        if let State::Landed(value) = &mut *self.lock() {
+            change(value);
+        }
+    }
+
     /// Forgets the value if `unwanted` says so.
     pub fn forget(&self, unwanted: impl Fn(&T) -> bool) {
         let mut state = self.lock();
@@ -65,8 +103,32 @@ impl<T: Clone> Flight<T> {
         }
     }
 
+    fn end(&self, value: Option<T>) {
+        *self.lock() = value.map_or(State::Empty, State::Landed);
+        self.landed.notify_all();
+    }
+
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The task of making a value; one that ends without it leaves it to the next thread.
+pub struct Claim<T: Clone> {
+    flight: Arc<Flight<T>>,
+    value: Option<T>,
+}
+
+impl<T: Clone> Claim<T> {
+    /// Ends with this value.
+    pub fn land(mut self, value: T) {
+        self.value = Some(value);
+    }
+}
+
+impl<T: Clone> Drop for Claim<T> {
+    fn drop(&mut self) {
+        self.flight.end(self.value.take());
     }
 }
 
@@ -77,16 +139,15 @@ struct Landing<'a, T: Clone> {
 
 impl<T: Clone> Drop for Landing<'_, T> {
     fn drop(&mut self) {
-        *self.flight.lock() = self.value.take().map_or(State::Empty, State::Landed);
-        self.flight.landed.notify_all();
+        self.flight.end(self.value.take());
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Barrier;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::sync::{Arc, Barrier};
     use std::thread;
 
     #[test]
@@ -110,6 +171,22 @@ mod tests {
             assert_eq!(thread.join().expect("no panic"), Ok(0));
         }
         assert_eq!(made.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn others_wait_for_a_claim() {
+        let flight = Arc::new(Flight::new());
+        let claim = flight.claim(|_: &i32| true).expect("nobody makes it");
+        assert!(flight.claim(|_| true).is_none());
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| flight.get(|_| true, || Err("not waited for")));
+            claim.land(1);
+            assert_eq!(waiting.join().expect("no panic"), Ok(1));
+        });
+        assert!(flight.claim(|_| true).is_none());
+        flight.update(|value| *value = 2);
+        drop(flight.claim(|value| *value == 1).expect("not liked"));
+        assert_eq!(flight.get(|_| true, || Ok::<_, ()>(3)), Ok(3));
     }
 
     #[test]

@@ -8,5 +8,5 @@ mod interrupt;
 
 pub use fan_out::fan_out;
 pub use fingerprint::Fingerprints;
-pub use flight::Flight;
+pub use flight::{Claim, Flight};
 pub use interrupt::Interrupt;

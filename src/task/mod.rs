@@ -15,7 +15,7 @@ use crate::log::Log;
 use crate::manifest::Manifest;
 use crate::registry::{Client, Error, Side};
 use crate::sync::Interrupt;
-use crate::verdict::{Code, Finding, Outcome, Reason};
+use crate::verdict::{Code, Finding, Outcome, Reason, Trouble};
 
 /// The words of a task, for the log, the bar and the summary.
 #[derive(Debug)]
@@ -36,6 +36,9 @@ pub struct Words {
 pub trait Task: Send + Sync {
     /// Its words.
     fn words(&self) -> &'static Words;
+
+    /// Takes note of an image that is begun later: the list is read ahead.
+    fn announce(&self, image: &Image);
 
     /// Does it for one image.
     fn run(&self, image: &Image, log: &Log) -> Finding;
@@ -63,7 +66,24 @@ impl From<Error> for Reason {
             Error::Invalid(_) => Code::InvalidAnswer,
             Error::Interrupted => Code::Interrupted,
         };
-        Self::new(code, error.to_string())
+        let message = error.to_string();
+        let diagnostic = match error {
+            Error::Missing(diagnostic)
+            | Error::Denied(diagnostic)
+            | Error::Unreachable(diagnostic)
+            | Error::Invalid(diagnostic) => Some(diagnostic),
+            Error::Interrupted => None,
+        };
+        Self {
+            trouble: diagnostic.map(|diagnostic| {
+                Box::new(Trouble {
+                    host: diagnostic.host,
+                    cause: diagnostic.cause,
+                    hint: diagnostic.hint,
+                })
+            }),
+            ..Self::new(code, message)
+        }
     }
 }
 
@@ -94,14 +114,18 @@ fn read_source(
     log: &Log,
 ) -> Result<Manifest, Reason> {
     match read(client, Side::Source, image, log) {
-        Err(Error::Missing(trouble)) => Err(Reason::new(
-            Code::SourceMissing,
-            format!(
-                "[{}]: source manifest does not exist: {trouble}{}",
-                image.source_name(),
-                name_in_cache(image, prefix).unwrap_or_default()
-            ),
-        )),
+        Err(error @ Error::Missing(_)) => {
+            let reason = Reason::from(error);
+            Err(Reason {
+                message: format!(
+                    "[{}]: source manifest does not exist: {}{}",
+                    image.source_name(),
+                    reason.message,
+                    name_in_cache(image, prefix).unwrap_or_default()
+                ),
+                ..reason
+            })
+        }
         other => Ok(other?),
     }
 }

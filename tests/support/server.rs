@@ -117,6 +117,7 @@ struct Shared {
     connections: AtomicUsize,
     streams: Mutex<Vec<TcpStream>>,
     ended: AtomicBool,
+    swallows_tls: AtomicBool,
     end: (Mutex<bool>, Condvar),
 }
 
@@ -150,6 +151,12 @@ impl Server {
         })
     }
 
+    /// From now on it waits for the rest of a TLS hello, as servers do that read lines.
+    pub fn swallowing_tls(self) -> Self {
+        self.shared.swallows_tls.store(true, Ordering::SeqCst);
+        self
+    }
+
     fn listen(tls: Option<Arc<ServerConfig>>, handler: Box<Handler>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("its address").port();
@@ -159,6 +166,7 @@ impl Server {
             connections: AtomicUsize::new(0),
             streams: Mutex::default(),
             ended: AtomicBool::new(false),
+            swallows_tls: AtomicBool::new(false),
             end: (Mutex::new(false), Condvar::new()),
         });
         let serving = shared.clone();
@@ -243,6 +251,11 @@ impl Shared {
         tcp.peek(&mut first)?;
         let stream: Box<dyn Stream> = match tls {
             // TLS on a port without it: as Go's server, which says so and closes.
+            None if first == [0x16] && self.swallows_tls.load(Ordering::SeqCst) => {
+                let mut rest = Vec::new();
+                (&tcp).read_to_end(&mut rest)?;
+                return Ok(());
+            }
             None if first == [0x16] => {
                 let _ = (&tcp).write_all(b"HTTP/1.0 400 Bad Request\r\n\r\n");
                 return socket.shutdown(Shutdown::Both);

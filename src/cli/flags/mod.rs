@@ -8,6 +8,7 @@
 
 pub mod airgap;
 pub mod compare;
+pub mod list;
 pub mod output;
 pub mod patience;
 pub mod registries;
@@ -37,6 +38,8 @@ pub enum Takes {
     Text(&'static str, fn(&mut Flags, &str) -> Result<(), Wanted>),
     /// A path; the string stands for it in the help.
     Path(&'static str, fn(&mut Flags, PathBuf)),
+    /// A path whose suffix says something; the string stands for it in the help.
+    SuffixedPath(&'static str, fn(&mut Flags, PathBuf) -> Result<(), Wanted>),
     /// One of the words.
     Choice(&'static [&'static str], fn(&mut Flags, &str)),
 }
@@ -210,6 +213,8 @@ mod tests {
             "x.io",
             "converted",
             "crane",
+            "json",
+            "x.json",
         ];
         for command in COMMANDS {
             let parsed = |args: &[OsString]| {

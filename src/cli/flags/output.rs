@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{Flag, Group, PLAIN, Takes};
-use crate::output::{FAILED_LIST, Kind, METRICS, REPORT, Request};
+use super::{Flag, Group, PLAIN, Takes, Wanted};
+use crate::output::{self, FAILED_LIST, Kind, METRICS, NOT_VALIDATED_LIST, Request};
 
 /// When the log is coloured, or the progress bar is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,6 +43,12 @@ impl OutputFlags {
         &self.requests
     }
 
+    /// Whether what could not be validated has a list of its own.
+    pub fn splits_failed(&self) -> bool {
+        let mut requests = self.requests.iter();
+        requests.any(|request| request.kind.flag == NOT_VALIDATED_LIST.flag)
+    }
+
     /// Asks for an output, in place of an earlier request for the same form.
     pub fn request(&mut self, kind: &'static Kind, path: PathBuf) {
         let same = |request: &&mut Request| request.kind.flag == kind.flag;
@@ -53,6 +59,26 @@ impl OutputFlags {
             }
             None => self.requests.push(Request { kind, path }),
         }
+    }
+}
+
+impl OutputFlags {
+    /// Asks for a report, in addition to those asked for before.
+    ///
+    /// # Errors
+    /// The suffixes that there are, where the name has none of them.
+    fn report(&mut self, path: PathBuf) -> Result<(), Wanted> {
+        let kind = output::report_kind(&path).ok_or(
+            "a name that ends with .json, .jsonl, .xml (JUnit), .csv, .md or .html; or '-'",
+        )?;
+        if !self
+            .requests
+            .iter()
+            .any(|request| request.path == path && request.kind.flag == kind.flag)
+        {
+            self.requests.push(Request { kind, path });
+        }
+        Ok(())
     }
 }
 
@@ -70,9 +96,18 @@ pub const GROUP: Group = Group {
             ..PLAIN
         },
         Flag {
+            names: &["--not-validated"],
+            takes: Takes::Path("file", |flags, path| {
+                flags.output.request(&NOT_VALIDATED_LIST, path);
+            }),
+            help: "write the lines that could not be checked to this file instead of the failed list",
+            ..PLAIN
+        },
+        Flag {
             names: &["--report"],
-            takes: Takes::Path("file", |flags, path| flags.output.request(&REPORT, path)),
-            help: "write what became of each line to this file, as JSON",
+            takes: Takes::SuffixedPath("file", |flags, path| flags.output.report(path)),
+            help: "write the result of every line to this file, in the form of its suffix: .json, .jsonl, .xml (JUnit), .csv, .md, .html; '-' writes .jsonl to standard output and the log to standard error; may be repeated",
+            accumulates: true,
             ..PLAIN
         },
         Flag {

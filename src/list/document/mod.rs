@@ -159,6 +159,7 @@ impl Document {
             bytes: format!("# {place}\n{}", &self.text[start..item.end]).into_bytes(),
             place,
             refusal: item.refusal.clone(),
+            shows_place: true,
         })
     }
 }

@@ -16,6 +16,8 @@ pub struct Looked {
     pub keys: Option<Vec<String>>,
     /// Whether it has `auths`, `credHelpers` or `credsStore` at all.
     pub has_sections: bool,
+    /// The helper that it names for the repository, which knew no password.
+    pub helper: Option<String>,
 }
 
 /// The explanation for a repository. `incomplete`: environment variables of which only one of a
@@ -44,7 +46,14 @@ pub fn explain(repository: &Repository, looked: &[Looked], incomplete: Option<St
 fn describe(place: &Looked) -> Option<String> {
     let keys = place.keys.as_ref()?;
     let name = &place.place;
-    Some(match (place.has_sections, keys.as_slice()) {
+    let helper = place.helper.as_ref().map(|helper| {
+        let helper = escape(helper);
+        format!("docker-credential-{helper} of {name} gave no password")
+    });
+    if let (Some(helper), []) = (&helper, keys.as_slice()) {
+        return Some(helper.clone());
+    }
+    let entries = match (place.has_sections, keys.as_slice()) {
         (false, _) => format!("{name} has no \"auths\""),
         (true, []) => format!("{name} has no entries"),
         (true, keys) => {
@@ -59,7 +68,8 @@ fn describe(place: &Looked) -> Option<String> {
             };
             format!("{name} has {}{more}", shown.join(", "))
         }
-    })
+    };
+    Some(helper.map_or(entries.clone(), |helper| format!("{entries}, {helper}")))
 }
 
 /// What is most likely wrong with an entry that was meant for the registry.
@@ -86,7 +96,13 @@ fn mistake(repository: &Repository, place: &Looked) -> Option<String> {
         };
     }
     if let Some(key) = found(&|host| host.eq_ignore_ascii_case(wanted)) {
-        return say(key, &format!("write {wanted} there, in lower case"));
+        return match wanted.bytes().any(|b| b.is_ascii_uppercase()) {
+            true => say(
+                key,
+                &format!("the list has {wanted}; write both in lower case"),
+            ),
+            false => say(key, &format!("write {wanted} there, in lower case")),
+        };
     }
     if let Some(key) = found(&|host| without_port(host).eq_ignore_ascii_case(&without_port(wanted)))
     {
@@ -115,6 +131,7 @@ mod tests {
                 place: (*place).to_owned(),
                 keys: keys.map(|keys| keys.iter().map(|key| (*key).to_owned()).collect()),
                 has_sections: *place != "/bare",
+                helper: (*place == "/store").then(|| "vault".to_owned()),
             })
             .collect();
         explain(&repository, &looked, None)
@@ -138,6 +155,14 @@ mod tests {
             explained("reg.io", &[]),
             "no credential file can be looked for, because $HOME is not set"
         );
+        assert_eq!(
+            explained("reg.io", &[("/store", Some(&[]))]),
+            "docker-credential-vault of /store gave no password"
+        );
+        assert_eq!(
+            explained("reg.io", &[("/store", Some(&["quay.io"]))]),
+            "/store has quay.io, docker-credential-vault of /store gave no password"
+        );
         let many = ["a1.io", "b2.io", "c3.io", "d4.io", "e5.io", "f6.io"];
         let text = explained("registry.example.com", &[("/b", Some(&many))]);
         assert_eq!(text, "/b has a1.io, b2.io, c3.io, d4.io, e5.io and 1 more");
@@ -160,6 +185,11 @@ mod tests {
                 "reg.io",
                 "Reg.IO",
                 "/b has Reg.IO: write reg.io there, in lower case; ",
+            ),
+            (
+                "Reg.IO",
+                "reg.io",
+                "/b has reg.io: the list has Reg.IO; write both in lower case; ",
             ),
             (
                 "reg.io",

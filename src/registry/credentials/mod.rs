@@ -9,6 +9,7 @@ mod helper;
 mod source;
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,7 @@ use crate::log::Log;
 use crate::reference::{DOCKER_HUB, Repository};
 use crate::sync::Flight;
 use absence::{Looked, explain};
+use file::AuthFile;
 use source::{Source, places};
 
 /// What proves to a registry who is asking.
@@ -189,7 +191,7 @@ impl Credentials {
             .any(|own| own.side == side && own.registry == registry)
     }
 
-    /// Checks what the user named: a file that is named and is not there is a mistake.
+    /// Checks what the user named: a file that is named and cannot be read is a mistake.
     ///
     /// # Errors
     /// [`CredentialError`] names variable and file.
@@ -200,12 +202,19 @@ impl Credentials {
         let Some(path) = environment(NAME).filter(|text| !text.is_empty()) else {
             return Ok(());
         };
-        std::fs::metadata(&path).map(drop).map_err(|error| {
+        let refuse = |why: String| {
             CredentialError::new(format!(
-                "cannot read the credential file {} of ${NAME}: {error}; correct the variable or unset it",
-                crate::escape::escape(&path)
+                "{why}; correct the file or ${NAME}, or unset ${NAME}"
             ))
-        })
+        };
+        match AuthFile::read(Path::new(&path), false) {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => Err(refuse(format!(
+                "cannot read the credential file {} of ${NAME}: there is no such file",
+                crate::escape::escape(&path)
+            ))),
+            Err(error) => Err(refuse(error.text)),
+        }
     }
 
     /// What is wrong with the environment, in words.
@@ -215,18 +224,26 @@ impl Credentials {
 
     /// Why there is no credential for a repository, in words.
     pub fn explain_absence(&self, repository: &Repository, now: Instant) -> String {
-        let looked: Vec<Looked> = self
-            .sources
-            .iter()
-            .map(|source| {
-                let file = source.read(now, |_| {}).ok().flatten();
-                Looked {
-                    place: source.name(),
-                    has_sections: file.as_ref().is_some_and(|file| file.has_sections()),
-                    keys: file.map(|file| file.names()),
-                }
-            })
-            .collect();
+        let mut looked = Vec::new();
+        for place in &self.order {
+            match place {
+                Place::Files => looked.extend(self.sources.iter().map(|source| {
+                    let file = source.read(now, |_| {}).ok().flatten();
+                    Looked {
+                        place: source.name(),
+                        has_sections: file.as_ref().is_some_and(|file| file.has_sections()),
+                        helper: file.as_ref().and_then(|file| file.helper(repository)),
+                        keys: file.map(|file| file.names()),
+                    }
+                })),
+                Place::Helper(helper) => looked.push(Looked {
+                    place: "registries.conf".to_owned(),
+                    has_sections: true,
+                    helper: Some(helper.clone()),
+                    keys: Some(Vec::new()),
+                }),
+            }
+        }
         let registry = &repository.registry;
         let incomplete = self.incomplete.iter().find(|(of, _)| of == registry);
         explain(
@@ -243,13 +260,21 @@ impl Credentials {
     /// As [`Credentials::look_up`].
     pub fn find(&self, side: Side, repository: &Repository, now: Instant, log: &Log) -> Found {
         let found = self.look_up(side, repository, now, log)?;
-        if let Some(credential) = found.as_ref().filter(|_| log.wants_debug()) {
-            let key = (repository.registry.clone(), credential.origin.clone());
+        if log.wants_debug() {
+            let registry = &repository.registry;
+            let origin = found.as_ref().map_or("", |credential| &credential.origin);
+            let key = (registry.clone(), origin.to_owned());
             let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-            if told.insert(key) {
-                drop(told);
-                let (registry, origin) = (&repository.registry, &credential.origin);
-                log.debug(|| format!("{registry}: credentials from {origin}"));
+            let is_new = told.insert(key);
+            drop(told);
+            if is_new {
+                log.debug(|| match &found {
+                    Some(_) => format!("{registry}: credentials from {origin}"),
+                    None => {
+                        let why = self.explain_absence(repository, now);
+                        format!("{registry}: no credentials ({why})")
+                    }
+                });
             }
         }
         Ok(found)

@@ -180,6 +180,10 @@ impl Exchange for HttpExchange {
                 failure::failure(&error, kept)
             }
         });
+        let result = match self.agents.proxy(&request.url) {
+            Some(proxy) => failure::through_proxy(result, &proxy),
+            None => result,
+        };
         if let Err(Failure::Refused(_) | Failure::ConnectTimeout) = &result {
             self.agents.forget_addresses(&request.url);
         }

@@ -1,6 +1,14 @@
 //! What one request has cost so far, and the error when that was in vain.
 
 use crate::registry::error::{Diagnostic, Error};
+use ring::rand::{SecureRandom as _, SystemRandom};
+use std::time::Duration;
+
+/// The first pause before a retry; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+
+/// The longest pause before a retry that the server does not ask for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// What one request has cost so far.
 #[derive(Default)]
@@ -50,4 +58,15 @@ impl Attempts {
             format!("skipped: the registry is not responding ({cause})"),
         ))
     }
+}
+
+/// The pause after so many retries: exponential, with jitter between half of it and all of it.
+pub fn pause_after(retries: u32) -> Duration {
+    let full = FIRST_PAUSE
+        .saturating_mul(1 << retries.min(10))
+        .min(LONGEST_PAUSE);
+    let mut random = [0_u8; 1];
+    // Without randomness all threads come back at once: unpleasant, not wrong.
+    let _ = SystemRandom::new().fill(&mut random);
+    full / 2 + full.mul_f64(f64::from(random[0]) / 512.0)
 }

@@ -13,7 +13,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ring::rand::{SecureRandom as _, SystemRandom};
 use ureq::http::Method;
 use url::Url;
 
@@ -26,15 +25,9 @@ use super::insecure::InsecureHosts;
 use super::redirect::{RedirectChain, authority};
 use crate::log::Log;
 use crate::sync::Flight;
-use attempts::Attempts;
+use attempts::{Attempts, pause_after};
 use brake::{Admission, Brake, Trial};
 use classify::{Retry, classify};
-
-/// The first pause before a retry; each further one is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-
-/// The longest pause before a retry that the server does not ask for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// The pause after a connection broke. Such accidents have retries of their own, as many as all
 /// other errors together: a network that drops one connection in six loses no request by that.
@@ -122,10 +115,26 @@ impl Retrier {
     /// # Errors
     /// [`Error`] where there is no final response; a refusal is one.
     pub fn send(&self, host: &str, request: Request, log: &Log) -> Result<Response, Error> {
+        self.send_up_to(self.settings.retries, host, request, log)
+    }
+
+    /// As [`Retrier::send`], with at most so many retries, besides those that the server asks for.
+    ///
+    /// # Errors
+    /// As [`Retrier::send`].
+    pub fn send_up_to(
+        &self,
+        retries: u32,
+        host: &str,
+        request: Request,
+        log: &Log,
+    ) -> Result<Response, Error> {
         let mut chain = RedirectChain::new(&request.url);
         let mut request = request;
         loop {
-            let response = self.send_to_one(host, &request, log)?;
+            self.warn_of_clear_text(&request, log);
+            let exchange = || self.exchange.send(&request, log);
+            let response = self.repeat_up_to(retries, host, &request, log, exchange)?;
             match chain.next(host, &request, &response, self.insecure())? {
                 Some(next) => request = next,
                 None => return Ok(response),
@@ -177,6 +186,17 @@ impl Retrier {
         host: &str,
         request: &Request,
         log: &Log,
+        exchange: impl FnMut() -> Result<Response, Failure>,
+    ) -> Result<Response, Error> {
+        self.repeat_up_to(self.settings.retries, host, request, log, exchange)
+    }
+
+    fn repeat_up_to(
+        &self,
+        most_retries: u32,
+        host: &str,
+        request: &Request,
+        log: &Log,
         mut exchange: impl FnMut() -> Result<Response, Failure>,
     ) -> Result<Response, Error> {
         let line = &request.line();
@@ -221,8 +241,12 @@ impl Retrier {
             };
             attempts.last = Some(diagnostic.clone());
             let asked = retry.pause();
+            let most = match retry {
+                Retry::Pause(_) => self.settings.retries,
+                _ => most_retries,
+            };
             if let Some(asked) = asked {
-                let pause = asked.max(Self::pause(attempts.retries));
+                let pause = asked.max(pause_after(attempts.retries));
                 state.brake.pause(self.clock.now(), pause);
             }
             let pause = match retry {
@@ -237,12 +261,10 @@ impl Retrier {
                     attempts.broken += 1;
                     BROKEN_PAUSE
                 }
-                _ if attempts.retries < self.settings.retries
-                    && (retry != Retry::Slow || attempts.slow == 0) =>
-                {
+                _ if attempts.retries < most && (retry != Retry::Slow || attempts.slow == 0) => {
                     attempts.slow += u32::from(retry == Retry::Slow);
                     attempts.retries += 1;
-                    Self::pause(attempts.retries - 1)
+                    pause_after(attempts.retries - 1)
                 }
                 _ => {
                     if self.is_down(state, request, retry, begun, &cause, log)
@@ -263,7 +285,7 @@ impl Retrier {
             log.debug(|| {
                 format!(
                     "{line}: attempt {} failed: {cause}; retry {} of {}",
-                    attempts.sent, attempts.retries, self.settings.retries
+                    attempts.sent, attempts.retries, most
                 )
             });
             if !is_closed && asked.is_none() && self.clock.sleep(pause) {
@@ -367,17 +389,6 @@ impl Retrier {
             }
         }
         false
-    }
-
-    /// The pause after so many retries: exponential, with jitter between half of it and all of it.
-    fn pause(retries: u32) -> Duration {
-        let full = FIRST_PAUSE
-            .saturating_mul(1 << retries.min(10))
-            .min(LONGEST_PAUSE);
-        let mut random = [0_u8; 1];
-        // Without randomness all threads come back at once: unpleasant, not wrong.
-        let _ = SystemRandom::new().fill(&mut random);
-        full / 2 + full.mul_f64(f64::from(random[0]) / 512.0)
     }
 
     fn host(&self, url: &Url) -> Arc<HostState> {

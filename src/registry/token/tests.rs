@@ -1,4 +1,6 @@
 use super::*;
+use crate::registry::challenge::Bearer;
+use crate::registry::login::Logins;
 
 #[test]
 fn answers_are_read_leniently() {
@@ -44,6 +46,7 @@ fn our_scope_stands_first_and_once() {
         scope: "repository:a/b:pull",
         credential: None,
         logins: &Logins::default(),
+        next: None,
     };
     assert_eq!(query.key().scopes, ["repository:a/b:pull", "aws"]);
 }

@@ -43,6 +43,10 @@ impl Task for Recorder {
         &WORDS
     }
 
+    fn announce(&self, image: &Image) {
+        self.client.announce(Side::Source, &image.source);
+    }
+
     fn run(&self, image: &Image, log: &Log) -> Finding {
         let begun = Instant::now();
         let source = self.record(image, log);

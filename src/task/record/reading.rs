@@ -172,6 +172,28 @@ impl Recording {
         )
     }
 
+    /// Names and digests of the sources, in the order of their names: `NAME:TAG`, or the name alone of
+    /// one that was read by its digest.
+    pub fn digests(&self) -> Vec<(&str, &Digest)> {
+        let sources = self.sources.values();
+        let mut digests: Vec<(&str, &Digest)> = sources
+            .filter(|source| !self.missing.contains(&source.source))
+            .map(|source| {
+                let name = source.source.split('@').next().unwrap_or_default();
+                (name, &source.digest)
+            })
+            .collect();
+        digests.sort_unstable();
+        digests
+    }
+
+    /// Names of the sources that could not be read, in order.
+    pub fn missing(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.missing.iter().map(String::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
     /// The name by which messages call it.
     pub fn name(&self) -> &str {
         &self.name

@@ -63,8 +63,11 @@ fn compare_sets(source: &[Spec], destination: &[Spec], names: Names<'_>) -> Resu
     if !source.is_empty() && keys(source) == keys(destination) {
         return Ok(());
     }
+    let message = format!(
+        "source manifest \"{}\" != dest \"{}\", tag \"{}\"",
+        names.source, names.destination, names.tag
+    );
     Err(Reason {
-        code: Code::IndexDiffers,
         sides: vec![
             format!("srcSpec: {}", json(source)),
             format!("dstSpec: {}", json(destination)),
@@ -73,11 +76,7 @@ fn compare_sets(source: &[Spec], destination: &[Spec], names: Names<'_>) -> Resu
             .iter()
             .map(ToString::to_string)
             .collect(),
-        hints: Vec::new(),
-        message: format!(
-            "source manifest \"{}\" != dest \"{}\", tag \"{}\"",
-            names.source, names.destination, names.tag
-        ),
+        ..Reason::new(Code::IndexDiffers, message)
     })
 }
 

@@ -104,6 +104,13 @@ impl Task for Validator {
         &WORDS
     }
 
+    fn announce(&self, image: &Image) {
+        if self.recording.is_none() {
+            self.client.announce(Side::Source, &image.source);
+        }
+        self.client.announce(Side::Destination, &image.destination);
+    }
+
     fn run(&self, image: &Image, log: &Log) -> Finding {
         let begun = Instant::now();
         let mut compared = Compared::default();

@@ -76,7 +76,7 @@ pub fn destination_empty(names: Names<'_>) -> Reason {
 pub fn destination_not_an_index(names: Names<'_>, media_type: &str, is_image: bool) -> Reason {
     let hint = "a single image, as `skopeo copy` without --all and `docker push` leave it: accept it with --allow-single, or copy the whole list (`skopeo copy --all`, `crane copy`, `regctl image copy`)";
     Reason {
-        details: if is_image {
+        hints: if is_image {
             vec![hint.to_owned()]
         } else {
             Vec::new()

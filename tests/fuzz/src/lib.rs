@@ -57,6 +57,7 @@ pub fn list(bytes: &[u8]) {
         },
         bytes: line.to_vec(),
         refusal: None,
+        shows_place: false,
     };
     if let Ok(image) = rules.image(&line) {
         for name in [image.source_name(), image.destination_name()] {

@@ -1,6 +1,7 @@
 //! The rounds of authorization, the probe and what is remembered, over a scripted exchange.
 
 mod authorization;
+mod several;
 
 use super::*;
 use crate::registry::exchange::Request;
@@ -167,7 +168,12 @@ fn a_doubtful_probe_is_repeated_after_half_a_minute() {
 
 #[test]
 fn a_final_failure_of_the_probe_is_remembered_for_half_a_minute() {
-    let script = Scripted::answering(|_| Err(Failure::Tls("unknown authority".to_owned())));
+    let script = Scripted::answering(|_| {
+        Err(Failure::Tls(crate::registry::tls::TlsFailure::new(
+            "unknown authority",
+            crate::registry::tls::Remedy::TrustAuthority,
+        )))
+    });
     let (client, clock) = over(&script, None);
     for _ in 0..3 {
         assert!(matches!(read(&client), Err(Error::Unreachable(_))));
@@ -195,6 +201,66 @@ fn plain_http_is_for_this_machine_only() {
             .filter(|line| plain(line))
             .all(|line| { line.starts_with("GET http://localhost:5000/v2/") })
     );
+}
+
+#[test]
+fn a_port_of_this_machine_is_asked_over_plain_http_first() {
+    let swallows = || Err(Failure::Timeout("no answer".to_owned()));
+    let broken = || {
+        Err(Failure::Lost {
+            text: "the connection was closed".to_owned(),
+            stale: false,
+        })
+    };
+    let https = |path: &'static str| with_header(308, "location", path);
+    let tls_port = reply(400, "Client sent an HTTP request to an HTTPS server.");
+    for (plain, secure, scheme, probes) in [
+        // A server without TLS that waits for the rest of a hello.
+        (reply(200, "{}"), swallows(), "http", 1),
+        (challenged("Basic realm=\"x\""), swallows(), "http", 1),
+        (reply(404, ""), swallows(), "http", 1),
+        // TLS servers.
+        (tls_port, reply(200, "{}"), "https", 2),
+        (broken(), reply(200, "{}"), "https", 2),
+        (
+            https("https://localhost:5000/v2/"),
+            reply(200, "{}"),
+            "https",
+            2,
+        ),
+        // Neither is sure: HTTPS counts if it answers.
+        (reply(403, ""), reply(200, "{}"), "https", 2),
+        (reply(403, ""), Err(Failure::NotTls), "http", 2),
+    ] {
+        let script = Scripted::answering(move |request| {
+            let is_probe = request.url.path() == "/v2/";
+            match (request.url.scheme(), is_probe) {
+                ("http", true) => plain.clone(),
+                ("https", true) => secure.clone(),
+                (used, _) if used == scheme => reply(200, MANIFEST),
+                _ => panic!("{}", request.url),
+            }
+        });
+        let (client, _) = over(&script, None);
+        let lines = || script.lines();
+        assert!(
+            manifest(&client, "localhost:5000", "1").is_ok(),
+            "{:?}",
+            lines()
+        );
+        assert_eq!(lines().len(), probes + 1, "{:?}", lines());
+        let with_secrets = script.requests();
+        assert!(with_secrets[0].authorization.is_none());
+    }
+    // Others, and those without a port, are asked over HTTPS first.
+    for name in ["localhost", "localhost:443", "reg.io:5000"] {
+        let script = Scripted::answering(|request| match request.url.scheme() {
+            "https" => reply(200, MANIFEST),
+            _ => panic!("{}", request.url),
+        });
+        let (client, _) = over(&script, None);
+        assert!(manifest(&client, name, "1").is_ok());
+    }
 }
 
 #[test]

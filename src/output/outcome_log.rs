@@ -1,0 +1,102 @@
+//! What the log says of each line of the list, once it has its finding.
+
+use super::Entry;
+use super::hints::Hints;
+use super::line::{details, one_line};
+use crate::log::Level;
+use crate::task::Words;
+use crate::verdict::{Code, Outcome, Reason};
+
+/// Makes the log's lines; it remembers which hints were printed.
+#[derive(Debug)]
+pub struct OutcomeLog {
+    words: &'static Words,
+    /// Without the JSON of both sides.
+    is_brief: bool,
+    hints: Hints,
+}
+
+impl OutcomeLog {
+    /// Nothing printed yet; `is_brief`: for `-q`.
+    pub fn new(words: &'static Words, is_brief: bool) -> Self {
+        Self {
+            words,
+            is_brief,
+            hints: Hints::default(),
+        }
+    }
+
+    /// The lines for one entry, safe to print.
+    pub fn lines(&mut self, entry: &Entry<'_>) -> Vec<(Level, String)> {
+        match &entry.finding.outcome {
+            Outcome::Passed => {
+                let image = entry.image.map(|image| &image.image);
+                let text = image.map(|image| (self.words.pass_line)(image, entry.finding));
+                text.iter()
+                    .map(|text| (Level::Info, one_line(text)))
+                    .collect()
+            }
+            Outcome::NotValidated(reason) if reason.code == Code::Interrupted => Vec::new(),
+            Outcome::Failed(reason) => {
+                let mut lines = self.details(entry, reason);
+                lines.push(heading(entry, "FAILED"));
+                lines.push(self.message(reason));
+                errors(lines)
+            }
+            Outcome::NotValidated(reason) => {
+                let mut lines = Vec::new();
+                if entry.image.is_some() {
+                    lines.push(heading(entry, &self.words.not_passed.to_uppercase()));
+                }
+                lines.push(self.message(reason));
+                errors(lines)
+            }
+        }
+    }
+
+    /// Both sides, the first details, and what to do.
+    fn details(&mut self, entry: &Entry<'_>, reason: &Reason) -> Vec<String> {
+        let host = registry(entry);
+        let mut lines = details(reason, self.is_brief);
+        let hints = reason.hints.iter();
+        let new = hints.filter(|hint| self.hints.is_new(host, reason.code, hint));
+        lines.extend(new.map(|hint| one_line(hint)));
+        lines
+    }
+
+    /// The message, with its hint if that was not printed before.
+    fn message(&mut self, reason: &Reason) -> String {
+        let trouble = reason.trouble.as_ref();
+        let hint = trouble.and_then(|trouble| Some((&trouble.host, trouble.hint.as_ref()?)));
+        let is_new = hint.is_none_or(|(host, hint)| {
+            let is_ours = reason.cause().len() < reason.message.len();
+            !is_ours || self.hints.is_new(host, reason.code, hint)
+        });
+        let text = if is_new {
+            &reason.message
+        } else {
+            reason.cause()
+        };
+        one_line(text)
+    }
+}
+
+/// The registry of the destination.
+fn registry<'a>(entry: &Entry<'a>) -> &'a str {
+    entry
+        .image
+        .map_or("", |image| image.image.destination.registry.as_str())
+}
+
+fn heading(entry: &Entry<'_>, words: &str) -> String {
+    let source = entry.image.map(|image| image.image.source_name());
+    let place = match entry.line.shows_place {
+        true => format!(" ({})", entry.line.place),
+        false => String::new(),
+    };
+    one_line(&format!("{words} [{}]{place}", source.unwrap_or_default()))
+}
+
+fn errors(lines: Vec<String>) -> Vec<(Level, String)> {
+    lines.into_iter().map(|line| (Level::Error, line)).collect()
+}

@@ -1,0 +1,100 @@
+//! `.csv`: a row for each line of the list (RFC 4180). No cell is a formula to a spreadsheet.
+
+use std::path::Path;
+
+use super::object::{LineObject, word};
+use super::report;
+use crate::list::List;
+use crate::output::file::Output;
+use crate::output::spool::Spool;
+use crate::output::{Entry, Kind, Opened, OutputError, RunEnd, RunSettings, Sink};
+use crate::task::Words;
+
+pub static CSV: Kind = report(open);
+
+const HEADER: &str = "line,place,m_id,source,tag,destination,destination_tag,outcome,code,message,details,requests,milliseconds,same_as_line\r\n";
+
+struct Report {
+    words: &'static Words,
+    rows: Spool<u64>,
+}
+
+fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, OutputError> {
+    Ok(Some(Box::new(Report {
+        words: settings.words,
+        rows: Spool::new(Output::create(&CSV, name, input, settings)?),
+    })))
+}
+
+impl Sink for Report {
+    fn take(&mut self, entry: &Entry<'_>) {
+        let object = LineObject::new(entry, self.words);
+        let number = |number: Option<u64>| number.map_or_else(String::new, |n| n.to_string());
+        let text = |text: Option<&str>| cell(text.unwrap_or_default());
+        let cells = [
+            object.line.to_string(),
+            cell(&entry.line.place.to_string()),
+            number(object.m_id),
+            text(object.source.as_deref()),
+            text(object.tag),
+            text(object.destination.as_deref()),
+            text(object.destination_tag),
+            cell(object.outcome),
+            object.code.map_or_else(String::new, |code| word(&code)),
+            text(object.message.as_deref()),
+            cell(&object.details.join("\n")),
+            object.requests.to_string(),
+            object.milliseconds.to_string(),
+            number(object.same_as_line),
+        ];
+        // The spool ends an entry with a line feed.
+        let row = cells.join(",") + "\r";
+        self.rows.add(object.line, row.as_bytes());
+    }
+
+    fn flush(&mut self) -> Result<(), OutputError> {
+        self.rows.write().map(|_| ())
+    }
+
+    fn finish(mut self: Box<Self>, _: &RunEnd<'_>) -> Result<Vec<String>, OutputError> {
+        self.rows
+            .commit("\n", HEADER.as_bytes(), |_| String::new())?;
+        Ok(Vec::new())
+    }
+}
+
+/// A cell of text: quoted where it has to be, and with an apostrophe where a spreadsheet would take it
+/// for a formula.
+fn cell(text: &str) -> String {
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let text = if is_formula {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    };
+    if text.contains([',', '"', '\r', '\n']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_quoted_and_no_formulas() {
+        for (text, expected) in [
+            ("a b", "a b"),
+            ("a,b", "\"a,b\""),
+            ("a\"b\nc", "\"a\"\"b\nc\""),
+            ("=1+1", "'=1+1"),
+            ("@x,\"", "\"'@x,\"\"\""),
+            ("-1", "'-1"),
+            ("\tx", "'\tx"),
+        ] {
+            assert_eq!(cell(text), expected);
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! `.json`: one JSON document, in which each line's object stands in one line of text.
+
+use std::path::Path;
+
+use chrono::Utc;
+use serde_json::json;
+
+use super::object::{FORMAT, Head, LineObject, TOOL, VERSION, time, totals};
+use super::report;
+use crate::list::List;
+use crate::output::file::Output;
+use crate::output::spool::Spool;
+use crate::output::{Entry, Kind, Opened, OutputError, RunEnd, RunSettings, Sink, json};
+
+pub static JSON: Kind = report(open);
+
+/// A report being written.
+struct Report {
+    head: Head,
+    lines: Spool<u64>,
+}
+
+fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, OutputError> {
+    Ok(Some(Box::new(Report {
+        lines: Spool::new(Output::create(&JSON, name, input, settings)?),
+        head: Head::new(input, settings),
+    })))
+}
+
+impl Sink for Report {
+    fn take(&mut self, entry: &Entry<'_>) {
+        let object = LineObject::new(entry, self.head.words);
+        self.lines.add(object.line, json::line(&object).as_bytes());
+    }
+
+    fn flush(&mut self) -> Result<(), OutputError> {
+        self.lines.write().map(|_| ())
+    }
+
+    fn finish(mut self: Box<Self>, end: &RunEnd<'_>) -> Result<Vec<String>, OutputError> {
+        let head = &self.head;
+        let before = format!(
+            "{{\n\"format\": {},\n\"version\": {VERSION},\n\"tool\": {},\n\"begun\": {},\n\"ended\": {},\n\"list\": {},\n\
+             \"list_digest\": {},\n\"shard\": {},\n\"run\": {},\n\"lines\": [\n",
+            json!(FORMAT),
+            json!(TOOL),
+            json!(time(head.begun)),
+            json!(time(Utc::now())),
+            json::line(&head.list),
+            json::line(&end.list_digest),
+            json::line(&head.shard),
+            head.run,
+        );
+        let after = format!("],\n\"totals\": {}\n}}\n", totals(end));
+        self.lines.commit(",\n", before.as_bytes(), |_| after)?;
+        Ok(Vec::new())
+    }
+}

@@ -1,0 +1,146 @@
+//! `.jsonl`: a header, one object for each image as soon as it has ended, and the totals, each a line
+//! of JSON. For `tail -f`, and for what is left of a run that was killed: unlike the other forms, the
+//! file is replaced as the run begins and not as it ends.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use chrono::Utc;
+use serde_json::json;
+
+use super::object::{FORMAT, Head, LineObject, TOOL, VERSION, time, totals};
+use super::{STANDARD_OUTPUT, report};
+use crate::list::List;
+use crate::manifest::Digest;
+use crate::output::error::show;
+use crate::output::file::Output;
+use crate::output::{Entry, Kind, Opened, OutputError, RunEnd, RunSettings, Sink, json};
+
+pub static JSON_LINES: Kind = report(open);
+
+/// A report being written.
+struct Report {
+    head: Head,
+    /// The digest of the list as JSON; `null` where it is not known yet.
+    list_digest: String,
+    target: Target,
+    /// Whole lines that have not been written yet.
+    lines: Vec<String>,
+}
+
+enum Target {
+    File(Box<Output>),
+    StandardOutput {
+        /// Nobody reads it any more: `| head`.
+        is_closed: bool,
+    },
+}
+
+fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, OutputError> {
+    let target = if name == Path::new(STANDARD_OUTPUT) {
+        Target::StandardOutput { is_closed: false }
+    } else {
+        let output = Output::create(&JSON_LINES, name, input, settings)?;
+        output.refuse_locked()?;
+        Target::File(Box::new(output))
+    };
+    Ok(Some(Box::new(Report {
+        target,
+        head: Head::new(input, settings),
+        list_digest: json::line(&input.digest()),
+        lines: Vec::new(),
+    })))
+}
+
+impl Sink for Report {
+    fn begin(&mut self) -> Result<(), OutputError> {
+        let head = &self.head;
+        self.lines.push(format!(
+            "{{\"type\":\"header\",\"format\":{},\"version\":{VERSION},\"tool\":{},\"begun\":{},\"list\":{},\
+             \"list_digest\":{},\"shard\":{},\"run\":{}}}\n",
+            json!(FORMAT),
+            json!(TOOL),
+            json!(time(head.begun)),
+            json::line(&head.list),
+            self.list_digest,
+            json::line(&head.shard),
+            head.run,
+        ));
+        self.flush()?;
+        match &mut self.target {
+            Target::File(output) => output.commit().map(|_| ()),
+            Target::StandardOutput { .. } => Ok(()),
+        }
+    }
+
+    fn take(&mut self, entry: &Entry<'_>) {
+        let object = json::line(&LineObject::new(entry, self.head.words));
+        self.add("image", &object);
+    }
+
+    fn flush(&mut self) -> Result<(), OutputError> {
+        let lines = std::mem::take(&mut self.lines);
+        // A call for each line: a run that is killed between two of them leaves whole lines.
+        for line in lines {
+            self.target.write(line.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>, end: &RunEnd<'_>) -> Result<Vec<String>, OutputError> {
+        let mut object = totals(end);
+        object["ended"] = json!(time(Utc::now()));
+        object["list_digest"] = json!(end.list_digest.map(Digest::as_str));
+        self.add("totals", &object.to_string());
+        self.flush()?;
+        if let Target::File(output) = &mut self.target {
+            let synced = output.file().sync_all();
+            synced.map_err(|error| refused(output, error))?;
+        }
+        Ok(Vec::new())
+    }
+}
+
+impl Report {
+    fn add(&mut self, kind: &str, object: &str) {
+        let fields = object.strip_prefix('{').unwrap_or(object);
+        self.lines.push(format!("{{\"type\":\"{kind}\",{fields}\n"));
+    }
+}
+
+impl Target {
+    fn write(&mut self, line: &[u8]) -> Result<(), OutputError> {
+        match self {
+            Self::File(output) => {
+                let written = output.file().write_all(line);
+                written.map_err(|error| refused(output, error))
+            }
+            Self::StandardOutput { is_closed: true } => Ok(()),
+            Self::StandardOutput { is_closed } => {
+                let mut stdout = io::stdout().lock();
+                match stdout.write_all(line).and_then(|()| stdout.flush()) {
+                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                        *is_closed = true;
+                        Ok(())
+                    }
+                    Err(error) => Err(OutputError::Io {
+                        kind: &JSON_LINES,
+                        name: STANDARD_OUTPUT.to_owned(),
+                        error,
+                    }),
+                    Ok(()) => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+/// What was written until now is under the file's own name.
+fn refused(output: &Output, error: io::Error) -> OutputError {
+    OutputError::Left {
+        kind: &JSON_LINES,
+        name: show(output.name()),
+        error,
+        partial: show(output.name()),
+    }
+}

@@ -1,0 +1,180 @@
+//! One token for the repositories of several lines.
+
+use super::access::readable;
+use super::batch::LONGEST_REQUEST;
+use super::{
+    Batch, Fetched, Grant, Key, NextScopes, Origin, Token, TokenQuery, Tokens, parse, realm,
+};
+use crate::log::Log;
+use crate::registry::error::Error;
+use crate::registry::retry::Retrier;
+use crate::sync::Claim;
+
+/// A scope for a repository.
+const REPOSITORY: &str = "repository:";
+
+/// A further scope of a batch; threads that need its token wait for the claim.
+struct Next {
+    scope: String,
+    claim: Claim<Fetched>,
+}
+
+impl Tokens {
+    /// Fetches a token for this scope and those of the next lines, where that is worth a try. It is
+    /// sent once: nobody waits for a server that does not like it.
+    ///
+    /// # Errors
+    /// Only the end of the run.
+    pub(super) fn fetch_several(
+        &self,
+        retrier: &Retrier,
+        query: &TokenQuery<'_>,
+        key: &Key,
+        log: &Log,
+    ) -> Result<Batch, Error> {
+        let Some(next) = query.next else {
+            return Ok(Batch::None);
+        };
+        next.restart();
+        let Ok(realm) = realm(retrier, query) else {
+            return Ok(Batch::None);
+        };
+        // Further scopes of a challenge that name a repository belong to this one only.
+        let mut scopes = key.scopes.iter();
+        let is_plain = scopes.next().is_some_and(|own| own.starts_with(REPOSITORY))
+            && !scopes.any(|further| further.starts_with(REPOSITORY));
+        // A password is tried with one repository first: a refusal is to say something of it.
+        let is_known = query.credential.is_none_or(|credential| {
+            credential.identity_token.is_some()
+                || credential.basic().is_none()
+                || query.logins.have_accepted(realm.as_str(), credential)
+        });
+        if !is_plain || !is_known {
+            return Ok(Batch::None);
+        }
+        let Some(most) = self.batching.begin() else {
+            return Ok(Batch::None);
+        };
+        let (key, others) = self.collect(retrier, query, key, next, most);
+        if others.is_empty() {
+            self.batching.cancel();
+            return Ok(Batch::None);
+        }
+        let request = self.request(&realm, query, &key);
+        log.debug(|| {
+            format!(
+                "{}: one token for {} repositories",
+                query.host,
+                others.len() + 1
+            )
+        });
+        let response = match retrier.send_up_to(0, query.host, request, log) {
+            Ok(response) => response,
+            Err(Error::Interrupted) => {
+                self.batching.cancel();
+                return Err(Error::Interrupted);
+            }
+            Err(_) => {
+                self.batching.doubt();
+                return Ok(Batch::Failed);
+            }
+        };
+        let parsed = (response.status.as_u16() == 200)
+            .then(|| parse(&response.body, retrier.clock().now()))
+            .flatten();
+        let Some((token, replaced)) = parsed else {
+            log.debug(|| {
+                format!(
+                    "{}: the token server answers {} to a request for several repositories; from now on each has its own",
+                    query.host,
+                    response.status_text()
+                )
+            });
+            self.batching.give_up();
+            return Ok(Batch::None);
+        };
+        self.replace(&realm, query, replaced);
+        if !self
+            .batching
+            .granted(others.len() + 1, token.header().expose().len())
+        {
+            return Ok(Batch::None);
+        }
+        Ok(self.hand_out(query, token, others))
+    }
+
+    /// The scopes of a batch: the key with all of them, and those of the next lines.
+    fn collect(
+        &self,
+        retrier: &Retrier,
+        query: &TokenQuery<'_>,
+        key: &Key,
+        next: &dyn NextScopes,
+        most: usize,
+    ) -> (Key, Vec<Next>) {
+        let now = retrier.clock().now();
+        let mut all = key.clone();
+        let mut others = Vec::new();
+        // What stands before the scopes in a URL: realm, service and user.
+        let credential = query
+            .credential
+            .map_or(0, |credential| credential.user.len());
+        let mut length = 64 + 3 * (key.realm.len() + key.service.len() + credential);
+        length += key.scopes.iter().map(|scope| encoded(scope)).sum::<usize>();
+        while others.len() + 1 < most {
+            let Some(scope) = next.next() else { break };
+            length += encoded(&scope);
+            if length > LONGEST_REQUEST {
+                break;
+            }
+            let flight = self.flight(&query.key_of(&scope));
+            // Those that somebody has, or fetches, need no other.
+            if let Some(claim) = flight.claim(|fetched| self.keeps(fetched, now)) {
+                all.scopes.push(scope.clone());
+                others.push(Next { scope, claim });
+            }
+        }
+        (all, others)
+    }
+
+    /// Gives the token of a batch to its repositories. What it says of itself is heeded only if it says
+    /// something of them.
+    fn hand_out(&self, query: &TokenQuery<'_>, token: Token, others: Vec<Next>) -> Batch {
+        let named = readable(token.secret.expose()).unwrap_or_default();
+        let is_named = |scope: &str| {
+            let name = scope.strip_prefix(REPOSITORY);
+            let name = name.and_then(|rest| rest.rsplit_once(':'));
+            name.is_some_and(|(name, _)| named.iter().any(|known| known == name))
+        };
+        let is_own_named = is_named(query.scope);
+        let are_named = others.iter().filter(|next| is_named(&next.scope)).count();
+        let says_something = is_own_named || are_named > 0;
+        if says_something && are_named == 0 {
+            self.batching.doubt();
+        }
+        for next in others {
+            let is_named = is_named(&next.scope);
+            if is_named || !says_something {
+                next.claim.land(Ok(Grant {
+                    token: token.clone(),
+                    origin: Origin::Next,
+                    is_named,
+                }));
+            }
+        }
+        if says_something && !is_own_named {
+            return Batch::None;
+        }
+        Batch::Granted(Grant {
+            token,
+            origin: Origin::First,
+            is_named: is_own_named,
+        })
+    }
+}
+
+/// The length of a scope in a URL.
+fn encoded(scope: &str) -> usize {
+    let bytes = url::form_urlencoded::byte_serialize(scope.as_bytes());
+    "&scope=".len() + bytes.map(str::len).sum::<usize>()
+}

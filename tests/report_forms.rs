@@ -1,0 +1,259 @@
+//! `--report` for CI servers, spreadsheets and people: `.xml`, `.csv`, `.md`, `.html`. Each is read by a
+//! parser of somebody else.
+
+use serde_json::{Value, json};
+
+use crate::report::{CODES, registries};
+use crate::support::{Content, Dir, INDEX, Run, Server, entry};
+
+/// What a script of Python prints as JSON.
+fn python(dir: &Dir, script: &str, name: &str) -> Value {
+    let run = dir
+        .command("/usr/bin/python3")
+        .arg("-c")
+        .arg(script)
+        .arg(name)
+        .run();
+    run.code(0);
+    serde_json::from_str(&run.stdout).unwrap()
+}
+
+/// The shape of Jenkins' junit-10.xsd, as far as we use it; the test cases.
+fn junit(dir: &Dir, name: &str) -> Value {
+    const CHECK: &str = "import json, sys, re, xml.etree.ElementTree as E
+root = E.parse(sys.argv[1]).getroot()
+shape = {'testsuites': ({'tests', 'failures', 'errors', 'time'}, ['testsuite']),
+  'testsuite': ({'name', 'tests', 'failures', 'errors', 'time', 'timestamp'}, ['testcase', 'system-out']),
+  'testcase': ({'classname', 'name', 'time'}, ['failure', 'error']),
+  'failure': ({'type', 'message'}, []), 'error': ({'type', 'message'}, []), 'system-out': (set(), [])}
+def check(element):
+  attributes, children = shape[element.tag]
+  assert set(element.attrib) == attributes, element.attrib
+  for name in {'tests', 'failures', 'errors'} & attributes: int(element.get(name))
+  if 'time' in attributes: assert re.fullmatch(r'[0-9]+\\.[0-9]{3}', element.get('time'))
+  for child in element:
+    assert child.tag in children, child.tag
+    check(child)
+check(root)
+assert root.tag == 'testsuites' and len(root) == 1
+suite = root[0]
+assert re.fullmatch(r'[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}', suite.get('timestamp'))
+cases = suite.findall('testcase')
+assert len({(case.get('classname'), case.get('name')) for case in cases}) == len(cases)
+print(json.dumps([suite.attrib, [[case.get('classname'), case.get('name'), *[(c.tag, c.get('type'), c.get('message'), c.text) for c in case]] for case in cases]]))";
+    python(dir, CHECK, name)
+}
+
+/// The rows of a file, by Python's reader, as a list of cells each.
+fn csv(dir: &Dir, name: &str) -> Value {
+    const CHECK: &str = "import csv, json, sys
+data = open(sys.argv[1], newline='', encoding='utf-8').read()
+assert data.endswith('\\r\\n')
+rows = list(csv.reader(data.splitlines(keepends=True), strict=True))
+assert len({len(row) for row in rows}) == 1
+print(json.dumps(rows))";
+    python(dir, CHECK, name)
+}
+
+/// What a browser would load or run, and what there is of some elements.
+fn html(dir: &Dir, name: &str) -> Value {
+    let tidy = dir.command("tidy").args("-q -e -utf8").arg(name).run();
+    let complaints: Vec<&str> = tidy
+        .stderr
+        .lines()
+        // Debian's tidy is older than these.
+        .filter(|line| !line.contains("<meta> attribute") && !line.contains("not approved by W3C"))
+        .collect();
+    assert!(
+        tidy.status.code() < Some(2) && complaints.is_empty(),
+        "{complaints:?}"
+    );
+    const CHECK: &str = "import json, sys, base64, hashlib, html.parser
+text = open(sys.argv[1], encoding='utf-8').read()
+class Page(html.parser.HTMLParser):
+  def __init__(self): super().__init__(); self.count = {}; self.stack = []; self.style = ''; self.csp = ''; self.text = []
+  def handle_starttag(self, tag, attributes):
+    self.count[tag] = self.count.get(tag, 0) + 1
+    names = dict(attributes)
+    assert tag not in {'script', 'link', 'img', 'iframe', 'object', 'base', 'form', 'a'}, tag
+    assert not any(n.startswith('on') or n in {'src', 'href', 'style', 'srcset'} for n in names), names
+    if names.get('http-equiv') == 'Content-Security-Policy': self.csp = names['content']
+    if tag == 'th': assert names.get('scope') in {'row', 'col'}, names
+    if tag not in {'meta', 'rect'}: self.stack.append(tag)
+  def handle_endtag(self, tag):
+    if tag != 'rect': assert self.stack.pop() == tag, tag
+  def handle_startendtag(self, tag, attributes): self.handle_starttag(tag, attributes)
+  def handle_data(self, data):
+    if self.stack and self.stack[-1] == 'style': self.style += data
+    else: self.text.append(data)
+page = Page(); page.feed(text); page.close()
+assert not page.stack, page.stack
+style = base64.b64encode(hashlib.sha256(page.style.encode()).digest()).decode()
+assert page.csp.startswith(\"default-src 'none'; style-src 'sha256-\" + style + \"'\"), page.csp
+assert 'url(' not in page.style and '@import' not in page.style
+assert '<html lang=\"en\">' in text and 'name=\"viewport\"' in text and '<title>' in text
+print(json.dumps([page.count, ''.join(page.text)]))";
+    python(dir, CHECK, name)
+}
+
+fn with_all(dir: &Dir, flags: &str) -> Run {
+    dir.validate()
+        .args("-f list.txt -j 8 --retries 0 --report r.json --report r.jsonl --report r.xml --report r.csv --report r.md --report r.html")
+        .args(flags)
+        .run()
+}
+
+#[test]
+fn every_form_has_every_line() {
+    let (source, destination) = registries();
+    let dir = Dir::new();
+    let mut list = "team/x team/x passes\n".to_owned();
+    for code in &CODES[..13] {
+        list += &format!("team/x team/x {code}\n");
+    }
+    list += "=cmd|'<script>alert(1)</script>`\"\u{202e}\u{1} x\nteam/x team/x passes\nteam/x team/x passes\n";
+    dir.write("list.txt", &list);
+    let flags = format!("-s {} -d {}", source.name(), destination.name());
+    with_all(&dir, &flags).code(1).error("");
+    assert!(
+        !dir.names().iter().any(|name| name.ends_with(".partial")),
+        "{:?}",
+        dir.names()
+    );
+    let report: Value = serde_json::from_str(&dir.read("r.json")).unwrap();
+    let lines = report["lines"].as_array().unwrap();
+
+    let cases = junit(&dir, "r.xml");
+    assert_eq!(cases[0]["tests"], "17");
+    assert_eq!(cases[0]["failures"], "9");
+    assert_eq!(cases[0]["errors"], "5");
+    let cases = cases[1].as_array().unwrap();
+    assert_eq!(cases.len(), 17);
+    let with = |kind: &str, code: &str| {
+        cases
+            .iter()
+            .filter(|case| case[2][0] == kind && case[2][1] == code)
+            .count()
+    };
+    for (index, code) in CODES.iter().enumerate() {
+        let kind = if index < 9 { "failure" } else { "error" };
+        assert_eq!(with(kind, code), 1, "{code}");
+    }
+    let differs = cases
+        .iter()
+        .find(|case| case[2][1] == "index-differs")
+        .unwrap();
+    assert_eq!(differs[0], destination.name());
+    assert!(
+        differs[2][3]
+            .as_str()
+            .unwrap()
+            .contains("linux/arm64: other digest")
+    );
+
+    let rows = csv(&dir, "r.csv");
+    let rows = rows.as_array().unwrap();
+    assert_eq!(rows.len(), 18);
+    for (row, line) in rows[1..].iter().zip(lines) {
+        assert_eq!(row[0], line["line"].to_string());
+        assert_eq!(row[7], line["outcome"]);
+        assert_eq!(row[8], *line["code"].as_str().unwrap_or_default());
+        assert_eq!(row[9], *line["message"].as_str().unwrap_or_default());
+    }
+
+    let page = html(&dir, "r.html");
+    // Those that did not pass, and one for all that did.
+    assert_eq!(page[0]["details"], 15);
+    assert_eq!(page[0]["svg"], 1);
+    let text = page[1].as_str().unwrap();
+    for line in lines {
+        assert!(
+            text.contains(line["message"].as_str().unwrap_or_default()),
+            "{line}"
+        );
+    }
+    assert!(
+        dir.read("r.html")
+            .contains("≠ linux/arm64</th><td><mark>sha256:")
+    );
+
+    let page = dir.read("r.md");
+    assert!(page.starts_with("# 9 of 17 images failed\n"), "{page}");
+    assert!(
+        page.contains("| failed | 9 |") && page.contains("| index-differs | 1 |"),
+        "{page}"
+    );
+    for name in ["r.md", "r.html", "r.xml"] {
+        let text = dir.read(name);
+        assert!(
+            !text.contains("<script>") && !text.contains('\u{202e}'),
+            "{name}"
+        );
+        assert!(!text.contains('\u{1}') && !text.contains('\0'), "{name}");
+    }
+    let cell = |line: &str| line.starts_with("| ") && line.matches(" | ").count() < 1;
+    assert!(!page.lines().any(cell), "{page}");
+}
+
+#[test]
+fn nothing_is_a_formula() {
+    let dir = Dir::new();
+    dir.write("=1+1.txt", "no image\n");
+    dir.validate()
+        .args("-f =1+1.txt --report r.csv")
+        .run()
+        .code(3);
+    let rows = csv(&dir, "r.csv");
+    assert_eq!(rows[1][1], "'=1+1.txt:1");
+    assert!(
+        rows[1][9].as_str().unwrap().starts_with("'=1+1.txt:1: "),
+        "{rows}"
+    );
+}
+
+#[test]
+fn an_empty_list_has_every_form_too() {
+    let dir = Dir::new();
+    dir.write("list.txt", "# nothing\n");
+    with_all(&dir, "--allow-empty").code(0).error("");
+    assert_eq!(junit(&dir, "r.xml")[1], json!([]));
+    assert_eq!(csv(&dir, "r.csv").as_array().unwrap().len(), 1);
+    assert_eq!(html(&dir, "r.html")[0].get("details"), None);
+    assert!(dir.read("r.md").starts_with("# 0 images passed\n"));
+}
+
+/// Ten thousand failures: the page, the `JUnit` file and the summary keep to the limits of their readers.
+#[test]
+fn ten_thousand_failures_fit() {
+    let mut content = Content::default();
+    let one = content.image("team/x", crate::support::OCI, "linux/amd64", "a");
+    let other = content.image("team/x", crate::support::OCI, "linux/amd64", "b");
+    let mut mirror = content.clone();
+    for number in 0..10_000 {
+        let tag = format!("v{number}");
+        content.index("team/x", Some(&tag), INDEX, &[entry(&one, "linux/amd64")]);
+        mirror.index("team/x", Some(&tag), INDEX, &[entry(&other, "linux/amd64")]);
+    }
+    let (source, destination) = (Server::of(content), Server::of(mirror));
+    let dir = Dir::new();
+    let list: String = (0..10_000)
+        .map(|number| format!("team/x team/x v{number}\n"))
+        .collect();
+    dir.write("list.txt", list);
+    let flags = format!("-q -s {} -d {}", source.name(), destination.name());
+    with_all(&dir, &flags).code(1).error("");
+    let size = |name: &str| std::fs::metadata(dir.path().join(name)).unwrap().len();
+    assert!(size("r.html") < 10_000_000, "{}", size("r.html"));
+    assert!(size("r.xml") < 30_000_000, "{}", size("r.xml"));
+    assert!(size("r.md") < 1 << 20, "{}", size("r.md"));
+    assert_eq!(html(&dir, "r.html")[0]["details"], 10_000);
+    assert_eq!(junit(&dir, "r.xml")[1].as_array().unwrap().len(), 10_000);
+    let rows = dir.read("r.md");
+    assert_eq!(
+        rows.lines()
+            .filter(|line| line.contains("| index-differs | source"))
+            .count(),
+        50
+    );
+    assert!(rows.contains("\n## Failed (50 of 10000)\n"));
+}
