@@ -1,7 +1,7 @@
 //! The table of commands: dispatch, help, man page and completions are all made from it.
 
 use std::ffi::OsString;
-use std::io::{BufWriter, IsTerminal as _, Write as _, stdin, stdout};
+use std::io::{BufWriter, Write as _, stdout};
 
 use super::completion::{self, SHELLS};
 use super::error::{Error, UsageError};
@@ -10,7 +10,7 @@ use super::flags::{
 };
 use super::help::Page;
 use super::parse::Parsed;
-use super::{Options, help, list, man, manual, validate};
+use super::{help, list, man, manual, validate};
 use crate::exit::Exit;
 use crate::remedy::{RemedyError, Wish};
 
@@ -61,14 +61,7 @@ pub static COMMANDS: &[Command] = &[
             flags::HELP,
         ],
         help: help::validate,
-        run: |parsed| {
-            let environment = |name: &str| std::env::var(name).ok();
-            validate::run(Options::resolve(
-                parsed,
-                &environment,
-                stdin().is_terminal(),
-            )?)
-        },
+        run: validate::run,
     },
     Command {
         name: "list",

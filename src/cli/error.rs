@@ -3,7 +3,7 @@
 use std::io;
 
 use super::validate::RunError;
-use crate::escape::escape;
+use crate::escape::{escape, escape_word};
 use crate::report_reading::ReportError;
 
 /// Everything that ends the program with exit code 2.
@@ -13,11 +13,11 @@ pub enum Error {
     Usage(#[from] UsageError),
     #[error(transparent)]
     Run(#[from] RunError),
-    #[error(transparent)]
-    Report(#[from] ReportError),
     /// Of the command `list`: lines and files that were not understood; each has been named.
     #[error("the lists have {}; the rest was printed", count(*.0))]
     NotUnderstood(u64),
+    #[error(transparent)]
+    Report(#[from] ReportError),
     #[error("cannot write to standard output: {0}")]
     StandardOutput(io::Error),
 }
@@ -47,7 +47,7 @@ pub enum UsageError {
     #[error("the value of {0} is empty; give a value, or leave the flag out")]
     Empty(&'static str),
     /// `what` is a flag with its dashes, a variable with its `$`, or a command.
-    #[error("invalid value \"{}\" for {what} (wanted: {})", escape(.value), escape(.wanted))]
+    #[error("invalid value \"{}\" for {what} (wanted: {})", escape_word(.value), escape(.wanted))]
     Value {
         what: String,
         value: String,

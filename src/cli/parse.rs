@@ -85,7 +85,10 @@ pub fn parse(
 }
 
 /// Hands a value to the setter of its flag.
-fn set(flag: &Flag, flags: &mut Flags, value: &OsStr) -> Result<(), UsageError> {
+///
+/// # Errors
+/// [`UsageError`] where the flag does not take the value.
+pub fn set(flag: &Flag, flags: &mut Flags, value: &OsStr) -> Result<(), UsageError> {
     if value.is_empty() {
         return Err(UsageError::Empty(flag.name()));
     }

@@ -72,6 +72,19 @@ impl Output {
         input: &List,
         settings: &RunSettings,
     ) -> Result<Self, OutputError> {
+        Self::create_for(kind, name, input, settings.shard.is_some())
+    }
+
+    /// The same; `is_shard`: the run takes only a part of the list.
+    ///
+    /// # Errors
+    /// [`OutputError`]; nothing has been changed then.
+    pub fn create_for(
+        kind: &'static Kind,
+        name: &Path,
+        input: &List,
+        is_shard: bool,
+    ) -> Result<Self, OutputError> {
         let shown = show(name);
         if name == Path::new("-") {
             return Err(OutputError::NotRegular { kind, name: shown });
@@ -99,7 +112,7 @@ impl Output {
                 other: "image list".to_owned(),
             });
         }
-        if is_list && settings.shard.is_some() {
+        if is_list && is_shard {
             return Err(OutputError::ShardOfOwnList { kind, name: shown });
         }
         let distrusts = |distrust| OutputError::of(kind, &shown, distrust);

@@ -31,12 +31,12 @@ use crate::manifest::Digest;
 use crate::verdict::{Class, Finding};
 
 pub use causes::Causes;
-pub use conflicts::refuse_shared;
+pub use conflicts::{is_apart, refuse_shared};
 pub use error::OutputError;
 pub use failed::{FAILED_LIST, NOT_VALIDATED_LIST};
-pub use metrics::METRICS;
+pub use metrics::{METRICS, write_unbegun};
 pub use outcome_log::OutcomeLog;
-pub use progress::Progress;
+pub use progress::{Display, Progress};
 pub use recording::RECORDING;
 pub use report::{STANDARD_OUTPUT, kind as report_kind};
 pub use summary::{Counts, Totals};
