@@ -595,3 +595,26 @@ fn a_response_that_nobody_asked_for_is_not_the_next_image_s_through_a_proxy_eith
         .has("[M_ID:1] PASS")
         .has("[reg.test/team/b:1]: destination manifest does not exists");
 }
+
+#[test]
+fn a_token_server_s_certificate_is_not_the_registry_s() {
+    let registry = Authority::new();
+    let tokens = server(Authority::new().issue(&["127.0.0.1"]).server());
+    let realm = format!(
+        "Bearer realm=\"https://{}/token\",service=\"s\"",
+        tokens.name()
+    );
+    let host = Server::start_tls(registry.issue(&["127.0.0.1"]).server(), move |_| {
+        Reply::error(401, "UNAUTHORIZED", "login").header("www-authenticate", realm.clone())
+    });
+    let dir = Dir::new();
+    dir.write("ca.pem", &registry.pem);
+    let run = validate(&dir, &host.name(), "--ca-file ca.pem");
+    run.code(3)
+        .has(&format!(
+            "{}: the certificate is not signed by the trusted CA of the same name (image-tools test authority)",
+            tokens.name()
+        ))
+        .has(&format!("certs.d/{}/ca.crt", tokens.name()))
+        .has_not(&format!("certs.d/{}/ca.crt", host.name()));
+}
