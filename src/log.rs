@@ -107,8 +107,15 @@ pub struct Log {
     /// Bytes of blobs, in the whole run.
     bytes: Arc<AtomicU64>,
     /// Where an image can be put aside while its registry is down: whether it was.
-    aside: Option<Arc<AtomicBool>>,
+    aside: Option<Arc<Aside>>,
     waits: Waits,
+}
+
+/// Whether an image was put aside, and what it waits for.
+#[derive(Default)]
+struct Aside {
+    is_set: AtomicBool,
+    wait: Mutex<Option<Wait>>,
 }
 
 impl Log {
@@ -149,15 +156,15 @@ impl Log {
         }
     }
 
-    /// Puts the image aside, if that is possible; then its work ends as if it was interrupted.
-    pub fn put_aside(&self) -> bool {
-        match &self.aside {
-            Some(aside) => {
-                aside.store(true, Ordering::Relaxed);
-                true
-            }
-            None => false,
-        }
+    /// Puts the image aside, if that is possible; then its work ends as if it was interrupted. `wait`:
+    /// what it waits for, shown as long as this log lives.
+    pub fn put_aside(&self, wait: impl FnOnce() -> Option<Wait>) -> bool {
+        let Some(aside) = &self.aside else {
+            return false;
+        };
+        aside.is_set.store(true, Ordering::Relaxed);
+        *aside.wait.lock().unwrap_or_else(PoisonError::into_inner) = wait();
+        true
     }
 
     /// Whether the image can be put aside.
@@ -169,7 +176,7 @@ impl Log {
     pub fn is_aside(&self) -> bool {
         self.aside
             .as_ref()
-            .is_some_and(|aside| aside.load(Ordering::Relaxed))
+            .is_some_and(|aside| aside.is_set.load(Ordering::Relaxed))
     }
 
     /// Counts a request that is sent for the image.

@@ -599,15 +599,15 @@ fn skopeo_mends_what_failed() {
     let validate = |destination: &str| {
         dir.validate()
             .args(&format!(
-                "-f list.txt --deep=full --allow-single --report r.jsonl.json -s {} -d {destination}",
+                "-f list.txt --deep=full --allow-single --report r.json --report r.jsonl -s {} -d {destination}",
                 source.name()
             ))
             .run()
     };
-    let mend = || {
+    let mend = |report: &str| {
         let run = dir
             .program()
-            .args("remedy r.jsonl.json --for skopeo --tls-verify=false")
+            .args(&format!("remedy {report} --for skopeo --tls-verify=false"))
             .run();
         dir.write("mend.sh", &run.code(0).stdout);
         dir.command("sh").args("-e mend.sh").run().code(0);
@@ -616,7 +616,7 @@ fn skopeo_mends_what_failed() {
     validate(&mirror.name())
         .code(1)
         .has("7 images: 1 passed, 6 failed");
-    let run = mend();
+    let run = mend("r.json");
     run.has(&format!(
         "#   skopeo delete docker://{}/team/x@",
         mirror.name()
@@ -626,11 +626,11 @@ fn skopeo_mends_what_failed() {
         .code(1)
         .has("7 images: 6 passed, 1 failed");
     fs::remove_file(mirror.file(&damaged)).unwrap();
-    mend();
+    mend("r.jsonl");
     validate(&mirror.name()).code(0);
 
     let fresh = Registry::of(&Content::default());
     validate(&fresh.name()).code(1).has("7 failed");
-    mend();
+    mend("r.jsonl");
     validate(&fresh.name()).code(0);
 }

@@ -48,6 +48,8 @@ pub struct Job {
     crew: Arc<Crew>,
     /// Requests that were sent for it before it was put aside.
     requests: u64,
+    /// While it is aside: shows what it waits for.
+    waiting: Option<Log>,
     /// How often it was put aside.
     pub times_aside: u32,
 }
@@ -68,7 +70,8 @@ impl Job {
     }
 
     /// Waits for a thread of the pool.
-    fn spawn(self) {
+    fn spawn(mut self) {
+        self.waiting = None;
         let crew = self.crew.clone();
         crew.pool.spawn_fifo(move || self.run());
     }
@@ -86,6 +89,7 @@ impl Job {
         if log.is_aside() {
             // Whatever was found without that registry is found again.
             self.times_aside += 1;
+            self.waiting = Some(log);
             crew.send(Event::PutAside { line: self.line });
             crew.aside.put(self, Job::spawn);
             return;
@@ -196,6 +200,7 @@ impl Workers {
             image,
             crew: self.crew.clone(),
             requests: 0,
+            waiting: None,
             times_aside: 0,
         };
         job.spawn();

@@ -302,7 +302,7 @@ impl Host {
             match self.probed.get_within(PROBE_HOLD, keep, make) {
                 Some(probed) => probed,
                 None => {
-                    log.put_aside();
+                    log.put_aside(|| None);
                     return Err(Error::Interrupted);
                 }
             }

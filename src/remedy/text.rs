@@ -3,8 +3,8 @@
 
 use crate::escape::escape;
 
-/// The longest comment, in characters.
-const LONGEST: usize = 400;
+/// The longest comment, in characters: room for a command with two names of any length.
+const LONGEST: usize = 2_000;
 
 /// A word of a POSIX shell.
 pub fn shell_word(word: &str) -> String {

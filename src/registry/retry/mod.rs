@@ -341,11 +341,12 @@ impl Retrier {
                 Admission::Granted => return Ok(Ok(None)),
                 Admission::Refused(cause) => return Ok(Err(cause)),
                 Admission::Wait(time) => {
-                    if (time > LONGEST_HOLD || state.brake.is_closed()) && log.put_aside() {
+                    let failed = state.brake.failed_attempts().max(sent);
+                    let wait = || Some(log.wait(&authority(url), failed.saturating_add(1)));
+                    if (time > LONGEST_HOLD || state.brake.is_closed()) && log.put_aside(wait) {
                         return Err(Error::Interrupted);
                     }
-                    let failed = state.brake.failed_attempts().max(sent);
-                    _wait = Some(log.wait(&authority(url), failed.saturating_add(1)));
+                    _wait = wait();
                     self.clock.sleep(time);
                 }
                 Admission::Trial(trial) => match state.brake.known_good() {
