@@ -543,3 +543,78 @@ fn p_521_keys_authorities_and_key_exchange() {
         validate(&dir, &host, "--ca-file other.pem").code(3);
     }
 }
+
+#[test]
+fn a_response_that_nobody_asked_for_is_not_the_next_image_s_through_a_proxy_either() {
+    /// Both buffers of a connection through a proxy.
+    const BUFFER: usize = 64 * 1024;
+    let mut content = Content::default();
+    for repository in ["team/a", "team/b"] {
+        content.multi(repository, "1", &["linux/amd64", "linux/arm64"], "a");
+    }
+    let source = Server::of(content.clone());
+    let surplus = with_surplus(&content, 0);
+    // The proxy answers in the registry's place. The response that is followed fills the buffer above
+    // to its end: what follows is in the buffer below.
+    let proxy = Server::start(move |request| {
+        let path = request
+            .path
+            .strip_prefix("http://reg.test")
+            .map_or_else(|| request.path.clone(), str::to_owned);
+        let mut reply = surplus(&Request {
+            path,
+            ..request.clone()
+        });
+        if let How::Followed(bytes) = reply.how.clone() {
+            reply.headers.retain(|(name, _)| name != "x-padding");
+            let fields = reply.headers.iter();
+            let fields: usize = fields
+                .map(|(name, value)| name.len() + value.len() + 4)
+                .sum();
+            let length = format!("content-length: {}\r\n", reply.body.len());
+            let known = "HTTP/1.1 200 X\r\nx-padding: \r\n\r\n".len() + length.len() + fields;
+            let padding = "x".repeat(BUFFER - known - reply.body.len());
+            return reply
+                .header("x-padding", padding)
+                .how(How::FollowedLate(8_000, bytes));
+        }
+        reply
+    });
+    let dir = Dir::new();
+    dir.write("list.txt", "team/a team/a 1\nteam/b team/b 1\n");
+    let flags = format!(
+        "-j 1 -f list.txt --tls-verify=false -s {} -d reg.test",
+        source.name()
+    );
+    let command = dir.validate().args(&flags);
+    let run = command
+        .env("HTTP_PROXY", format!("http://{}", proxy.name()))
+        .env("HTTPS_PROXY", format!("http://{}", proxy.name()))
+        .run();
+    run.code(1)
+        .has("[M_ID:1] PASS")
+        .has("[reg.test/team/b:1]: destination manifest does not exists");
+}
+
+#[test]
+fn a_token_server_s_certificate_is_not_the_registry_s() {
+    let registry = Authority::new();
+    let tokens = server(Authority::new().issue(&["127.0.0.1"]).server());
+    let realm = format!(
+        "Bearer realm=\"https://{}/token\",service=\"s\"",
+        tokens.name()
+    );
+    let host = Server::start_tls(registry.issue(&["127.0.0.1"]).server(), move |_| {
+        Reply::error(401, "UNAUTHORIZED", "login").header("www-authenticate", realm.clone())
+    });
+    let dir = Dir::new();
+    dir.write("ca.pem", &registry.pem);
+    let run = validate(&dir, &host.name(), "--ca-file ca.pem");
+    run.code(3)
+        .has(&format!(
+            "{}: the certificate is not signed by the trusted CA of the same name (image-tools test authority)",
+            tokens.name()
+        ))
+        .has(&format!("certs.d/{}/ca.crt", tokens.name()))
+        .has_not(&format!("certs.d/{}/ca.crt", host.name()));
+}

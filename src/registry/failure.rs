@@ -88,13 +88,26 @@ impl Failure {
         }
     }
 
+    /// What happened, at the server that it happened at, if that is not the registry itself.
+    pub fn text_of(&self, other: Option<&str>) -> String {
+        match (self, other) {
+            // The host is this program, or the proxy.
+            (Self::Setup(_) | Self::ProxyLogin { .. } | Self::Interrupted, _) | (_, None) => {
+                self.text()
+            }
+            (_, Some(other)) => format!("{other}: {}", self.text()),
+        }
+    }
+
     /// The error for the caller. `host`: the registry as the user names it; `request`: as
-    /// [`super::exchange::Request::line`].
-    pub fn into_error(self, host: &str, request: &str) -> Error {
-        let diagnostic = Diagnostic::new(host, request, self.text());
+    /// [`super::exchange::Request::line`]; `other`: the server, where it is not the registry itself but
+    /// a token server or a store.
+    pub fn into_error(self, host: &str, request: &str, other: Option<&str>) -> Error {
+        let diagnostic = Diagnostic::new(host, request, self.text_of(other));
+        let server = other.unwrap_or(host);
         match self {
             Self::Interrupted => Error::Interrupted,
-            Self::Tls(failure) => Error::Unreachable(diagnostic.hint(failure.remedy.hint(host))),
+            Self::Tls(failure) => Error::Unreachable(diagnostic.hint(failure.remedy.hint(server))),
             Self::ProxyLogin { proxy, .. } => Error::Unreachable(diagnostic.hint(format!(
                 "give user and password in the proxy's variable: HTTPS_PROXY=http://USER:PASSWORD@{proxy} (HTTP_PROXY for plain HTTP)"
             ))),
@@ -125,7 +138,9 @@ mod tests {
         let text = "the certificate is signed by an unknown authority";
         let failure = Failure::Tls(TlsFailure::new(text, Remedy::TrustAuthority));
         assert_eq!(
-            failure.into_error("reg.io:5000", "GET /v2/").to_string(),
+            failure
+                .into_error("reg.io:5000", "GET /v2/", None)
+                .to_string(),
             "reg.io:5000: GET /v2/: the certificate is signed by an unknown authority; install the \
              CA's certificate as /etc/containers/certs.d/reg.io:5000/ca.crt or give it with \
              --ca-file, or use --tls-verify=false"

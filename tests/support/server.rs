@@ -59,6 +59,8 @@ pub enum How {
     BodyOnHead,
     /// As it should be, and these bytes behind it, which nobody asked for.
     Followed(Vec<u8>),
+    /// So many bytes of it first, then the rest and the bytes of `Followed` together.
+    FollowedLate(usize, Vec<u8>),
 }
 
 /// An answer.
@@ -350,6 +352,16 @@ impl Shared {
                 out.write_all(surplus)?;
                 out.flush()?;
                 SockRef::from(socket).set_tcp_cork(false)?;
+            }
+            How::FollowedLate(first, surplus) => {
+                let mut all = head.into_bytes();
+                all.extend_from_slice(&reply.body);
+                all.extend_from_slice(surplus);
+                let (first, rest) = all.split_at(*first);
+                out.write_all(first)?;
+                out.flush()?;
+                std::thread::sleep(Duration::from_millis(300));
+                out.write_all(rest)?;
             }
             How::Chunked => {
                 out.write_all(head.as_bytes())?;

@@ -23,7 +23,7 @@ use super::exchange::{BodyMode, Clock, Exchange, Request, Response};
 use super::failure::Failure;
 use super::insecure::InsecureHosts;
 use super::redaction::SentLogins;
-use super::redirect::{RedirectChain, authority};
+use super::redirect::{RedirectChain, authority, other_server};
 use crate::log::{Log, Wait};
 use crate::sync::Flight;
 use attempts::{Attempts, pause_after};
@@ -213,6 +213,7 @@ impl Retrier {
         mut exchange: impl FnMut() -> Result<Response, Failure>,
     ) -> Result<Response, Error> {
         let line = &request.line();
+        let other = other_server(host, &request.url);
         let state = &self.host(&request.url);
         self.logins.remember(request);
         let mut attempts = Attempts::default();
@@ -242,10 +243,10 @@ impl Retrier {
                     return Ok(response);
                 }
                 Err(failure) if retry == Retry::Never => {
-                    return Err(failure.into_error(host, line));
+                    return Err(failure.into_error(host, line, other.as_deref()));
                 }
                 Ok(response) => describe(&response),
-                Err(failure) => failure.text(),
+                Err(failure) => failure.text_of(other.as_deref()),
             };
             if self.clock.is_interrupted() {
                 return Err(Error::Interrupted);

@@ -14,6 +14,9 @@ pub enum Objection {
     /// Nobody who is trusted has issued the certificate; with the name of its issuer.
     #[error("the certificate is signed by an unknown authority{}", named(.0))]
     UnknownIssuer(Option<String>),
+    /// Its issuer has the name of a CA that is trusted, and another key; with that name.
+    #[error("the certificate is not signed by the trusted CA of the same name{}: that is an older one, or another's", named(.0))]
+    OtherAuthority(Option<String>),
     /// It has issued itself, and is not trusted.
     #[error("the certificate is self-signed and not configured as trusted")]
     SelfSigned,
@@ -70,7 +73,7 @@ fn explain_certificate(error: &CertificateError) -> TlsFailure {
         && let Some(objection) = other.downcast_ref::<Objection>()
     {
         let remedy = match objection {
-            Objection::UnknownIssuer(_) => Remedy::TrustAuthority,
+            Objection::UnknownIssuer(_) | Objection::OtherAuthority(_) => Remedy::TrustAuthority,
             Objection::SelfSigned => Remedy::TrustCertificate,
             Objection::WeakKey(_) | Objection::NotForServers => Remedy::Reissue,
         };

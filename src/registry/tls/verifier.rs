@@ -68,9 +68,20 @@ impl Verifier {
                 CertificateError::BadSignature
                 | CertificateError::UnsupportedSignatureAlgorithmContext { .. }
                 | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. },
-            ) => chain
-                .find_map(weak_key)
-                .map_or(error, |bits| Objection::WeakKey(bits).into()),
+            ) => match (chain.find_map(weak_key), &error) {
+                (Some(bits), _) => Objection::WeakKey(bits).into(),
+                // A CA that was made anew under its old name, or one of many that are named alike.
+                (None, Error::InvalidCertificate(CertificateError::BadSignature)) => {
+                    match Certificate::read(end_entity) {
+                        Some(found) if found.is_self_issued() => Objection::SelfSigned.into(),
+                        found => {
+                            let issuer = found.and_then(|found| found.issuer_name());
+                            Objection::OtherAuthority(issuer).into()
+                        }
+                    }
+                }
+                (None, _) => error,
+            },
             _ => error,
         }
     }
