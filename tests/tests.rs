@@ -20,6 +20,7 @@ mod kept;
 mod list;
 mod list_command;
 mod manual;
+mod merge;
 mod not_validated;
 mod omissions;
 mod output;

@@ -4,6 +4,7 @@ use std::io;
 
 use super::validate::RunError;
 use crate::escape::escape;
+use crate::merge::MergeError;
 
 /// Everything that ends the program with exit code 2.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +13,8 @@ pub enum Error {
     Usage(#[from] UsageError),
     #[error(transparent)]
     Run(#[from] RunError),
+    #[error(transparent)]
+    Merge(Box<MergeError>),
     /// Of the command `list`: lines and files that were not understood; each has been named.
     #[error("the lists have {}; the rest was printed", count(*.0))]
     NotUnderstood(u64),
@@ -36,6 +39,9 @@ pub enum UsageError {
     Equals { value: String, flag: &'static str },
     #[error("no image list; give a file, or - for standard input")]
     NoFile,
+    /// What is missing, and the usage.
+    #[error("no {0} given; usage: {1}")]
+    Missing(&'static str, &'static str),
     #[error("flag needs a value: {0}")]
     NoValue(&'static str),
     #[error("the value of {0} is empty; give a value, or leave the flag out")]

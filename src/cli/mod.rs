@@ -14,6 +14,7 @@ mod help;
 mod list;
 mod man;
 mod manual;
+mod merge;
 mod options;
 pub mod parse;
 mod validate;

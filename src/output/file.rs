@@ -72,6 +72,22 @@ impl Output {
         input: &List,
         settings: &RunSettings,
     ) -> Result<Self, OutputError> {
+        Self::create_from(kind, name, Some((input, settings)))
+    }
+
+    /// Opens `<name>.partial` of a file that is made from no image list.
+    ///
+    /// # Errors
+    /// [`OutputError`]; nothing has been changed then.
+    pub fn create_apart(kind: &'static Kind, name: &Path) -> Result<Self, OutputError> {
+        Self::create_from(kind, name, None)
+    }
+
+    fn create_from(
+        kind: &'static Kind,
+        name: &Path,
+        run: Option<(&List, &RunSettings)>,
+    ) -> Result<Self, OutputError> {
         let shown = show(name);
         if name == Path::new("-") {
             return Err(OutputError::NotRegular { kind, name: shown });
@@ -90,7 +106,8 @@ impl Output {
         if found.as_ref().is_some_and(|found| !found.is_file()) {
             return Err(OutputError::NotRegular { kind, name: shown });
         }
-        let is_list = found.is_some_and(|found| input.is_file(&found));
+        let is_list =
+            run.is_some_and(|(input, _)| found.is_some_and(|found| input.is_file(&found)));
         // The failed list may replace the list that it was made from.
         if is_list && !may_replace_list(kind) {
             return Err(OutputError::Taken {
@@ -99,7 +116,7 @@ impl Output {
                 other: "image list".to_owned(),
             });
         }
-        if is_list && settings.shard.is_some() {
+        if is_list && run.is_some_and(|(_, settings)| settings.shard.is_some()) {
             return Err(OutputError::ShardOfOwnList { kind, name: shown });
         }
         let distrusts = |distrust| OutputError::of(kind, &shown, distrust);
@@ -107,7 +124,9 @@ impl Output {
         let path = follow(name).map_err(distrusts)?;
         let replaced = replaced(&path, &suffixed(&path, PREVIOUS)).map_err(distrusts)?;
         let partial = suffixed(&path, PARTIAL);
-        if fs::metadata(&partial).is_ok_and(|found| input.is_file(&found)) {
+        if let Some((input, _)) = run
+            && fs::metadata(&partial).is_ok_and(|found| input.is_file(&found))
+        {
             return Err(OutputError::InputIsPartial {
                 kind,
                 list: input.name().to_owned(),

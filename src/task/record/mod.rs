@@ -7,6 +7,6 @@ mod format;
 mod making;
 mod reading;
 
-pub use format::{Source, footer, header};
+pub use format::{FORMAT, Source, footer, header};
 pub use making::Recorder;
 pub use reading::{Recording, RecordingError};
