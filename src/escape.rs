@@ -14,6 +14,16 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// [`escape`] for one word that a user gave, in which blanks are part of a password too.
+pub fn escape_word(text: &str) -> Cow<'_, str> {
+    match password(text) {
+        Some((start, end)) => {
+            Cow::Owned(escape(&format!("{}…{}", &text[..start], &text[end..])).into_owned())
+        }
+        None => escape(text),
+    }
+}
+
 fn escape_hidden(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_hidden) {
         return Cow::Borrowed(text);
@@ -34,9 +44,9 @@ fn without_passwords(text: &str) -> Cow<'_, str> {
     if !text.contains('@') {
         return Cow::Borrowed(text);
     }
-    let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '[' | ']');
     let mut out = String::with_capacity(text.len());
-    for token in text.split_inclusive(is_end) {
+    // A password may have quotes and brackets in it.
+    for token in text.split_inclusive(char::is_whitespace) {
         match password(token) {
             Some((start, end)) => {
                 out.push_str(&token[..start]);
@@ -100,6 +110,7 @@ mod tests {
             ("me:secret@reg.io/x:1", "me:…@reg.io/x:1"),
             ("a \"me:se/c:r@et@host\" b", "a \"me:…@host\" b"),
             ("https://me:secret@reg.io", "https://me:…@reg.io"),
+            ("\"me:se\"c[re]t@reg.io\"", "\"me:…@reg.io\""),
             (
                 "me:secret@reg.io/x@sha256:ab c",
                 "me:…@reg.io/x@sha256:ab c",
@@ -111,6 +122,8 @@ mod tests {
         ] {
             assert_eq!(escape(text), shown);
         }
+        assert_eq!(escape_word("me:a b c@reg.io"), "me:…@reg.io");
+        assert_eq!(escape_word("a b"), "a b");
     }
 
     #[test]

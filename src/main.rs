@@ -14,6 +14,8 @@ mod output;
 mod pipeline;
 mod reference;
 mod registry;
+mod remedy;
+mod report_reading;
 mod sync;
 mod task;
 mod verdict;

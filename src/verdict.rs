@@ -45,7 +45,7 @@ pub enum Code {
     InvalidLine,
     /// Not validated: the source registry answers that it has no such manifest.
     SourceMissing,
-    /// Not validated: the source, or its referrers, are not in the recording.
+    /// Not validated: the source, its images, or its referrers, are not in the recording.
     NotRecorded,
     /// Not validated: a registry or its token server denied access.
     Denied,

@@ -35,7 +35,7 @@ fn names() -> Vec<String> {
 #[test]
 fn every_flag_is_everywhere() {
     let dir = Dir::new();
-    let help = ["mirror-validate", "list", "merge"]
+    let help = ["mirror-validate", "list", "merge", "remedy"]
         .map(|name| dir.program().args(name).arg("--help").run().stdout)
         .concat();
     let readme = source("README.md");

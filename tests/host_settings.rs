@@ -48,7 +48,22 @@ fn a_flag_makes_single_hosts_insecure() {
     for other in [alias.as_str(), "127.0.0.1", "127.0.0.1:1", "*.0.0.1"] {
         validate(&dir, &name, &format!("--insecure {other}"), &[]).code(3);
     }
-    for wrong in ["https://reg.io", "reg.io/team", "me:secret@reg.io", ","] {
+    // On one side only.
+    for (sides, code) in [
+        (format!("source={name},destination={name}"), 0),
+        (format!("source={name}"), 3),
+        (format!("destination={name}"), 3),
+    ] {
+        validate(&dir, &name, &format!("--insecure {sides}"), &[]).code(code);
+    }
+    for wrong in [
+        "other=reg.io",
+        "source=",
+        "https://reg.io",
+        "reg.io/team",
+        "me:secret@reg.io",
+        ",",
+    ] {
         let run = validate(&dir, &name, &format!("--insecure {wrong}"), &[]);
         run.code(2).has_not("secret");
         assert!(!run.stderr.contains("secret"), "{}", run.stderr);
@@ -82,6 +97,87 @@ fn registries_conf_is_read_where_the_other_tools_read_it() {
 }
 
 #[test]
+fn the_other_variables_of_registries_conf() {
+    let registry = unknown();
+    let name = registry.name();
+    let dir = Dir::new();
+    let yes = dir.write("yes.conf", insecure(&name));
+    let no = dir.write("no.conf", insecure(&name).replace("true", "false"));
+    let (yes, no) = (yes.to_str().unwrap(), no.to_str().unwrap());
+    let (main, old) = ("CONTAINERS_REGISTRIES_CONF", "REGISTRIES_CONFIG_PATH");
+    let last = "CONTAINERS_REGISTRIES_CONF_OVERRIDE";
+    for (variables, code) in [
+        (&[(old, yes)][..], 0),
+        (&[(main, no), (old, yes)], 3),
+        (&[(last, yes)], 0),
+        (&[(main, yes), (last, no)], 3),
+    ] {
+        validate(&dir, &name, "", variables).code(code);
+    }
+    for variable in [old, last] {
+        validate(&dir, &name, "", &[(variable, "missing.conf")])
+            .code(2)
+            .one_error(&format!(
+                "cannot use the file missing.conf of ${variable}: there is no such file"
+            ));
+    }
+}
+
+#[test]
+fn the_closest_entry_says_whether_a_host_is_insecure() {
+    let registry = unknown();
+    let alias = registry.alias();
+    let (host, _) = alias.split_once(':').unwrap();
+    let dir = Dir::new();
+    let strict = insecure(&alias).replace("true", "false");
+    for (text, code) in [
+        (insecure(&alias), 0),
+        (strict.clone(), 3),
+        (format!("{strict}{}", insecure(&format!("*.{host}"))), 3),
+        // Of a namespace it is not followed, and said so.
+        (insecure(&format!("{alias}/team")), 3),
+    ] {
+        dir.write(".config/containers/registries.conf", &text);
+        let run = validate(&dir, &alias, "", &[]);
+        run.code(code);
+        let said = run.stdout.contains(&format!(
+            "registries.conf: insecure = true of {alias}/team is not followed, because only whole hosts can be insecure; give --insecure {alias}"
+        ));
+        assert_eq!(said, text.contains("/team"), "{}", run.stdout);
+    }
+}
+
+#[test]
+fn the_token_server_of_an_insecure_host_may_have_another_port() {
+    let pair = Pair::self_signed(&["127.0.0.1", "localhost"], false);
+    let tokens = Server::start_tls(pair.server(), |_| {
+        crate::support::Reply::new(200).body("{\"token\":\"good\"}")
+    });
+    let mut content = Content::default();
+    for repository in ["team/x", "team/y"] {
+        content.multi(repository, "1", &["linux/amd64", "linux/arm64"], "a");
+    }
+    let realms = [tokens.name(), tokens.alias()];
+    for (realm, code) in realms.iter().zip([0, 3]) {
+        let (content, realm) = (content.clone(), realm.clone());
+        let registry = Server::start_tls(pair.server(), move |request| {
+            match request.header("authorization") {
+                Some("Bearer good") => answer(&content, request),
+                _ => crate::support::Reply::error(401, "UNAUTHORIZED", "log in").header(
+                    "www-authenticate",
+                    format!("Bearer realm=\"https://{realm}/token\""),
+                ),
+            }
+        });
+        let name = registry.name();
+        let dir = Dir::new();
+        validate(&dir, &name, &format!("--insecure {name}"), &[]).code(code);
+        assert!(!tokens.requests().is_empty());
+        validate(&dir, &name, "", &[]).code(3);
+    }
+}
+
+#[test]
 fn damaged_files_are_named_and_make_nothing_insecure() {
     let registry = unknown();
     let name = registry.name();
@@ -104,8 +200,17 @@ fn damaged_files_are_named_and_make_nothing_insecure() {
     );
     validate(&dir, &name, "", &[])
         .code(3)
+        .has_not("Error {")
         .has("registries.conf is ignored: line ")
         .has("daemon.json is ignored: not JSON as expected (line 1)");
+    // What is of another type is no yes.
+    dir.write(
+        ".config/containers/registries.conf",
+        insecure(&name).replace("true", "\"true\""),
+    );
+    validate(&dir, &name, "", &[])
+        .code(3)
+        .has("registries.conf is ignored: line 3: insecure is neither true nor false");
 }
 
 #[test]

@@ -225,6 +225,16 @@ fn a_recording_is_printed_as_a_file_of_digests() {
              image-tools: the lists have 1 mistake; the rest was printed\n"
         )
     );
+    let again = dir
+        .program()
+        .args("list --digests")
+        .stdin(dir.read("sources.json"))
+        .run();
+    assert_eq!(again.code(0).stdout, run.stdout);
+    // The recording itself is none.
+    let refused = dir.program().args("list sources.json").run();
+    let why = "sources.json:1: a recording has sources and no list; give it to --recorded";
+    assert!(refused.code(2).stderr.contains(why), "{}", refused.stderr);
     // It is a list.
     dir.write("digests.txt", &run.stdout);
     let run = dir.program().args("list digests.txt").run();

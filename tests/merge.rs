@@ -209,8 +209,8 @@ fn what_does_not_belong_together_is_refused() {
             "out.json --list text.txt a.json",
             "--list is for failed lists only",
         ),
-        ("out.json", "no IN given"),
-        ("", "no OUT given"),
+        ("out.json", "IN is missing"),
+        ("", "OUT is missing"),
     ] {
         merge(&dir, args).code(2).one_error(error);
         assert_eq!(dir.read("out.json"), "as it was", "{args}");

@@ -1,18 +1,19 @@
 //! The table of commands: dispatch, help, man page and completions are all made from it.
 
 use std::ffi::OsString;
-use std::io::{IsTerminal as _, Write as _, stdin, stdout};
+use std::io::{BufWriter, Write as _, stdout};
 
 use super::completion::{self, SHELLS};
 use super::error::{Error, UsageError};
 use super::flags::{
     self, Group, airgap, compare, list as list_flags, merge as merge_flags, output, patience,
-    registries,
+    registries, remedy,
 };
 use super::help::Page;
 use super::parse::Parsed;
-use super::{Options, help, list, man, manual, merge, validate};
+use super::{help, list, man, manual, merge, validate};
 use crate::exit::Exit;
+use crate::remedy::{RemedyError, Wish};
 
 /// The typed values of the flags of all commands: a field for each group of flags.
 #[derive(Debug, Default)]
@@ -24,6 +25,7 @@ pub struct Flags {
     pub airgap: airgap::AirGapFlags,
     pub list: list_flags::ListFlags,
     pub merge: merge_flags::MergeFlags,
+    pub remedy: remedy::RemedyFlags,
     pub help: Page,
     pub version: bool,
 }
@@ -64,14 +66,7 @@ pub static COMMANDS: &[Command] = &[
             flags::HELP,
         ],
         help: help::validate,
-        run: |parsed| {
-            let environment = |name: &str| std::env::var(name).ok();
-            validate::run(Options::resolve(
-                parsed,
-                &environment,
-                stdin().is_terminal(),
-            )?)
-        },
+        run: validate::run,
     },
     Command {
         name: "list",
@@ -90,6 +85,15 @@ pub static COMMANDS: &[Command] = &[
         groups: &[merge_flags::GROUP, flags::HELP],
         help: merge::help,
         run: |parsed| merge::run(&parsed),
+    },
+    Command {
+        name: "remedy",
+        arguments: "REPORT",
+        words: &[],
+        summary: "print the commands that mend what failed in a report",
+        groups: &[remedy::GROUP, flags::HELP],
+        help: help::remedy,
+        run: mend,
     },
     Command {
         name: "completion",
@@ -200,6 +204,34 @@ pub fn print(text: &str) -> Result<Exit, Error> {
         .and_then(|()| out.flush())
         .map_err(Error::StandardOutput)?;
     Ok(Exit::Passed)
+}
+
+/// `remedy`.
+fn mend(parsed: Parsed) -> Result<Exit, Error> {
+    const USAGE: &str = "image-tools remedy REPORT --for TOOL";
+    let report = match parsed.arguments.as_slice() {
+        [] => return Err(UsageError::Required("a report", USAGE).into()),
+        [report] => report.into(),
+        [_, word, ..] => {
+            let word = word.to_string_lossy().into_owned();
+            return Err(UsageError::Argument(word, "remedy takes one report").into());
+        }
+    };
+    let flags = parsed.flags.remedy;
+    let tool = flags
+        .tool
+        .ok_or(UsageError::Required("--for with the name of a tool", USAGE))?;
+    let wish = Wish {
+        report,
+        tool,
+        insecure: flags.insecure,
+    };
+    let mut out = BufWriter::new(stdout().lock());
+    match crate::remedy::run(wish, &mut out) {
+        Ok(()) => Ok(Exit::Passed),
+        Err(RemedyError::Report(error)) => Err(Error::Report(error)),
+        Err(RemedyError::Output(error)) => Err(Error::StandardOutput(error)),
+    }
 }
 
 /// The one argument of a command, if there is one.

@@ -3,8 +3,9 @@
 use std::io;
 
 use super::validate::RunError;
-use crate::escape::escape;
+use crate::escape::{escape, escape_word};
 use crate::merge::MergeError;
+use crate::report_reading::ReportError;
 
 /// Everything that ends the program with exit code 2.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,8 @@ pub enum Error {
     /// Of the command `list`: lines and files that were not understood; each has been named.
     #[error("the lists have {}; the rest was printed", count(*.0))]
     NotUnderstood(u64),
+    #[error(transparent)]
+    Report(#[from] ReportError),
     #[error("cannot write to standard output: {0}")]
     StandardOutput(io::Error),
 }
@@ -34,20 +37,20 @@ pub enum UsageError {
     /// A word that is neither a flag nor a flag's value, and what to do instead.
     #[error("unexpected argument \"{}\"; {}", escape(.0), .1)]
     Argument(String, &'static str),
+    /// What a command cannot do without, and its usage.
+    #[error("{0} is missing; usage: {1}")]
+    Required(&'static str, &'static str),
     /// A word behind a flag whose value has to stand behind `=`.
     #[error("unexpected argument \"{}\"; a value of {flag} is written {flag}={}", escape(.value), escape(.value))]
     Equals { value: String, flag: &'static str },
     #[error("no image list; give a file, or - for standard input")]
     NoFile,
-    /// What is missing, and the usage.
-    #[error("no {0} given; usage: {1}")]
-    Missing(&'static str, &'static str),
     #[error("flag needs a value: {0}")]
     NoValue(&'static str),
     #[error("the value of {0} is empty; give a value, or leave the flag out")]
     Empty(&'static str),
     /// `what` is a flag with its dashes, a variable with its `$`, or a command.
-    #[error("invalid value \"{}\" for {what} (wanted: {})", escape(.value), escape(.wanted))]
+    #[error("invalid value \"{}\" for {what} (wanted: {})", escape_word(.value), escape(.wanted))]
     Value {
         what: String,
         value: String,

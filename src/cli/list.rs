@@ -5,7 +5,9 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write, stderr, stdin, stdout};
+use std::io::{
+    self, BufWriter, IsTerminal as _, Read as _, StdoutLock, Write, stderr, stdin, stdout,
+};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -20,7 +22,7 @@ use crate::exit::Exit;
 use crate::list::{Entry, Line, List, Place, identity};
 use crate::reference::Reference;
 use crate::sync::Fingerprints;
-use crate::task::record::Recording;
+use crate::task::record::{Recording, RecordingError};
 
 /// Runs the command.
 ///
@@ -217,12 +219,24 @@ fn object<'a>(place: &'a Place, entry: &'a Entry) -> Object<'a> {
     }
 }
 
+fn load(file: &Path) -> Result<Recording, RecordingError> {
+    if file != Path::new("-") {
+        return Recording::load(file);
+    }
+    let name = "standard input".to_owned();
+    let mut bytes = Vec::new();
+    match stdin().lock().read_to_end(&mut bytes) {
+        Ok(_) => Recording::parse(name, &bytes),
+        Err(error) => Err(RecordingError::Io(name, error)),
+    }
+}
+
 /// Prints recordings as files of digests.
 fn digests(files: &[PathBuf]) -> Result<Exit, Error> {
     let mut out = BufWriter::new(stdout().lock());
     let mut mistakes = 0;
     for file in files {
-        let recording = match Recording::load(file) {
+        let recording = match load(file) {
             Ok(recording) => recording,
             Err(error) => {
                 mistakes += 1;

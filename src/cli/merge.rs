@@ -19,8 +19,8 @@ const USAGE: &str = "image-tools merge OUT IN...";
 /// [`Error::Merge`] where the files cannot be merged.
 pub fn run(parsed: &Parsed) -> Result<Exit, Error> {
     let (out, inputs) = match parsed.arguments.as_slice() {
-        [] => return Err(UsageError::Missing("OUT", USAGE).into()),
-        [_] => return Err(UsageError::Missing("IN", USAGE).into()),
+        [] => return Err(UsageError::Required("OUT", USAGE).into()),
+        [_] => return Err(UsageError::Required("IN", USAGE).into()),
         [out, inputs @ ..] => (Path::new(out), inputs),
     };
     let inputs: Vec<PathBuf> = inputs.iter().map(PathBuf::from).collect();

@@ -4,23 +4,27 @@ use std::io::{IsTerminal as _, stderr, stdin, stdout};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use super::commands::Flags;
+use super::display::{self, Streams};
 use super::error::Error;
 use super::flags::output::OutputFlags;
 use super::flags::{When, nearest};
 use super::options::{Input, Options};
+use super::parse::Parsed;
+use super::unbegun::Unbegun;
 use crate::escape::escape;
 use crate::exit::Exit;
 use crate::list::{List, ListError, Override};
 use crate::log::Level;
 use crate::manifest::{KNOWN_ARCHITECTURES, KNOWN_SYSTEMS};
 use crate::output::{self, OutputError, RunSettings};
-use crate::pipeline::{self, LogForm, Run};
+use crate::pipeline::{self, Ended, LogForm, Run};
 use crate::registry::{
     CertsD, Client, CredentialError, Credentials, InsecureHosts, Proxies, RegistriesConf,
     RegistriesConfError, Settings, Side, TrustError,
 };
 use crate::sync::Interrupt;
-use crate::task::record::{Recording, RecordingError};
+use crate::task::record::{Recorded, RecordingError};
 use crate::task::{Deep, Depth, Recorder, Sources, Task, Validator};
 
 /// Why a run cannot begin.
@@ -54,12 +58,20 @@ pub enum RunError {
 /// # Errors
 /// [`Error::Run`] where it cannot begin; no request has been sent then.
 /// [`Error::StandardOutput`] where the log could not be written; the run was done all the same.
-pub fn run(options: Options) -> Result<Exit, Error> {
-    let ended = prepare(options)?.run().map_err(RunError::System)?;
+pub fn run(parsed: Parsed) -> Result<Exit, Error> {
+    let unbegun = Unbegun::of(&parsed.flags);
+    let ended = begin(parsed).inspect_err(|_| unbegun.note())?;
     match ended.stdout_error {
         Some(error) => Err(Error::StandardOutput(error)),
         None => Ok(ended.totals.exit()),
     }
+}
+
+/// Runs to the end, if it can begin.
+fn begin(parsed: Parsed) -> Result<Ended, Error> {
+    let environment = |name: &str| std::env::var(name).ok();
+    let options = Options::resolve(parsed, &environment, stdin().is_terminal())?;
+    Ok(prepare(options)?.run().map_err(RunError::System)?)
 }
 
 /// Opens and checks everything that a run needs.
@@ -69,7 +81,7 @@ fn prepare(options: Options) -> Result<Run, RunError> {
         Input::Typed => (List::stdin(), None),
     };
     let flags = &options.flags;
-    output::refuse_shared(flags.output.requests(), &inputs(&options))?;
+    output::refuse_shared(flags.output.requests(), &inputs(flags))?;
     let interrupt = Arc::new(Interrupt::new());
     let environment = |name: &str| std::env::var(name).ok();
     let conf = RegistriesConf::load(&environment)?;
@@ -99,7 +111,7 @@ fn prepare(options: Options) -> Result<Run, RunError> {
         list,
         input,
         total: total.map(|total| total / shard.map_or(1, |shard| shard.count)),
-        shows_progress: shows_progress(&options, input),
+        display: display::choose(flags.output.progress, input, &Streams::of_process()),
         form: LogForm {
             level: level(&options),
             color: is_colored(&options),
@@ -118,8 +130,7 @@ fn prepare(options: Options) -> Result<Run, RunError> {
 }
 
 /// Files besides the list that the run reads.
-fn inputs(options: &Options) -> Vec<(&'static str, &Path)> {
-    let flags = &options.flags;
+pub fn inputs(flags: &Flags) -> Vec<(&'static str, &Path)> {
     let certificates = flags.registries.ca_files.iter();
     let recording = flags.airgap.recorded.iter();
     certificates
@@ -160,7 +171,7 @@ fn task(
     settings: Settings,
     interrupt: &Arc<Interrupt>,
 ) -> Result<Arc<dyn Task>, RunError> {
-    let client = Arc::new(Client::new(settings, interrupt.clone())?);
+    let client = Arc::new(Client::new(settings, interrupt)?);
     let interrupt = interrupt.clone();
     let (compare, airgap) = (&options.flags.compare, &options.flags.airgap);
     let source = options.rules.source.as_ref();
@@ -174,8 +185,17 @@ fn task(
         }));
     }
     let recorded = airgap.recorded.as_deref();
+    let recorded = recorded
+        .map(|path| Recorded::load(path, source))
+        .transpose()?;
+    let (recording, published) = match recorded {
+        None => (None, None),
+        Some(Recorded::Sources(recording)) => (Some(recording), None),
+        Some(Recorded::Digests(published)) => (None, Some(published)),
+    };
     Ok(Arc::new(Validator {
-        recording: recorded.map(Recording::load).transpose()?,
+        recording,
+        published,
         filter: options.filter.clone(),
         source_prefix,
         allow_single: compare.allow_single,
@@ -213,16 +233,23 @@ fn credentials(options: &Options, conf: &RegistriesConf) -> Result<Credentials, 
 fn client_settings(options: &Options, credentials: Credentials, conf: RegistriesConf) -> Settings {
     let environment = |name: &str| std::env::var(name).ok();
     let registries = &options.flags.registries;
-    Settings {
-        insecure: InsecureHosts {
+    let insecure = |side: Side| {
+        let hosts = registries.insecure.iter();
+        let hosts = hosts.filter(|(only, _)| only.is_none_or(|only| only == side));
+        InsecureHosts {
             all: !registries.tls_verify,
-            hosts: registries
-                .insecure
-                .iter()
-                .chain(&conf.insecure)
+            hosts: hosts
+                .map(|(_, host)| host)
+                .chain(&conf.of_docker)
                 .cloned()
                 .collect(),
-        },
+            conf: conf.hosts.clone(),
+        }
+    };
+    Settings {
+        insecure_destinations: Some(insecure(Side::Destination))
+            .filter(|other| *other != insecure(Side::Source)),
+        insecure: insecure(Side::Source),
         conf,
         ca_files: registries.ca_files.clone(),
         timeout: options.flags.patience.timeout,
@@ -286,15 +313,6 @@ fn level(options: &Options) -> Level {
         OutputFlags { quiet: true, .. } => Level::Warn,
         OutputFlags { debug: true, .. } => Level::Debug,
         _ => Level::Info,
-    }
-}
-
-/// A bar makes sense for a list; a person who types images sees their results.
-fn shows_progress(options: &Options, input: pipeline::Input) -> bool {
-    match options.flags.output.progress {
-        When::Always => true,
-        When::Never => false,
-        When::Auto => stderr().is_terminal() && input != pipeline::Input::Terminal,
     }
 }
 

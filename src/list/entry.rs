@@ -208,6 +208,12 @@ impl<'a> Side<'a> {
             .transpose()?;
         let (name, tag) = match text.rsplit_once(':') {
             // `reg.io:5000/x` has a port and no tag.
+            Some((name, "")) if names::check(name).is_ok() => {
+                return Err(LineError::new(
+                    format!("the tag is empty: {:?}", escape(text)),
+                    add_tag(name),
+                ));
+            }
             Some((name, tag)) if !tag.contains('/') && !name.is_empty() => {
                 (name, Some(reference("tag", tag)?))
             }

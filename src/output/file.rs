@@ -72,7 +72,20 @@ impl Output {
         input: &List,
         settings: &RunSettings,
     ) -> Result<Self, OutputError> {
-        Self::create_from(kind, name, Some((input, settings)))
+        Self::create_for(kind, name, input, settings.shard.is_some())
+    }
+
+    /// The same; `is_shard`: the run takes only a part of the list.
+    ///
+    /// # Errors
+    /// [`OutputError`]; nothing has been changed then.
+    pub fn create_for(
+        kind: &'static Kind,
+        name: &Path,
+        input: &List,
+        is_shard: bool,
+    ) -> Result<Self, OutputError> {
+        Self::create_from(kind, name, Some(input), is_shard)
     }
 
     /// Opens `<name>.partial` of a file that is made from no image list.
@@ -80,13 +93,14 @@ impl Output {
     /// # Errors
     /// [`OutputError`]; nothing has been changed then.
     pub fn create_apart(kind: &'static Kind, name: &Path) -> Result<Self, OutputError> {
-        Self::create_from(kind, name, None)
+        Self::create_from(kind, name, None, false)
     }
 
     fn create_from(
         kind: &'static Kind,
         name: &Path,
-        run: Option<(&List, &RunSettings)>,
+        input: Option<&List>,
+        is_shard: bool,
     ) -> Result<Self, OutputError> {
         let shown = show(name);
         if name == Path::new("-") {
@@ -106,8 +120,7 @@ impl Output {
         if found.as_ref().is_some_and(|found| !found.is_file()) {
             return Err(OutputError::NotRegular { kind, name: shown });
         }
-        let is_list =
-            run.is_some_and(|(input, _)| found.is_some_and(|found| input.is_file(&found)));
+        let is_list = input.is_some_and(|input| found.is_some_and(|found| input.is_file(&found)));
         // The failed list may replace the list that it was made from.
         if is_list && !may_replace_list(kind) {
             return Err(OutputError::Taken {
@@ -116,7 +129,7 @@ impl Output {
                 other: "image list".to_owned(),
             });
         }
-        if is_list && run.is_some_and(|(_, settings)| settings.shard.is_some()) {
+        if is_list && is_shard {
             return Err(OutputError::ShardOfOwnList { kind, name: shown });
         }
         let distrusts = |distrust| OutputError::of(kind, &shown, distrust);
@@ -124,7 +137,7 @@ impl Output {
         let path = follow(name).map_err(distrusts)?;
         let replaced = replaced(&path, &suffixed(&path, PREVIOUS)).map_err(distrusts)?;
         let partial = suffixed(&path, PARTIAL);
-        if let Some((input, _)) = run
+        if let Some(input) = input
             && fs::metadata(&partial).is_ok_and(|found| input.is_file(&found))
         {
             return Err(OutputError::InputIsPartial {

@@ -8,14 +8,12 @@ use super::exchange::{BodyMode, Response};
 use super::pull_limit;
 use super::query::Query;
 use super::quirks;
+use super::redaction::redact;
 use super::redirect::without_secrets;
 use crate::escape::escape_bytes;
 
 /// The most characters of a registry's own words that are shown.
 const SHOWN: usize = 200;
-
-/// What stands in the place of a secret that a server repeats.
-const REDACTED: &str = "<redacted>";
 
 /// A final response, and what is known of who sent it.
 pub struct Answer {
@@ -95,7 +93,7 @@ impl Answer {
                 pull_limit::diagnostic(query, &pull_limit::cause(&response)),
             )),
             _ if !from_registry => {
-                let from = without_secrets(&response.url);
+                let from = redact(&without_secrets(&response.url), &response.secrets);
                 Err(Error::Invalid(query.diagnostic(format!(
                     "redirected to {from}, which answers {}",
                     describe(&response)
@@ -127,26 +125,28 @@ fn has_errors(response: &Response) -> bool {
 /// Status, and the registry's own words, escaped and cut: `404 Not Found (MANIFEST_UNKNOWN: …)`.
 pub fn describe(response: &Response) -> String {
     let status = response.status_text();
-    match words(response) {
+    let words = redact(&whole_words(response), &response.secrets);
+    match escape_bytes(words.as_bytes(), SHOWN) {
         words if words.is_empty() => status,
         words => format!("{status} ({words})"),
     }
 }
 
-/// The registry's own words: code and message of its first error, or the beginning of its text.
+/// The registry's own words, to decide by; they may repeat a secret, so [`describe`] is for messages.
 pub fn words(response: &Response) -> String {
+    escape_bytes(whole_words(response).as_bytes(), SHOWN)
+}
+
+/// Code and message of a registry's first error, or its text.
+fn whole_words(response: &Response) -> String {
     if response.is_html() {
         return "an HTML page".to_owned();
     }
-    let words = match serde_json::from_slice::<Value>(&response.body) {
+    match serde_json::from_slice::<Value>(&response.body) {
         Ok(value) => json_words(&value).unwrap_or_default(),
         Err(_) if response.body.first() == Some(&b'<') => xml_words(&response.body),
         Err(_) => String::from_utf8_lossy(&response.body).trim().to_owned(),
-    };
-    let words = response.secrets.iter().fold(words, |words, secret| {
-        words.replace(secret.expose(), REDACTED)
-    });
-    escape_bytes(words.as_bytes(), SHOWN)
+    }
 }
 
 /// The shapes that registries give to their errors.

@@ -19,7 +19,7 @@ use super::proxy::Proxies;
 use super::query::Query;
 use super::redirect::authority;
 use super::registries_conf::RegistriesConf;
-use super::retry::{Retrier, RetrySettings};
+use super::retry::{Gate, Retrier, RetrySettings};
 use super::tls::{CertsD, Trust, TrustError};
 use super::upcoming::Upcoming;
 use crate::log::Log;
@@ -30,8 +30,10 @@ use crate::sync::Interrupt;
 /// Configuration of a client.
 #[derive(Debug)]
 pub struct Settings {
-    /// Certificates are verified, and plain HTTP is for this machine only.
+    /// Hosts whose certificates are not verified, and to which plain HTTP is allowed.
     pub insecure: InsecureHosts,
+    /// The same for destinations, where they have others than sources.
+    pub insecure_destinations: Option<InsecureHosts>,
     /// Further trusted CAs.
     pub ca_files: Vec<PathBuf>,
     /// The longest time of one request without progress.
@@ -58,6 +60,8 @@ type HostKey = (String, Option<Side>);
 /// Reads registries; shared by all threads.
 pub struct Client {
     pub(super) retrier: Retrier,
+    /// That of destinations, where it differs.
+    of_destinations: Option<Retrier>,
     credentials: Arc<Credentials>,
     hosts: Mutex<HashMap<HostKey, Arc<Host>>>,
     upcoming: Upcoming,
@@ -71,29 +75,39 @@ impl Client {
     ///
     /// # Errors
     /// [`TrustError`] where the configured certificates cannot be used.
-    pub fn new(settings: Settings, interrupt: Arc<Interrupt>) -> Result<Self, TrustError> {
-        let insecure = Arc::new(settings.insecure);
-        let trust = Trust::load(insecure.all, &settings.ca_files)?;
+    pub fn new(settings: Settings, interrupt: &Arc<Interrupt>) -> Result<Self, TrustError> {
+        let trust = Trust::load(settings.insecure.all, &settings.ca_files)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(interrupt.clone()));
-        let agents = Agents::new(
-            trust,
-            insecure.clone(),
-            settings.certs_d,
-            settings.proxies,
-            settings.jobs,
-            settings.timeout,
-            clock.clone(),
-        );
-        let retry = RetrySettings {
-            retries: settings.retries,
-            patience: settings.patience,
-            timeout: settings.timeout,
-            insecure: insecure.clone(),
+        let connect = |insecure: Arc<InsecureHosts>| {
+            let agents = Agents::new(
+                trust.clone(),
+                insecure.clone(),
+                settings.certs_d.clone(),
+                settings.proxies.clone(),
+                settings.jobs,
+                settings.timeout,
+                clock.clone(),
+            );
+            let retry = RetrySettings {
+                retries: settings.retries,
+                patience: settings.patience,
+                timeout: settings.timeout,
+                insecure,
+            };
+            (
+                Box::new(HttpExchange::new(agents, interrupt.clone())),
+                retry,
+            )
         };
-        let exchange = Box::new(HttpExchange::new(agents, interrupt));
+        let (exchange, retry) = connect(Arc::new(settings.insecure));
+        let of_destinations = settings.insecure_destinations.map(|insecure| {
+            let (exchange, retry) = connect(Arc::new(insecure));
+            Retrier::new(exchange, clock.clone(), retry)
+        });
         Ok(Self {
             conf: settings.conf,
-            ..Self::over(exchange, clock, retry, settings.credentials)
+            of_destinations,
+            ..Self::over(exchange, clock.clone(), retry, settings.credentials)
         })
     }
 
@@ -106,6 +120,7 @@ impl Client {
     ) -> Self {
         Self {
             retrier: Retrier::new(exchange, clock, retry),
+            of_destinations: None,
             credentials: Arc::new(credentials),
             hosts: Mutex::default(),
             upcoming: Upcoming::default(),
@@ -331,9 +346,17 @@ impl Client {
         Ok(response.body)
     }
 
+    /// Whether a registry takes requests now, as far as is known.
+    pub fn gate(&self, side: Side, repository: &Repository) -> Gate {
+        self.host(side, &repository.registry).gate(&self.retrier)
+    }
+
     /// Ends all requests.
     pub fn shutdown(&self) {
         self.retrier.shutdown();
+        if let Some(retrier) = &self.of_destinations {
+            retrier.shutdown();
+        }
     }
 
     /// Sends a query; a result has status 200, or 206 for a part.
@@ -359,12 +382,16 @@ impl Client {
     pub(super) fn send(&self, side: Side, query: &Query<'_>, log: &Log) -> Result<Answer, Error> {
         self.remark(query.repository, log);
         let host = self.host(side, &query.repository.registry);
-        let answer = host.ask(&self.retrier, query, (side, &self.upcoming), log)?;
+        let retrier = match (&self.of_destinations, side) {
+            (Some(retrier), Side::Destination) => retrier,
+            _ => &self.retrier,
+        };
+        let answer = host.ask(retrier, query, (side, &self.upcoming), log)?;
         if answer.from_registry || answer.response.status.as_u16() != 401 {
             return Ok(answer);
         }
         self.host(side, &authority(&answer.response.url))
-            .ask_after_redirect(&self.retrier, query, &answer.response, log)
+            .ask_after_redirect(retrier, query, &answer.response, log)
     }
 
     /// Says once of each setting that is not followed that it is not.
@@ -380,7 +407,8 @@ impl Client {
     }
 
     fn host(&self, side: Side, registry: &str) -> Arc<Host> {
-        let own = self.credentials.are_of_side(side, registry).then_some(side);
+        let is_own = self.of_destinations.is_some() || self.credentials.are_of_side(side, registry);
+        let own = is_own.then_some(side);
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         let make = || Arc::new(Host::new(registry, side, self.credentials.clone()));
         hosts

@@ -6,8 +6,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use ureq::http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
@@ -20,9 +18,6 @@ use crate::sync::Interrupt;
 
 /// The most bytes of a blob whose size is unknown.
 pub const UNKNOWN_SIZE_LIMIT: u64 = 64 * 1024 * 1024 * 1024;
-
-/// A secret of fewer bytes is not looked for in responses.
-const SHORTEST_SECRET: usize = 4;
 
 /// Sends requests, each once. Redirects, retries and authorization belong to the callers.
 pub trait Exchange: Send + Sync {
@@ -87,6 +82,8 @@ pub struct Request {
     pub form: Option<Secret>,
     /// How a successful body is read.
     pub body: BodyMode,
+    /// The longest time for the response to begin; `None`: `--timeout`.
+    pub time: Option<Duration>,
     /// The URL whose server named this one, by a redirect or as its token server: a stranger.
     pub named_by: Option<Url>,
 }
@@ -115,35 +112,9 @@ impl Request {
             authorization: None,
             form: None,
             body,
+            time: None,
             named_by: None,
         }
-    }
-
-    /// What the server must not be quoted with: the secrets that were sent, in the forms in which a
-    /// server would repeat them.
-    pub fn secrets(&self) -> Vec<Secret> {
-        let mut texts = Vec::new();
-        if let Some(header) = &self.authorization {
-            let value = header.expose();
-            let value = value.split_once(' ').map_or(value, |(_, value)| value);
-            texts.push(value.to_owned());
-            // Of user and password.
-            let decoded = BASE64_STANDARD.decode(value).unwrap_or_default();
-            let decoded = String::from_utf8(decoded).unwrap_or_default();
-            texts.extend(
-                decoded
-                    .split_once(':')
-                    .map(|(_, password)| password.to_owned()),
-            );
-        }
-        if let Some(form) = &self.form {
-            let pairs = url::form_urlencoded::parse(form.expose().as_bytes());
-            let tokens = pairs.filter(|(name, _)| name == "refresh_token");
-            texts.extend(tokens.map(|(_, token)| token.into_owned()));
-        }
-        // Of a shorter text nothing can be found out, but every word could have it in it.
-        texts.retain(|text| text.len() >= SHORTEST_SECRET);
-        texts.into_iter().map(Secret::new).collect()
     }
 
     /// Method and path, for messages; a query may be a signature and is left out.
@@ -165,7 +136,7 @@ pub struct Response {
     pub hashed: Option<(Digest, u64)>,
     /// Of a body that was unpacked: the digest of what it unpacks to, or why it does not.
     pub unpacked: Option<Result<Digest, String>>,
-    /// What must not be shown of the body: [`Request::secrets`].
+    /// What must not be shown of it, if it is no success.
     pub secrets: Vec<Secret>,
     /// The URL that this is the response of, after redirects.
     pub url: Url,

@@ -2,7 +2,9 @@
 //! takes.
 
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use url::Url;
 
 use super::answer::Answer;
 use super::authorization::{AuthContext, Authorization, Tried, refuses_password};
@@ -14,17 +16,21 @@ use super::login::{self, Logins};
 use super::probe::{self, Endpoint, probe};
 use super::pull_limit::PullLimit;
 use super::query::Query;
+use super::quirks::DOCKER_HUB_API;
 use super::redirect::{authority, is_confidential};
-use super::retry::Retrier;
+use super::retry::{Gate, Retrier};
 use super::several::{Line, scope};
 use super::token::Tokens;
 use super::upcoming::Upcoming;
 use super::{NEGATIVE_MEMORY, Side};
 use crate::log::Log;
-use crate::reference::Repository;
+use crate::reference::{DOCKER_HUB, Repository};
 use crate::sync::Flight;
 
 mod rounds;
+
+/// How long an image keeps its thread while another one probes its registry.
+const PROBE_HOLD: Duration = Duration::from_millis(500);
 
 /// The endpoint of a registry, or why it has none, and when that was found out.
 type Probed = (Instant, Result<Arc<Endpoint>, Error>);
@@ -287,13 +293,37 @@ impl Host {
         };
         // What is final (a certificate, a wrong name) is kept for a while, so that a list does not
         // find it out for every line.
-        let (_, endpoint) = self
-            .probed
-            .get(keep, || match probe(&self.name, retrier, log) {
-                Ok(endpoint) => Ok((now, Ok(Arc::new(endpoint)))),
-                Err(error) if error.is_temporary() => Err(error),
-                Err(error) => Ok((now, Err(error))),
-            })?;
-        endpoint
+        let make = || match probe(&self.name, retrier, log) {
+            Ok(endpoint) => Ok((now, Ok(Arc::new(endpoint)))),
+            Err(error) if error.is_temporary() => Err(error),
+            Err(error) => Ok((now, Err(error))),
+        };
+        let probed = if log.can_put_aside() {
+            match self.probed.get_within(PROBE_HOLD, keep, make) {
+                Some(probed) => probed,
+                None => {
+                    log.put_aside(|| None);
+                    return Err(Error::Interrupted);
+                }
+            }
+        } else {
+            self.probed.get(keep, make)
+        };
+        probed?.1
+    }
+
+    /// Whether the registry takes requests now, as far as is known.
+    pub fn gate(&self, retrier: &Retrier) -> Gate {
+        if self.probed.is_flying() {
+            return Gate::Closed;
+        }
+        let host = match self.name.as_str() {
+            DOCKER_HUB => DOCKER_HUB_API,
+            name => name,
+        };
+        match Url::parse(&format!("https://{host}/")) {
+            Ok(url) => retrier.gate(&url),
+            Err(_) => Gate::Open,
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Hosts whose certificates are not verified, and to which plain HTTP is allowed, by the user's
 //! word: `--tls-verify=false` (all), `--insecure`, registries.conf, docker's `daemon.json`.
+//!
+//! Each tool's settings count for themselves: what one says is insecure is so, whatever the others say.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -11,15 +13,17 @@ use url::{Host, Url};
 use super::quirks::DOCKER_HUB_API;
 use super::redirect::authority;
 use crate::escape::escape;
-use crate::reference::DOCKER_HUB;
+use crate::reference::{DOCKER_HUB, check_registry};
 
-/// The insecure hosts of a run.
-#[derive(Clone, Debug, Default)]
+/// The insecure hosts of a run, or of one side of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InsecureHosts {
     /// Every host.
     pub all: bool,
     /// These hosts.
     pub hosts: Vec<HostPattern>,
+    /// Those of registries.conf, where the closest one counts: whether it is insecure.
+    pub conf: Vec<(HostPattern, bool)>,
 }
 
 /// Hosts, as a user names them.
@@ -40,11 +44,36 @@ pub struct NotAHost;
 impl InsecureHosts {
     /// Whether a URL's host is insecure.
     pub fn covers(&self, url: &Url) -> bool {
-        self.all || !self.hosts.is_empty() && self.hosts.iter().any(|host| host.covers(url))
+        self.all
+            || self.hosts.iter().any(|host| host.covers(url))
+            || self.conf_covers(|host| host.covers(url))
+    }
+
+    /// Whether a URL is insecure that a server has named, by a redirect or as its token server: the
+    /// same machine as an insecure registry is insecure on every port.
+    pub fn covers_named(&self, url: &Url, named_by: &Url) -> bool {
+        self.covers(url) || url.host() == named_by.host() && self.covers(named_by)
+    }
+
+    fn conf_covers(&self, covers: impl Fn(&HostPattern) -> bool) -> bool {
+        self.conf
+            .iter()
+            .filter(|(host, _)| covers(host))
+            .max_by_key(|(host, is_insecure)| (host.closeness(), !is_insecure))
+            .is_some_and(|(_, is_insecure)| *is_insecure)
     }
 }
 
 impl HostPattern {
+    /// Of several patterns that cover a host, the greatest is the closest.
+    fn closeness(&self) -> (bool, usize) {
+        match self {
+            Self::Exact(_) => (true, 0),
+            Self::Subdomains(domain) => (false, domain.len()),
+            Self::Network(_) => (false, 0),
+        }
+    }
+
     fn covers(&self, url: &Url) -> bool {
         let host = url.host_str().unwrap_or_default();
         match self {
@@ -77,10 +106,7 @@ impl FromStr for HostPattern {
             None => (false, name.as_str()),
         };
         let url = Url::parse(&format!("https://{name}/")).map_err(|_| NotAHost)?;
-        let is_plain = !name.contains(['/', '@', '?', '#', '*']) && !name.is_empty();
-        if !is_plain || url.host_str().is_none() {
-            return Err(NotAHost);
-        }
+        check_registry(name).map_err(|_| NotAHost)?;
         Ok(match is_domain {
             true if name.contains(':') => return Err(NotAHost),
             true => Self::Subdomains(name.to_owned()),
@@ -148,13 +174,38 @@ mod tests {
             ),
         ] {
             let hosts = InsecureHosts {
-                all: false,
                 hosts: vec![pattern.parse().expect(pattern)],
+                ..InsecureHosts::default()
             };
             let covers = |text: &&str| hosts.covers(&Url::parse(text).expect("a URL"));
             assert!(covered.iter().all(covers), "{pattern}");
             assert!(!others.iter().any(covers), "{pattern}");
         }
+        let conf = [
+            ("*.b.io", true),
+            ("*.a.b.io", false),
+            ("x.a.b.io", true),
+            ("c.b.io", false),
+        ];
+        let conf = InsecureHosts {
+            conf: conf
+                .map(|(host, is_insecure)| (host.parse().expect(host), is_insecure))
+                .to_vec(),
+            ..InsecureHosts::default()
+        };
+        let url = |host: &str| Url::parse(&format!("https://{host}/")).expect("a URL");
+        for (host, covered) in [
+            ("d.b.io", true),
+            ("c.b.io", false),
+            ("c.b.io:5000", true),
+            ("y.a.b.io", false),
+            ("x.a.b.io", true),
+            ("b.io", false),
+        ] {
+            assert_eq!(conf.covers(&url(host)), covered, "{host}");
+        }
+        assert!(conf.covers_named(&url("x.a.b.io:5001"), &url("x.a.b.io")));
+        assert!(!conf.covers_named(&url("y.a.b.io"), &url("x.a.b.io")));
         for text in [
             "",
             "a/b",
@@ -163,6 +214,8 @@ mod tests {
             "*",
             "*.a:5000",
             "a b",
+            "other=reg.io",
+            "reg.io:99999",
         ] {
             assert_eq!(text.parse::<HostPattern>(), Err(NotAHost), "{text}");
         }

@@ -6,6 +6,8 @@
 //!
 //! Specification: OCI distribution-spec, "Determining Support".
 
+use std::time::Duration;
+
 use ureq::http::Method;
 use url::Url;
 
@@ -23,6 +25,9 @@ use crate::reference::DOCKER_HUB;
 
 /// The most bytes of the response to the probe.
 const LIMIT: u64 = 64 * 1024;
+
+/// The longest time for an answer over plain HTTP, before HTTPS is tried.
+const TIME: Duration = Duration::from_secs(10);
 
 /// How a registry is reached.
 #[derive(Debug)]
@@ -63,19 +68,29 @@ pub fn probe(name: &str, retrier: &Retrier, log: &Log) -> Result<Endpoint, Error
     let mut base = secure.clone();
     let first = retrier.repeat(name, &request(&secure), log, || {
         let mut early = None;
+        let mut is_mute = false;
         if is_plain_likely(&plain) {
-            match retrier.send_once(&request(&plain), log) {
+            let probe = Request {
+                time: Some(retrier.timeout().min(TIME)),
+                ..request(&plain)
+            };
+            match retrier.send_once(&probe, log) {
                 Ok(response) if !wants_tls(&response) => {
                     base = plain.clone();
                     return Ok(response);
                 }
                 Err(failure @ (Failure::Refused(_) | Failure::Interrupted)) => return Err(failure),
                 // HTTPS, then; this is the answer only if that fails too.
+                Err(Failure::Timeout(_)) => is_mute = true,
                 other => early = other.ok(),
             }
         }
         base = secure.clone();
         match retrier.send_once(&request(&secure), log) {
+            // It has answered nothing at all.
+            Err(failure @ (Failure::ConnectTimeout | Failure::Timeout(_))) if is_mute => {
+                Err(failure)
+            }
             Err(failure) if may_be_plain && allows_plain(&failure, insecure) => {
                 let second = match early {
                     Some(response) => Ok(response),

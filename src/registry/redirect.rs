@@ -11,6 +11,7 @@ use super::address::{self, REFUSED_ADDRESS};
 use super::error::{Diagnostic, Error};
 use super::exchange::{Request, Response};
 use super::insecure::InsecureHosts;
+use super::redaction::redact;
 
 /// The most redirects of one request.
 const MOST: usize = 10;
@@ -44,6 +45,7 @@ impl RedirectChain {
             return Ok(None);
         }
         let refuse = |why: String| {
+            let why = redact(&why, &response.secrets);
             Error::Invalid(Diagnostic::new(
                 host,
                 &request.line(),
@@ -115,7 +117,7 @@ pub fn check(from: &Url, to: &Url, insecure: &InsecureHosts) -> Result<(), &'sta
     if !to.username().is_empty() || to.password().is_some() {
         return Err("refusing a URL with credentials");
     }
-    if !is_confidential(to, insecure) {
+    if !is_confidential(to, insecure) && !insecure.covers_named(to, from) {
         return Err(match from.scheme() {
             "https" => "refusing to downgrade from HTTPS to HTTP",
             _ => "refusing plain HTTP to another machine",

@@ -6,20 +6,25 @@
 //! image of the list has one. Specification: containers-registries.conf(5),
 //! containers-registries.conf.d(5), and dockerd(8), `insecure-registries`.
 
+mod toml;
+
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use toml_span::Value;
 
 use super::home::home;
 use super::insecure::HostPattern;
 use crate::escape::escape;
 use crate::reference::Repository;
+use toml::parse;
 
-/// The variable that names the main file.
-const VARIABLE: &str = "CONTAINERS_REGISTRIES_CONF";
+/// The variables that name the main file, of which the first that is set counts.
+const VARIABLES: [&str; 2] = ["CONTAINERS_REGISTRIES_CONF", "REGISTRIES_CONFIG_PATH"];
+
+/// The variable that names a file which is read after all others.
+const LAST_VARIABLE: &str = "CONTAINERS_REGISTRIES_CONF_OVERRIDE";
 
 /// The helper in `credential-helpers` that stands for the credential files.
 pub const FILES_HELPER: &str = "containers-auth.json";
@@ -27,8 +32,10 @@ pub const FILES_HELPER: &str = "containers-auth.json";
 /// The settings of this host.
 #[derive(Debug, Default)]
 pub struct RegistriesConf {
-    /// Hosts that are insecure.
-    pub insecure: Vec<HostPattern>,
+    /// Hosts of registries.conf, and whether they are insecure.
+    pub hosts: Vec<(HostPattern, bool)>,
+    /// Hosts that docker takes for insecure.
+    pub of_docker: Vec<HostPattern>,
     /// Helpers that are asked for credentials, in this order; empty: only the files are read.
     pub helpers: Vec<String>,
     /// Entries that are not followed.
@@ -39,8 +46,12 @@ pub struct RegistriesConf {
 
 /// The file of the variable cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot use the file {0} of ${VARIABLE}: {1}; correct it, or unset the variable")]
-pub struct RegistriesConfError(String, String);
+#[error("cannot use the file {path} of ${variable}: {why}; correct it, or unset the variable")]
+pub struct RegistriesConfError {
+    path: String,
+    variable: &'static str,
+    why: String,
+}
 
 /// One `[[registry]]`.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -67,28 +78,22 @@ impl RegistriesConf {
     pub fn load(environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, RegistriesConfError> {
         let home = home(environment);
         let mut found = Self::default();
-        let named = environment(VARIABLE).filter(|text| !text.is_empty());
+        let set = |variable: &'static str| {
+            let path = environment(variable).filter(|text| !text.is_empty())?;
+            Some((variable, PathBuf::from(path)))
+        };
+        let named = VARIABLES.into_iter().find_map(set);
         let users = home.as_ref().map(|home| home.join(".config/containers"));
-        let (main, directories) = places(named.as_deref(), users);
-        let mut merged = File::default();
-        match read(&main) {
-            Ok(file) => merged = file.unwrap_or_default(),
-            Err(why) if named.is_some() => {
-                return Err(RegistriesConfError(show(&main), why));
-            }
-            Err(why) => found.ignored(&main, &why),
-        }
-        if named.is_some() && !main.exists() {
-            return Err(RegistriesConfError(
-                show(&main),
-                "there is no such file".to_owned(),
-            ));
-        }
+        let (main, directories) = places(named.as_ref().map(|(_, path)| path.clone()), users);
+        let mut merged = match &named {
+            Some((variable, _)) => read_named(variable, &main)?,
+            None => found.read(&main),
+        };
         for path in directories.iter().flat_map(|directory| drop_ins(directory)) {
-            match read(&path) {
-                Ok(file) => merged.extend(file.unwrap_or_default()),
-                Err(why) => found.ignored(&path, &why),
-            }
+            merged.extend(found.read(&path));
+        }
+        if let Some((variable, path)) = set(LAST_VARIABLE) {
+            merged.extend(read_named(variable, &path)?);
         }
         found.take(merged);
         let docker = home.map(|home| home.join(".config/docker/daemon.json"));
@@ -120,6 +125,16 @@ impl RegistriesConf {
             .map(|(_, text)| text.as_str())
     }
 
+    /// What a file says; nothing, with a warning, where it cannot be used.
+    fn read(&mut self, path: &Path) -> File {
+        read(path)
+            .unwrap_or_else(|why| {
+                self.ignored(path, &why);
+                None
+            })
+            .unwrap_or_default()
+    }
+
     fn ignored(&mut self, path: &Path, why: &str) {
         self.warnings
             .push(format!("{} is ignored: {why}", show(path)));
@@ -127,38 +142,25 @@ impl RegistriesConf {
 
     fn take(&mut self, file: File) {
         self.helpers = file.helpers.unwrap_or_default();
-        for entry in file.entries {
-            let prefix = escape(&entry.prefix).into_owned();
-            if entry.insecure {
-                match entry.location.parse() {
-                    Ok(host) => self.insecure.push(host),
-                    Err(_) => self.warnings.push(format!(
-                        "registries.conf: insecure for {prefix} is not used, because only whole hosts can be insecure; give --insecure {}",
-                        escape(entry.location.split('/').next().unwrap_or_default())
-                    )),
-                }
+        self.remarks = file.entries.iter().filter_map(remark).collect();
+        for entry in &file.entries {
+            // What is said of a namespace is not said of its host.
+            if let Ok(host) = entry.location.parse() {
+                self.hosts.push((host, entry.insecure));
+            } else if entry.insecure && !entry.location.contains('/') {
+                self.warnings.push(format!(
+                    "registries.conf: insecure for {} is not used, because that is not a host",
+                    escape(&entry.location)
+                ));
             }
-            let what = if entry.blocked {
-                "is blocked"
-            } else if entry.has_mirrors {
-                "has mirrors"
-            } else if entry.location != entry.prefix && !entry.prefix.starts_with("*.") {
-                "has another location"
-            } else {
-                continue;
-            };
-            let text = format!(
-                "registries.conf: {prefix} {what}; this is not followed, and {prefix} itself is read"
-            );
-            self.remarks.push((entry.prefix, text));
         }
     }
 
     fn read_daemon(&mut self, path: &Path) {
         #[derive(Deserialize)]
         struct Daemon {
-            #[serde(rename = "insecure-registries", default)]
-            insecure: Vec<String>,
+            #[serde(rename = "insecure-registries")]
+            insecure: Option<Vec<String>>,
         }
         let bytes = match fs::read(path) {
             Ok(bytes) if bytes.trim_ascii().is_empty() => return,
@@ -173,12 +175,12 @@ impl RegistriesConf {
                 return self.ignored(path, &why);
             }
         };
-        for host in daemon.insecure {
+        for host in daemon.insecure.unwrap_or_default() {
             let bare = host
                 .trim_start_matches("http://")
                 .trim_start_matches("https://");
             match bare.parse() {
-                Ok(host) => self.insecure.push(host),
+                Ok(host) => self.of_docker.push(host),
                 Err(_) => self.warnings.push(format!(
                     "{}: \"{}\" in insecure-registries is not a host",
                     show(path),
@@ -190,6 +192,20 @@ impl RegistriesConf {
 }
 
 impl File {
+    /// The entry of a host or namespace.
+    fn entry(&mut self, prefix: String) -> &mut Entry {
+        let known = self.entries.iter().position(|entry| entry.prefix == prefix);
+        let at = known.unwrap_or_else(|| {
+            self.entries.push(Entry {
+                location: prefix.clone(),
+                prefix,
+                ..Entry::default()
+            });
+            self.entries.len() - 1
+        });
+        &mut self.entries[at]
+    }
+
     /// A later file replaces entries of the same prefix.
     fn extend(&mut self, later: Self) {
         for entry in later.entries {
@@ -200,15 +216,45 @@ impl File {
     }
 }
 
+/// What of an entry is not followed, in words, with its prefix.
+fn remark(entry: &Entry) -> Option<(String, String)> {
+    let prefix = escape(&entry.prefix);
+    let mut parts = Vec::new();
+    let what = if entry.blocked {
+        Some("is blocked")
+    } else if entry.has_mirrors {
+        Some("has mirrors")
+    } else if entry.location != entry.prefix && !entry.prefix.starts_with("*.") {
+        Some("has another location")
+    } else {
+        None
+    };
+    parts.extend(
+        what.map(|what| {
+            format!("{prefix} {what}; this is not followed, and {prefix} itself is read")
+        }),
+    );
+    if entry.insecure && entry.location.contains('/') {
+        let host = escape(entry.location.split('/').next().unwrap_or_default());
+        parts.push(format!(
+            "insecure = true of {prefix} is not followed, because only whole hosts can be insecure; give --insecure {host}"
+        ));
+    }
+    (!parts.is_empty()).then(|| {
+        let text = format!("registries.conf: {}", parts.join("; "));
+        (entry.prefix.clone(), text)
+    })
+}
+
 /// The main file, and the directories of drop-ins, in the order in which they are read. `users`: the
 /// user's directory.
-fn places(named: Option<&str>, users: Option<PathBuf>) -> (PathBuf, Vec<PathBuf>) {
+fn places(named: Option<PathBuf>, users: Option<PathBuf>) -> (PathBuf, Vec<PathBuf>) {
     let system = PathBuf::from("/etc/containers");
     let own = users.as_ref().map(|users| users.join("registries.conf"));
     let own_directory = users.map(|users| users.join("registries.conf.d"));
     let mut directories = Vec::new();
     let main = match (named, own) {
-        (Some(named), _) => named.into(),
+        (Some(named), _) => named,
         // The user's own file replaces all of the system's.
         (None, Some(own)) if own.is_file() => {
             return (own, own_directory.into_iter().collect());
@@ -235,6 +281,22 @@ fn drop_ins(directory: &Path) -> Vec<PathBuf> {
     paths
 }
 
+/// Reads a file that a variable names.
+fn read_named(variable: &'static str, path: &Path) -> Result<File, RegistriesConfError> {
+    let refuse = |why: String| RegistriesConfError {
+        path: show(path),
+        variable,
+        why,
+    };
+    match fs::read_to_string(path) {
+        Ok(text) => parse(&text).map_err(refuse),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Err(refuse("there is no such file".to_owned()))
+        }
+        Err(error) => Err(refuse(error.to_string())),
+    }
+}
+
 /// Reads a file; `None`: there is none, or this user may not see it.
 fn read(path: &Path) -> Result<Option<File>, String> {
     match fs::read_to_string(path) {
@@ -249,71 +311,6 @@ fn is_absent(error: &std::io::Error) -> bool {
         error.kind(),
         ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied
     )
-}
-
-fn parse(text: &str) -> Result<File, String> {
-    let document = toml_span::parse(text).map_err(|error| {
-        let line = line_of(text, error.span.start);
-        format!("line {line}: {}", escape(&error.kind.to_string()))
-    })?;
-    let string = |value: &Value<'_>, key: &str| {
-        let pointer = format!("/{key}");
-        value
-            .pointer(&pointer)
-            .and_then(Value::as_str)
-            .map(str::to_owned)
-    };
-    let flag = |value: &Value<'_>, key: &str| {
-        value.pointer(&format!("/{key}")).and_then(Value::as_bool) == Some(true)
-    };
-    let strings = |pointer: &str| -> Option<Vec<String>> {
-        let values = document.pointer(pointer)?.as_array()?;
-        Some(
-            values
-                .iter()
-                .filter_map(|value| Some(value.as_str()?.to_owned()))
-                .collect(),
-        )
-    };
-    let mut file = File {
-        helpers: strings("/credential-helpers"),
-        ..File::default()
-    };
-    let entries = document.pointer("/registry").and_then(Value::as_array);
-    for value in entries.into_iter().flatten() {
-        let location = string(value, "location");
-        let Some(prefix) = string(value, "prefix").or_else(|| location.clone()) else {
-            let line = line_of(text, value.span.start);
-            return Err(format!(
-                "line {line}: a [[registry]] has neither prefix nor location"
-            ));
-        };
-        let mirrors = value.pointer("/mirror").and_then(Value::as_array);
-        file.entries.push(Entry {
-            location: location
-                .filter(|text| !text.is_empty())
-                .unwrap_or_else(|| prefix.clone()),
-            insecure: flag(value, "insecure"),
-            blocked: flag(value, "blocked"),
-            has_mirrors: mirrors.is_some_and(|mirrors| !mirrors.is_empty()),
-            prefix,
-        });
-    }
-    // The first version of the format.
-    for host in strings("/registries/insecure/registries").unwrap_or_default() {
-        file.entries.push(Entry {
-            prefix: host.clone(),
-            location: host,
-            insecure: true,
-            ..Entry::default()
-        });
-    }
-    Ok(file)
-}
-
-fn line_of(text: &str, offset: usize) -> usize {
-    let before = text.as_bytes().get(..offset).unwrap_or(text.as_bytes());
-    1 + before.iter().filter(|byte| **byte == b'\n').count()
 }
 
 fn show(path: &Path) -> String {
@@ -335,7 +332,8 @@ mod tests {
     }
 
     fn hosts(found: &RegistriesConf) -> Vec<String> {
-        found.insecure.iter().map(ToString::to_string).collect()
+        let insecure = found.hosts.iter().filter(|(_, is_insecure)| *is_insecure);
+        insecure.map(|(host, _)| host.to_string()).collect()
     }
 
     #[test]
@@ -357,14 +355,18 @@ mod tests {
         "#]);
         assert_eq!(hosts(&found), ["reg.io:5000", "*.example.com"]);
         assert_eq!(found.helpers, [FILES_HELPER, "ecr-login"]);
+        assert!(found.warnings.is_empty());
+        let odd = "[[registry]]\nlocation = 'https://reg.io'\ninsecure = true\n[[registry]]\nlocation = 'a b'\ninsecure = true\n";
+        let odd = taken(&[odd]);
+        assert!(hosts(&odd).is_empty());
         assert_eq!(
-            found.warnings,
-            [
-                "registries.conf: insecure for ns.io/team is not used, because only whole hosts can be insecure; give --insecure ns.io"
-            ]
+            odd.warnings,
+            ["registries.conf: insecure for a b is not used, because that is not a host"]
         );
-        let old = "[registries.search]\nregistries = [\"a\"]\n[registries.insecure]\nregistries = ['old.io:5000']\n";
-        assert_eq!(hosts(&taken(&[old])), ["old.io:5000"]);
+        let old = "[registries.search]\nregistries = [\"a\"]\n[registries.insecure]\nregistries = ['old.io:5000', 'x.io']\n[registries.block]\nregistries = ['bad.io', 'x.io']\n";
+        let old = taken(&[old]);
+        assert_eq!(hosts(&old), ["old.io:5000", "x.io"]);
+        assert_eq!(old.remarks.len(), 2);
     }
 
     #[test]
@@ -387,6 +389,9 @@ mod tests {
             [[registry]]
             location = "bad.io/team"
             blocked = true
+            [[registry]]
+            location = "ns.io/team"
+            insecure = true
         "#]);
         let remark = |registry: &str, path: &str| {
             let repository = Repository {
@@ -404,6 +409,13 @@ mod tests {
         let said = remark("quay.io", "a/b").expect("a remark");
         assert!(said.contains("quay.io has mirrors"), "{said}");
         assert!(remark("bad.io", "team/x").is_some());
+        assert_eq!(
+            remark("ns.io", "team/x").as_deref(),
+            Some(
+                "registries.conf: insecure = true of ns.io/team is not followed, because only whole hosts can be insecure; give --insecure ns.io"
+            )
+        );
+        assert_eq!(remark("ns.io", "x"), None);
         assert_eq!(remark("bad.io", "teams/x"), None);
         assert_eq!(remark("reg.io", "x"), None);
     }
@@ -417,6 +429,27 @@ mod tests {
                 "line 1: a [[registry]] has neither",
             ),
             ("x = \"\n", "line 1: "),
+            (
+                "\n[[registry]]\nlocation = 'a.io'\ninsecure = 'true'\n",
+                "line 4: insecure is neither true nor false",
+            ),
+            (
+                "[[registry]]\nlocation = 7\n",
+                "line 2: location is not a string",
+            ),
+            (
+                "[registry]\nlocation = 'a'\n",
+                "line 1: registry is not a list",
+            ),
+            (
+                "credential-helpers = 'x'\n",
+                "line 1: credential-helpers is not a list",
+            ),
+            ("credential-helpers = [1]\n", "line 1: this is not a string"),
+            (
+                "[registries.insecure]\nregistries = 'x'\n",
+                "line 2: registries.insecure.registries is not a list",
+            ),
         ] {
             let why = parse(text).expect_err(text);
             assert!(why.starts_with(line), "{why}");

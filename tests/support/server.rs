@@ -124,7 +124,16 @@ struct Shared {
 impl Server {
     /// Answers over plain HTTP.
     pub fn start(handler: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
-        Self::listen(None, Box::new(handler))
+        Self::listen(0, None, Box::new(handler))
+    }
+
+    /// A registry that holds this content, on a port that was free.
+    pub fn at(port: u16, content: Content) -> Self {
+        Self::listen(
+            port,
+            None,
+            Box::new(move |request| answer(&content, request)),
+        )
     }
 
     /// Answers over TLS.
@@ -132,7 +141,7 @@ impl Server {
         config: Arc<ServerConfig>,
         handler: impl Fn(&Request) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        Self::listen(Some(config), Box::new(handler))
+        Self::listen(0, Some(config), Box::new(handler))
     }
 
     /// A registry that holds this content.
@@ -157,8 +166,8 @@ impl Server {
         self
     }
 
-    fn listen(tls: Option<Arc<ServerConfig>>, handler: Box<Handler>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    fn listen(port: u16, tls: Option<Arc<ServerConfig>>, handler: Box<Handler>) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).expect("a port");
         let port = listener.local_addr().expect("its address").port();
         let shared = Arc::new(Shared {
             handler,

@@ -4,7 +4,7 @@
 //! The rows stand in groups, one file each, together with the struct that their setters write to.
 //! [`Flags`] holds these structs; a command takes the groups that it wants. Values are checked one
 //! by one here. Defaults from the environment, and checks of several values
-//! against each other, are in [`Options`](super::Options).
+//! against each other, are in [`Options`](super::options::Options).
 
 pub mod airgap;
 pub mod compare;
@@ -13,6 +13,7 @@ pub mod merge;
 pub mod output;
 pub mod patience;
 pub mod registries;
+pub mod remedy;
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -214,6 +215,7 @@ mod tests {
             "converted",
             "json",
             "x.json",
+            "crane",
         ];
         for command in COMMANDS {
             let parsed = |args: &[OsString]| {

@@ -134,7 +134,7 @@ pub const GROUP: Group = Group {
             takes: Takes::Choice(When::WORDS, |flags, word| {
                 flags.output.progress = When::of(word);
             }),
-            help: "show a progress bar on standard error: auto (on a terminal), always, never",
+            help: "show progress on standard error: auto (a bar on a terminal, unless standard output is a pipe), always (without a terminal a line every 10 seconds), never",
             default: "auto",
             ..PLAIN
         },

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use super::{Flag, Group, PLAIN, Takes};
-use crate::registry::HostPattern;
+use crate::registry::{HostPattern, Side};
 
 #[derive(Debug, Default)]
 pub struct RegistryFlags {
     pub tls_verify: bool,
     pub ca_files: Vec<PathBuf>,
-    pub insecure: Vec<HostPattern>,
+    /// Hosts, and the side for which they are insecure; `None`: both.
+    pub insecure: Vec<(Option<Side>, HostPattern)>,
 }
 
 pub const GROUP: Group = Group {
@@ -26,14 +27,19 @@ pub const GROUP: Group = Group {
             names: &["--insecure"],
             takes: Takes::Text("HOSTS", |flags, text| {
                 for host in text.split(',').map(str::trim) {
+                    let (side, host) = match host.split_once('=') {
+                        Some(("source", host)) => (Some(Side::Source), host),
+                        Some(("destination", host)) => (Some(Side::Destination), host),
+                        _ => (None, host),
+                    };
                     let host = host.parse().map_err(
-                        |_| "hosts as the list writes them, HOST[:PORT], separated with ','",
+                        |_| "hosts as the list writes them, HOST[:PORT], separated with ','; source=HOST or destination=HOST for one side",
                     )?;
-                    flags.registries.insecure.push(host);
+                    flags.registries.insecure.push((side, host));
                 }
                 Ok(())
             }),
-            help: "as '--tls-verify=false', for these registries only, separate with ','",
+            help: "as '--tls-verify=false', for these registries only, separate with ','; 'source=HOST' or 'destination=HOST' for one side",
             accumulates: true,
             ..PLAIN
         },

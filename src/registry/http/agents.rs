@@ -59,8 +59,8 @@ pub struct Agents {
 #[derive(Default)]
 struct AgentCache {
     by_key: HashMap<AgentKey, Agent>,
-    /// By scheme, host and port, so that the file system is asked once.
-    by_origin: HashMap<String, Agent>,
+    /// By scheme, host and port, and whether it is verified, so that the file system is asked once.
+    by_origin: HashMap<(String, bool), Agent>,
     is_shut_down: bool,
 }
 
@@ -87,12 +87,16 @@ impl Agents {
         }
     }
 
-    /// The agent for a URL.
+    /// The agent for a URL, which this other one may have named.
     ///
     /// # Errors
     /// [`Failure::Setup`] where the host's certificates or the proxy cannot be used.
-    pub fn find(&self, url: &Url) -> Result<Agent, Failure> {
-        let origin = url.origin().ascii_serialization();
+    pub fn find(&self, url: &Url, named_by: Option<&Url>) -> Result<Agent, Failure> {
+        let is_verified = match named_by {
+            Some(named_by) => !self.insecure.covers_named(url, named_by),
+            None => !self.insecure.covers(url),
+        };
+        let origin = (url.origin().ascii_serialization(), is_verified);
         let known = {
             let cache = self.lock();
             if cache.is_shut_down {
@@ -104,7 +108,7 @@ impl Agents {
             return Ok(agent);
         }
         // What cannot be used is not remembered: it may be corrected while the program runs.
-        let agent = self.make(url)?;
+        let agent = self.make(url, is_verified)?;
         // Another thread may have been quicker: its agent is the one with connections.
         Ok(self.lock().by_origin.entry(origin).or_insert(agent).clone())
     }
@@ -148,7 +152,7 @@ impl Agents {
         }
     }
 
-    fn make(&self, url: &Url) -> Result<Agent, Failure> {
+    fn make(&self, url: &Url, is_verified: bool) -> Result<Agent, Failure> {
         let is_secure = url.scheme() == "https";
         let key = AgentKey {
             certificates: if is_secure {
@@ -158,7 +162,7 @@ impl Agents {
             },
             proxy: self.proxies.find(url).map_err(Failure::Setup)?,
             is_secure,
-            is_verified: !self.insecure.covers(url),
+            is_verified,
         };
         let known = self.lock().by_key.get(&key).cloned();
         if let Some(agent) = known {

@@ -87,7 +87,14 @@ impl HttpExchange {
                 let request = agent.configure_request(builder.body(())?);
                 agent.run(request.timeout_recv_body(Some(time)).build())?
             }
-            (None, _) => agent.run(builder.body(())?)?,
+            (None, _) => {
+                let time = request.time;
+                let request = agent.configure_request(builder.body(())?);
+                match time {
+                    Some(time) => agent.run(request.timeout_recv_response(Some(time)).build())?,
+                    None => agent.run(request.build())?,
+                }
+            }
         };
         let status = answer.status();
         let (mut hashed, mut unpacked) = (None, None);
@@ -164,12 +171,12 @@ impl HttpExchange {
 
 impl Exchange for HttpExchange {
     fn send(&self, request: &Request, log: &Log) -> Result<Response, Failure> {
-        let agent = self.agents.find(&request.url)?;
+        let named_by = request.named_by.as_ref();
+        let agent = self.agents.find(&request.url, named_by)?;
         log.count_request();
         let begun = Instant::now();
         // The difference says whether the request had a connection of its own.
         let opened = OPENED.get();
-        let named_by = request.named_by.as_ref();
         let _guard = named_by.and_then(|named_by| self.agents.guard(&request.url, named_by));
         let result = self.run(&agent, request, log);
         let kept = opened == OPENED.get();

@@ -36,6 +36,9 @@ pub enum RecordingError {
     /// It is something else.
     #[error("the file {0} is not a recording: {1}; make one with --record")]
     Other(String, String),
+    /// It has digests, and an image without one; where, and what to do.
+    #[error("cannot read the list of digests: {0}")]
+    Digests(String),
     /// It was made by a newer version of this program.
     #[error(
         "the recording {0} has format version {1}, and this program reads version {VERSION}; use the version of image-tools that made it, or record again"
