@@ -16,15 +16,15 @@ use crate::list::List;
 use crate::output::{Output, show};
 use crate::sync::Fingerprints;
 
-/// How often a line is in the files.
+/// How often a line is in the files. There can be a million of them: 16 bytes.
 #[derive(Default)]
 struct Count {
     /// The file in which it was found last, and how often it is in that one.
-    file: usize,
+    file: u32,
     in_file: u32,
     /// The most that any file has of it: equal lines belong to one shard.
     lines: u32,
-    in_list: u32,
+    in_list: bool,
 }
 
 /// Merges failed lists; `list`: the image list, which says the order.
@@ -38,7 +38,7 @@ pub fn merge(out: &Path, inputs: &[Input], list: Option<&Path>) -> Result<Merged
     let mut written = 0_u64;
     let full = |output: &Output, error| MergeError::Output(output.left(error));
     let mut buffer = Vec::new();
-    for (file, input) in inputs.iter().enumerate() {
+    for (file, input) in (0..).zip(inputs) {
         for_each_line(input, |line| {
             let count = counts.entry(fingerprints.of(&line)).or_default();
             if count.file != file {
@@ -61,7 +61,7 @@ pub fn merge(out: &Path, inputs: &[Input], list: Option<&Path>) -> Result<Merged
             let Some(count) = counts.get_mut(&fingerprints.of(&line.bytes.as_slice())) else {
                 continue;
             };
-            count.in_list += 1;
+            count.in_list = true;
             if count.lines > 0 {
                 count.lines -= 1;
                 written += 1;
@@ -133,7 +133,7 @@ fn refuse_unknown(
         let mut unknown = None;
         for_each_line(input, |line| {
             let count = counts.get(&fingerprints.of(&line));
-            if unknown.is_none() && count.is_none_or(|count| count.in_list == 0) {
+            if unknown.is_none() && count.is_none_or(|count| !count.in_list) {
                 unknown = Some(escape(&String::from_utf8_lossy(line)).into_owned());
             }
             Ok(())
