@@ -7,12 +7,15 @@ mod exit;
 mod list;
 mod log;
 mod manifest;
+mod merge;
 #[cfg(all(target_env = "gnu", target_feature = "crt-static"))]
 mod nss;
 mod output;
 mod pipeline;
 mod reference;
 mod registry;
+mod remedy;
+mod report_reading;
 mod sync;
 mod task;
 mod verdict;

@@ -45,7 +45,7 @@ pub enum Code {
     InvalidLine,
     /// Not validated: the source registry answers that it has no such manifest.
     SourceMissing,
-    /// Not validated: the source, or its referrers, are not in the recording.
+    /// Not validated: the source, its images, or its referrers, are not in the recording.
     NotRecorded,
     /// Not validated: a registry or its token server denied access.
     Denied,
@@ -308,6 +308,11 @@ pub struct RecordedSource {
 pub struct Finding {
     /// The outcome.
     pub outcome: Outcome,
+    /// Digest of the source's own manifest; `None`: it was not read to its end.
+    pub source_digest: Option<Digest>,
+    /// Digest of the manifest that the destination's tag leads to; `None`: it was not read, or is
+    /// not there.
+    pub destination_digest: Option<Digest>,
     /// The compared images of the source; `None` where it did not come to a comparison.
     pub source: Option<Vec<Spec>>,
     /// The compared images of the destination.
@@ -335,6 +340,8 @@ impl From<Outcome> for Finding {
     fn from(outcome: Outcome) -> Self {
         Self {
             outcome,
+            source_digest: None,
+            destination_digest: None,
             source: None,
             destination: None,
             absent: Vec::new(),

@@ -70,7 +70,46 @@ fn plain_http_names_its_whole_url_to_the_proxy() {
     );
     assert!(!log.contains("CONNECT 0.0.0.0"), "{log}");
     let refused = validate(format!("http://user:wrong@127.0.0.1:{}", proxy.port));
-    refused.code(3).has("NOT VALIDATED").has_not("wrong@");
+    refused
+        .code(3)
+        .has(&format!(
+            "the proxy 127.0.0.1:{} refused user and password (407); give user and password in the proxy's variable: ",
+            proxy.port
+        ))
+        .has_not("wrong");
+    validate(format!("http://127.0.0.1:{}", proxy.port))
+        .code(3)
+        .has(&format!(
+            "the proxy 127.0.0.1:{} requires a password (407)",
+            proxy.port
+        ));
+}
+
+#[test]
+fn a_proxy_that_is_down_is_named_without_its_password() {
+    let dir = Dir::new();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    drop(silent);
+    for variable in ["HTTPS_PROXY", "HTTP_PROXY"] {
+        let run = dir
+            .validate()
+            .args("--retries 0 --patience 0s --tls-verify=false -s reg.test -d other.test")
+            .env(variable, format!("http://me:hunter2@127.0.0.1:{port}"))
+            .stdin(LINE)
+            .run();
+        run.code(3).has_not("hunter2");
+        if variable == "HTTPS_PROXY" {
+            run.has(&format!("the proxy 127.0.0.1:{port}: connection refused"));
+        }
+    }
+    let run = dir
+        .validate()
+        .args("--retries 0 --patience 0s -s reg.test -d other.test")
+        .env("HTTPS_PROXY", "http://proxy.invalid:3128")
+        .stdin(LINE)
+        .run();
+    run.code(3).has("of the proxy proxy.invalid:3128");
 }
 
 #[test]
@@ -133,7 +172,7 @@ fn nginx_in_front_with_client_certificates_and_a_path() {
     };
     validate(&name)
         .code(3)
-        .has("400 Bad Request (an HTML page)");
+        .has("400 Bad Request (No required SSL certificate was sent); put a client certificate and its key into /etc/containers/certs.d/");
     dir.write(&format!("{certs_d}/me.cert"), &client.pem);
     dir.write(&format!("{certs_d}/me.key"), &client.key_pem);
     validate(&name).code(0).has("PASS");

@@ -35,7 +35,9 @@ fn names() -> Vec<String> {
 #[test]
 fn every_flag_is_everywhere() {
     let dir = Dir::new();
-    let help = dir.validate().arg("--help").run().stdout;
+    let help = ["mirror-validate", "list", "merge", "remedy"]
+        .map(|name| dir.program().args(name).arg("--help").run().stdout)
+        .concat();
     let readme = source("README.md");
     let man = dir.program().arg("man").run().stdout.replace("\\-", "-");
     let scripts: Vec<String> = ["bash", "zsh", "fish"]
@@ -81,10 +83,15 @@ fn the_scripts_and_the_man_page_are_well_formed() {
     dir.write("bash", &bash.code(0).stdout);
     let script = "source ./bash; COMP_WORDS=(image-tools mirror-validate --pro); COMP_CWORD=2; _image_tools; echo \"${COMPREPLY[@]}\"; \
                   COMP_WORDS=(image-tools mirror-validate --color n); COMP_CWORD=3; _image_tools; echo \"${COMPREPLY[@]}\"; \
-                  COMP_WORDS=(image-tools m); COMP_CWORD=1; _image_tools; echo \"${COMPREPLY[@]}\"";
+                  COMP_WORDS=(image-tools m); COMP_CWORD=1; _image_tools; echo \"${COMPREPLY[@]}\"; \
+                  COMP_WORDS=(image-tools list --un); COMP_CWORD=2; _image_tools; echo \"${COMPREPLY[@]}\"; \
+                  COMP_WORDS=(image-tools list --unique ba); COMP_CWORD=3; _image_tools; echo \"${COMPREPLY[@]}\"";
     let run = dir.command("bash").arg("-c").arg(script).run();
     run.code(0).error("");
-    assert_eq!(run.stdout, "--progress\nnever\nmirror-validate man\n");
+    assert_eq!(
+        run.stdout,
+        "--progress\nnever\nmirror-validate merge man\n--unique\nbash\n"
+    );
     let man = dir.program().arg("man").run();
     dir.write("image-tools.1", &man.code(0).stdout);
     for (program, args) in [

@@ -189,3 +189,105 @@ fn the_bar_tells_how_much_of_the_blobs_was_read() {
     assert!(shown.contains(" KiB read"), "{shown:?}");
     assert!(shown.contains(" KiB of blobs read in "), "{shown:?}");
 }
+
+/// A run of 20 images, slow enough for the bar to be drawn.
+fn twenty(dir: &Dir) -> (Server, String) {
+    let all = content(20);
+    let server = Server::start(move |request| {
+        std::thread::sleep(Duration::from_millis(10));
+        answer(&all, request)
+    });
+    let list: String = (0..20)
+        .map(|number| format!("team/x{number} team/x{number} 1\n"))
+        .collect();
+    dir.write("list.txt", list);
+    let flags = format!("-f list.txt -s {0} -d {1}", server.name(), server.alias());
+    (server, flags)
+}
+
+#[test]
+fn no_bar_is_drawn_over_a_pager() {
+    let dir = Dir::new();
+    let (_server, flags) = twenty(&dir);
+    for (more, is_shown) in [
+        ("", true),
+        ("| cat", false),
+        ("--progress always | cat", true),
+        (">log.txt", true),
+        ("2>errors.txt", false),
+        ("--progress never", false),
+    ] {
+        let shown = on_terminal(&dir, 80, &format!("{flags} {more}"))
+            .run()
+            .stdout;
+        assert_eq!(
+            shown.contains("/20 failed 0, not validated 0"),
+            is_shown,
+            "{more}: {shown:?}"
+        );
+    }
+    assert_eq!(dir.read("errors.txt"), "");
+}
+
+#[test]
+fn off_a_terminal_progress_is_plain_lines() {
+    let dir = Dir::new();
+    let (_server, flags) = twenty(&dir);
+    let run = dir
+        .validate()
+        .args(&flags)
+        .args("-q --progress always")
+        .run();
+    run.code(0);
+    let lines: Vec<&str> = run.stderr.lines().collect();
+    assert!(
+        lines
+            .iter()
+            .all(|line| crate::support::dir::starts_with_time(line)),
+        "{lines:?}"
+    );
+    // At the beginning and at the end; the next one would come after ten seconds.
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(
+        lines[0].contains("/20 failed 0, not validated 0"),
+        "{lines:?}"
+    );
+    assert!(
+        lines[1].contains(" [INFO] 20/20 failed 0, not validated 0")
+            && lines[1].contains("passed 20"),
+        "{lines:?}"
+    );
+    assert!(!run.stderr.contains(['\r', '\x1b']), "{lines:?}");
+    for progress in ["auto", "never"] {
+        dir.validate()
+            .args(&flags)
+            .args("--progress")
+            .arg(progress)
+            .run()
+            .code(0)
+            .error("");
+    }
+}
+
+#[test]
+fn the_bar_names_the_host_that_is_waited_for() {
+    let all = content(3);
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    let server = Server::start(move |request| {
+        let is_first = || asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0;
+        if request.path.contains("/manifests/") && is_first() {
+            return Reply::error(429, "TOOMANYREQUESTS", "later").header("retry-after", "2");
+        }
+        answer(&all, request)
+    });
+    let dir = Dir::new();
+    dir.write("list.txt", "team/x0 team/x0 1\nteam/x1 team/x1 1\n");
+    let flags = format!("-f list.txt -s {0} -d {1}", server.name(), server.alias());
+    for columns in [80, 200] {
+        let shown = on_terminal(&dir, columns, &flags).run().stdout;
+        let is_first = columns == 80;
+        let waiting = format!("waiting for {}, attempt 2", server.name());
+        assert_eq!(shown.contains(&waiting), is_first, "{shown:?}");
+        assert!(shown.contains("exit 0"), "{shown:?}");
+    }
+}

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod artifacts;
+mod aside;
 mod attached;
 mod auth;
 mod between;
@@ -18,16 +19,22 @@ mod hosted;
 mod hostile;
 mod kept;
 mod list;
+mod list_command;
 mod manual;
 mod memory;
+mod merge;
+mod metrics;
+mod not_validated;
 mod omissions;
 mod output;
 mod pool;
 mod portable;
 mod products;
+mod published;
 mod reading;
 mod recorded;
 mod referrers;
+mod remedy;
 mod report;
 mod report_forms;
 mod report_lines;

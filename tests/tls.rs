@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 
+use crate::support::process::Process;
 use crate::support::registry::{Registry, Setup};
 use crate::support::server::Request;
 use crate::support::tls::{Authority, Pair};
@@ -41,6 +42,154 @@ fn refused(run: &Run, cause: &str) {
         .has("certs.d/127.0.0.1:");
 }
 
+/// A cause that no CA mends: only the host itself can be excepted.
+#[track_caller]
+fn unmended(run: &Run, cause: &str) {
+    run.code(3)
+        .has("NOT VALIDATED")
+        .has(cause)
+        .has("--insecure 127.0.0.1:")
+        .has_not("--ca-file")
+        .has_not("--tls-verify=false");
+}
+
+/// Files of a certificate that openssl makes: Debian has it wherever it has CAs.
+fn openssl(dir: &Dir, name: &str, arguments: &str) {
+    let script = format!(
+        "openssl req -x509 -nodes -days 3650 -subj /CN=test -addext subjectAltName=IP:127.0.0.1 -keyout {name}.key -out {name}.pem {arguments}"
+    );
+    let run = dir.command("sh").arg("-c").arg(script).run();
+    run.code(0);
+}
+
+/// nginx with a certificate that openssl made, and more of its settings.
+fn nginx(dir: &Dir, name: &str, settings: &str) -> Process {
+    Process::nginx(&format!(
+        "listen 127.0.0.1:PORT ssl;\nssl_certificate {0}.pem;\nssl_certificate_key {0}.key;\n{settings}",
+        dir.path().join(name).display(),
+    ))
+}
+
+#[test]
+fn every_cause_has_its_own_remedy() {
+    let dir = Dir::new();
+    openssl(&dir, "weak", "-newkey rsa:1024");
+    openssl(&dir, "rsa", "-newkey rsa:2048");
+    openssl(
+        &dir,
+        "client",
+        "-newkey rsa:2048 -addext extendedKeyUsage=clientAuth",
+    );
+    openssl(&dir, "late", "-newkey rsa:2048");
+    for (name, settings, flags, expected) in [
+        (
+            "weak",
+            "ssl_ciphers DEFAULT:@SECLEVEL=0;",
+            "--ca-file weak.pem",
+            "RSA key of 1024 bits, and 2048 is the least; have the registry's certificate issued again",
+        ),
+        (
+            "client",
+            "",
+            "--ca-file client.pem",
+            "the certificate is not for servers (extended key usage); have the registry's certificate issued again",
+        ),
+        (
+            "rsa",
+            "ssl_protocols TLSv1.1; ssl_ciphers DEFAULT:@SECLEVEL=0;",
+            "--ca-file rsa.pem",
+            "enable TLS 1.2 or 1.3 on the registry",
+        ),
+        (
+            "rsa",
+            "ssl_protocols TLSv1.2; ssl_ciphers AES256-SHA256;",
+            "--ca-file rsa.pem",
+            "enable a cipher suite with ECDHE",
+        ),
+        (
+            "rsa",
+            "",
+            "",
+            "the certificate is self-signed and not configured as trusted; install the registry's certificate as",
+        ),
+    ] {
+        let nginx = nginx(&dir, name, settings);
+        let host = format!("127.0.0.1:{}", nginx.port);
+        let run = validate(&dir, &host, flags);
+        run.code(3).has(expected).has_not(" { ");
+        let is_trust = flags.is_empty();
+        assert_eq!(run.stdout.contains("--ca-file"), is_trust, "{}", run.stdout);
+    }
+    // Where nothing is verified, nothing proposes not to verify.
+    let nginx = nginx(
+        &dir,
+        "rsa",
+        "ssl_protocols TLSv1.1; ssl_ciphers DEFAULT:@SECLEVEL=0;",
+    );
+    let host = format!("127.0.0.1:{}", nginx.port);
+    validate(&dir, &host, "--tls-verify=false")
+        .code(3)
+        .has_not("--tls-verify")
+        .has_not("--insecure");
+}
+
+#[test]
+fn a_client_certificate_that_is_wanted_is_said_to_be() {
+    let authority = Authority::new();
+    let server = server(authority.asking_clients(&authority.issue(&["127.0.0.1"])));
+    let dir = Dir::new();
+    dir.write("ca.pem", &authority.pem);
+    validate(&dir, &server.name(), "--ca-file ca.pem")
+        .code(3)
+        .has("the server requires a client certificate")
+        .has(&format!(
+            "put a client certificate and its key into /etc/containers/certs.d/{}/ as client.cert and client.key",
+            server.name()
+        ));
+    let strange = Authority::new().issue(&["client"]);
+    let certs_d = format!(".config/containers/certs.d/{}", server.name());
+    dir.write(&format!("{certs_d}/ca.crt"), &authority.pem);
+    dir.write(&format!("{certs_d}/client.cert"), &strange.pem);
+    dir.write(&format!("{certs_d}/client.key"), &strange.key_pem);
+    validate(&dir, &server.name(), "")
+        .code(3)
+        .has("the server does not accept the client certificate")
+        .has("check client.cert in ");
+}
+
+#[test]
+fn the_variables_of_the_system_s_cas_are_obeyed_or_errors() {
+    let pair = Pair::self_signed(&["127.0.0.1"], false);
+    let server = server(pair.server());
+    let dir = Dir::new();
+    let own = dir.write("own.pem", &pair.pem);
+    let empty = dir.write("empty.pem", "");
+    let text = dir.write("text.pem", "no certificate");
+    std::fs::create_dir(dir.path().join("no-cas")).unwrap();
+    let with = |name: &str, value: &std::path::Path| {
+        dir.validate()
+            .args(&format!("--retries 0 -s {0} -d {0}", server.name()))
+            .env(name, value)
+            .stdin("team/x team/y 1\n")
+            .run()
+    };
+    with("SSL_CERT_FILE", &own).code(0).has("PASS");
+    for path in [empty, text] {
+        with("SSL_CERT_FILE", &path)
+            .code(2)
+            .one_error(" of $SSL_CERT_FILE has no certificate in PEM form");
+    }
+    with("SSL_CERT_FILE", &dir.path().join("missing.pem"))
+        .code(2)
+        .one_error("missing.pem of $SSL_CERT_FILE: No such file");
+    with("SSL_CERT_DIR", &dir.path().join("missing"))
+        .code(2)
+        .one_error("missing of $SSL_CERT_DIR: No such file");
+    with("SSL_CERT_DIR", &dir.path().join("no-cas"))
+        .code(2)
+        .one_error(" of $SSL_CERT_DIR has no certificate");
+}
+
 #[test]
 fn a_real_registry_with_a_private_ca() {
     let authority = Authority::new();
@@ -61,7 +210,7 @@ fn a_real_registry_with_a_private_ca() {
     let dir = Dir::new();
     refused(
         &validate(&dir, &registry.name(), ""),
-        "the certificate is signed by an unknown authority",
+        "the certificate is signed by an unknown authority (image-tools test authority); install the CA's certificate",
     );
     dir.write("ca.pem", &authority.pem);
     validate(&dir, &registry.name(), "--ca-file ca.pem")
@@ -110,8 +259,10 @@ fn a_configured_certificate_is_for_its_names_and_its_time_only() {
         &server(other_name.server()).name(),
         "--ca-file name.pem",
     );
-    refused(&run, "the certificate is for other names: ");
-    run.has("registry.test");
+    unmended(
+        &run,
+        "the certificate is for other names: registry.test; use one of these names in the list",
+    );
     let expired = Pair::self_signed(&["127.0.0.1"], true);
     dir.write("expired.pem", &expired.pem);
     let run = validate(
@@ -119,10 +270,13 @@ fn a_configured_certificate_is_for_its_names_and_its_time_only() {
         &server(expired.server()).name(),
         "--ca-file expired.pem",
     );
-    refused(&run, "the certificate expired on 2021-02-03");
+    unmended(
+        &run,
+        "the certificate expired on 2021-02-03 00:00 UTC; renew the registry's certificate",
+    );
     let nameless = Pair::self_signed(&[], false);
     dir.write("nameless.pem", &nameless.pem);
-    refused(
+    unmended(
         &validate(
             &dir,
             &server(nameless.server()).name(),
@@ -342,4 +496,125 @@ fn a_response_that_nobody_asked_for_is_not_the_next_image_s() {
             ));
         }
     }
+}
+
+#[test]
+fn p_521_keys_authorities_and_key_exchange() {
+    const EC: &str = "-newkey ec -pkeyopt ec_paramgen_curve:secp521r1";
+    let dir = Dir::new();
+    openssl(&dir, "p521", EC);
+    openssl(&dir, "p521-sha256", &format!("{EC} -sha256"));
+    openssl(&dir, "rsa", "-newkey rsa:2048");
+    openssl(&dir, "other", EC);
+    // A CA of P-521, with each hash, and a server's certificate that it issued.
+    openssl(&dir, "ca", &format!("{EC} -sha512"));
+    let script = "openssl req -nodes -newkey rsa:2048 -subj /CN=leaf -addext subjectAltName=IP:127.0.0.1 -keyout leaf.key -out leaf.csr && \
+                  openssl x509 -req -in leaf.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3650 -copy_extensions copy -sha512 -out leaf.pem";
+    dir.command("sh").arg("-c").arg(script).run().code(0);
+    for (name, ca, settings) in [
+        ("p521", "p521", "ssl_protocols TLSv1.3;"),
+        ("p521", "p521", "ssl_protocols TLSv1.2;"),
+        ("p521-sha256", "p521-sha256", ""),
+        ("leaf", "ca", ""),
+        (
+            "rsa",
+            "rsa",
+            "ssl_ecdh_curve secp521r1; ssl_protocols TLSv1.3;",
+        ),
+        (
+            "p521",
+            "p521",
+            "ssl_ecdh_curve secp521r1; ssl_protocols TLSv1.2;",
+        ),
+    ] {
+        let registry = Server::of(content());
+        let nginx = nginx(
+            &dir,
+            name,
+            &format!(
+                "{settings} location / {{ proxy_pass http://{}; }}",
+                registry.name()
+            ),
+        );
+        let host = format!("127.0.0.1:{}", nginx.port);
+        validate(&dir, &host, &format!("--ca-file {ca}.pem"))
+            .code(0)
+            .has("PASS");
+        validate(&dir, &host, "--ca-file other.pem").code(3);
+    }
+}
+
+#[test]
+fn a_response_that_nobody_asked_for_is_not_the_next_image_s_through_a_proxy_either() {
+    /// Both buffers of a connection through a proxy.
+    const BUFFER: usize = 64 * 1024;
+    let mut content = Content::default();
+    for repository in ["team/a", "team/b"] {
+        content.multi(repository, "1", &["linux/amd64", "linux/arm64"], "a");
+    }
+    let source = Server::of(content.clone());
+    let surplus = with_surplus(&content, 0);
+    // The proxy answers in the registry's place. The response that is followed fills the buffer above
+    // to its end: what follows is in the buffer below.
+    let proxy = Server::start(move |request| {
+        let path = request
+            .path
+            .strip_prefix("http://reg.test")
+            .map_or_else(|| request.path.clone(), str::to_owned);
+        let mut reply = surplus(&Request {
+            path,
+            ..request.clone()
+        });
+        if let How::Followed(bytes) = reply.how.clone() {
+            reply.headers.retain(|(name, _)| name != "x-padding");
+            let fields = reply.headers.iter();
+            let fields: usize = fields
+                .map(|(name, value)| name.len() + value.len() + 4)
+                .sum();
+            let length = format!("content-length: {}\r\n", reply.body.len());
+            let known = "HTTP/1.1 200 X\r\nx-padding: \r\n\r\n".len() + length.len() + fields;
+            let padding = "x".repeat(BUFFER - known - reply.body.len());
+            return reply
+                .header("x-padding", padding)
+                .how(How::FollowedLate(8_000, bytes));
+        }
+        reply
+    });
+    let dir = Dir::new();
+    dir.write("list.txt", "team/a team/a 1\nteam/b team/b 1\n");
+    let flags = format!(
+        "-j 1 -f list.txt --tls-verify=false -s {} -d reg.test",
+        source.name()
+    );
+    let command = dir.validate().args(&flags);
+    let run = command
+        .env("HTTP_PROXY", format!("http://{}", proxy.name()))
+        .env("HTTPS_PROXY", format!("http://{}", proxy.name()))
+        .run();
+    run.code(1)
+        .has("[M_ID:1] PASS")
+        .has("[reg.test/team/b:1]: destination manifest does not exists");
+}
+
+#[test]
+fn a_token_server_s_certificate_is_not_the_registry_s() {
+    let registry = Authority::new();
+    let tokens = server(Authority::new().issue(&["127.0.0.1"]).server());
+    let realm = format!(
+        "Bearer realm=\"https://{}/token\",service=\"s\"",
+        tokens.name()
+    );
+    let host = Server::start_tls(registry.issue(&["127.0.0.1"]).server(), move |_| {
+        Reply::error(401, "UNAUTHORIZED", "login").header("www-authenticate", realm.clone())
+    });
+    let dir = Dir::new();
+    dir.write("ca.pem", &registry.pem);
+    let run = validate(&dir, &host.name(), "--ca-file ca.pem");
+    run.code(3)
+        .has(&format!(
+            "{}: the certificate is not signed by the trusted CA of the same name (image-tools test authority)",
+            tokens.name()
+        ))
+        .has(&format!("certs.d/{}/ca.crt", tokens.name()))
+        .has_not(&format!("certs.d/{}/ca.crt", host.name()));
 }

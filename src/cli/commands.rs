@@ -1,15 +1,19 @@
 //! The table of commands: dispatch, help, man page and completions are all made from it.
 
 use std::ffi::OsString;
-use std::io::{IsTerminal as _, Write as _, stdin, stdout};
+use std::io::{BufWriter, Write as _, stdout};
 
 use super::completion::{self, SHELLS};
 use super::error::{Error, UsageError};
-use super::flags::{self, Group, airgap, compare, output, patience, registries};
+use super::flags::{
+    self, Group, airgap, compare, list as list_flags, merge as merge_flags, output, patience,
+    registries, remedy,
+};
 use super::help::Page;
 use super::parse::Parsed;
-use super::{Options, help, man, manual, validate};
+use super::{help, list, man, manual, merge, validate};
 use crate::exit::Exit;
+use crate::remedy::{RemedyError, Wish};
 
 /// The typed values of the flags of all commands: a field for each group of flags.
 #[derive(Debug, Default)]
@@ -19,6 +23,9 @@ pub struct Flags {
     pub patience: patience::PatienceFlags,
     pub output: output::OutputFlags,
     pub airgap: airgap::AirGapFlags,
+    pub list: list_flags::ListFlags,
+    pub merge: merge_flags::MergeFlags,
+    pub remedy: remedy::RemedyFlags,
     pub help: Page,
     pub version: bool,
 }
@@ -37,6 +44,12 @@ pub struct Command {
     pub run: fn(Parsed) -> Result<Exit, Error>,
 }
 
+/// What stands behind a command that takes files.
+const FILES: &str = "[FILE...]";
+
+/// What stands behind `merge`.
+const RESULTS: &str = "OUT IN...";
+
 /// All commands, in the order of the help.
 pub static COMMANDS: &[Command] = &[
     Command {
@@ -53,14 +66,34 @@ pub static COMMANDS: &[Command] = &[
             flags::HELP,
         ],
         help: help::validate,
-        run: |parsed| {
-            let environment = |name: &str| std::env::var(name).ok();
-            validate::run(Options::resolve(
-                parsed,
-                &environment,
-                stdin().is_terminal(),
-            )?)
-        },
+        run: validate::run,
+    },
+    Command {
+        name: "list",
+        arguments: FILES,
+        words: &[],
+        summary: "print image lists of any form, one image per line",
+        groups: &[list_flags::GROUP, flags::HELP],
+        help: list::help,
+        run: |parsed| list::run(&parsed),
+    },
+    Command {
+        name: "merge",
+        arguments: RESULTS,
+        words: &[],
+        summary: "merge reports and other results of shards into one",
+        groups: &[merge_flags::GROUP, flags::HELP],
+        help: merge::help,
+        run: |parsed| merge::run(&parsed),
+    },
+    Command {
+        name: "remedy",
+        arguments: "REPORT",
+        words: &[],
+        summary: "print the commands that mend what failed in a report",
+        groups: &[remedy::GROUP, flags::HELP],
+        help: help::remedy,
+        run: mend,
     },
     Command {
         name: "completion",
@@ -110,6 +143,10 @@ pub static COMMANDS: &[Command] = &[
 impl Command {
     pub fn takes_arguments(&self) -> bool {
         !self.arguments.is_empty()
+    }
+
+    pub fn takes_files(&self) -> bool {
+        [FILES, RESULTS].contains(&self.arguments)
     }
 
     /// Name and arguments.
@@ -167,6 +204,34 @@ pub fn print(text: &str) -> Result<Exit, Error> {
         .and_then(|()| out.flush())
         .map_err(Error::StandardOutput)?;
     Ok(Exit::Passed)
+}
+
+/// `remedy`.
+fn mend(parsed: Parsed) -> Result<Exit, Error> {
+    const USAGE: &str = "image-tools remedy REPORT --for TOOL";
+    let report = match parsed.arguments.as_slice() {
+        [] => return Err(UsageError::Required("a report", USAGE).into()),
+        [report] => report.into(),
+        [_, word, ..] => {
+            let word = word.to_string_lossy().into_owned();
+            return Err(UsageError::Argument(word, "remedy takes one report").into());
+        }
+    };
+    let flags = parsed.flags.remedy;
+    let tool = flags
+        .tool
+        .ok_or(UsageError::Required("--for with the name of a tool", USAGE))?;
+    let wish = Wish {
+        report,
+        tool,
+        insecure: flags.insecure,
+    };
+    let mut out = BufWriter::new(stdout().lock());
+    match crate::remedy::run(wish, &mut out) {
+        Ok(()) => Ok(Exit::Passed),
+        Err(RemedyError::Report(error)) => Err(Error::Report(error)),
+        Err(RemedyError::Output(error)) => Err(Error::StandardOutput(error)),
+    }
 }
 
 /// The one argument of a command, if there is one.

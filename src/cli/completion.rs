@@ -63,6 +63,12 @@ fn bash() -> String {
             // Writing to a String cannot fail.
             let _ = writeln!(values, "    {}) {offer} ;;", before.join("|"));
         }
+        if command.takes_files() {
+            let _ = writeln!(
+                words,
+                "    {name}) if [[ $word != -* ]]; then compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- \"$word\"); return; fi ;;&"
+            );
+        }
         let _ = writeln!(
             words,
             "    {name}) mapfile -t COMPREPLY < <(compgen -W '{}' -- \"$word\") ;;",
@@ -136,6 +142,9 @@ fn zsh() -> String {
                 command.arguments,
                 command.words.join(" ")
             );
+        }
+        if command.takes_files() {
+            arguments.push_str(" \\\n        '*:file:_files'");
         }
         let _ = writeln!(
             cases,

@@ -4,6 +4,8 @@ use std::io;
 
 use super::validate::RunError;
 use crate::escape::{escape, escape_word};
+use crate::merge::MergeError;
+use crate::report_reading::ReportError;
 
 /// Everything that ends the program with exit code 2.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +14,13 @@ pub enum Error {
     Usage(#[from] UsageError),
     #[error(transparent)]
     Run(#[from] RunError),
+    #[error(transparent)]
+    Merge(Box<MergeError>),
+    /// Of the command `list`: lines and files that were not understood; each has been named.
+    #[error("the lists have {}; the rest was printed", count(*.0))]
+    NotUnderstood(u64),
+    #[error(transparent)]
+    Report(#[from] ReportError),
     #[error("cannot write to standard output: {0}")]
     StandardOutput(io::Error),
 }
@@ -28,9 +37,14 @@ pub enum UsageError {
     /// A word that is neither a flag nor a flag's value, and what to do instead.
     #[error("unexpected argument \"{}\"; {}", escape(.0), .1)]
     Argument(String, &'static str),
+    /// What a command cannot do without, and its usage.
+    #[error("{0} is missing; usage: {1}")]
+    Required(&'static str, &'static str),
     /// A word behind a flag whose value has to stand behind `=`.
     #[error("unexpected argument \"{}\"; a value of {flag} is written {flag}={}", escape(.value), escape(.value))]
     Equals { value: String, flag: &'static str },
+    #[error("no image list; give a file, or - for standard input")]
+    NoFile,
     #[error("flag needs a value: {0}")]
     NoValue(&'static str),
     #[error("the value of {0} is empty; give a value, or leave the flag out")]
@@ -47,6 +61,13 @@ pub enum UsageError {
     /// Anything else that lexopt refuses.
     #[error("{}", escape(.0))]
     Lexopt(String),
+}
+
+fn count(mistakes: u64) -> String {
+    match mistakes {
+        1 => "1 mistake".to_owned(),
+        more => format!("{more} mistakes"),
+    }
 }
 
 fn hint(near: Option<&str>, otherwise: &str) -> String {

@@ -104,6 +104,19 @@ pub fn command(command: &Command, _: Page) -> String {
     )
 }
 
+/// Help on `remedy`.
+pub fn remedy(row: &Command, page: Page) -> String {
+    command(row, page)
+        + "
+REPORT is a file of 'mirror-validate --report', .json or .jsonl; '-' is standard input.
+Nothing is run. Copies are pinned to the digest that was validated and go to the tag of the list.
+What was not validated has no remedy. A report that is not whole has none at all (exit code 2).
+
+Example:
+  image-tools remedy report.json --for skopeo >mend.sh; less mend.sh; sh mend.sh
+"
+}
+
 /// Help on `mirror-validate`.
 pub fn validate(command: &Command, page: Page) -> String {
     let mut original: Vec<&Flag> = flags::all(command.groups)

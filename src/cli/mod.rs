@@ -7,14 +7,19 @@
 
 pub mod commands;
 mod completion;
+mod display;
 mod error;
 pub mod flags;
 mod given;
 mod help;
+mod list;
 mod man;
 mod manual;
+mod merge;
 mod options;
 pub mod parse;
+mod salvage;
+mod unbegun;
 mod validate;
 
 use std::ffi::OsString;
@@ -23,11 +28,11 @@ use std::path::Path;
 use commands::Command;
 use error::UsageError;
 use help::Page;
+use unbegun::Unbegun;
 
 use crate::exit::Exit;
 
 pub use error::Error;
-pub use options::Options;
 
 pub const PROGRAM: &str = "image-tools";
 
@@ -37,7 +42,12 @@ pub const PROGRAM: &str = "image-tools";
 /// [`Error`] where it cannot be done.
 pub fn run(args: impl Iterator<Item = OsString>) -> Result<Exit, Error> {
     let (command, args) = choose(args)?;
-    let parsed = parse::parse(args, command)?;
+    let args: Vec<OsString> = args.collect();
+    let parsed = parse::parse(args.iter().cloned(), command).inspect_err(|_| {
+        if std::ptr::eq(command, commands::default_command()) {
+            Unbegun::of(&salvage::flags(args.iter().cloned(), command.groups)).note();
+        }
+    })?;
     if parsed.flags.help != Page::Nothing {
         commands::print(&(command.help)(command, parsed.flags.help))
     } else if parsed.flags.version {

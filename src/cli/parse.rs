@@ -48,7 +48,7 @@ pub fn parse(
             Arg::Short(letter) => return Err(unknown(command.groups, &letter.to_string())),
             Arg::Value(word) => {
                 match before.filter(|flag| flag.is_switch()) {
-                    None if command.takes_arguments() => arguments.push(word),
+                    _ if command.takes_arguments() => arguments.push(word),
                     switch => return Err(unexpected(&word, switch, command)),
                 }
                 continue;
@@ -85,7 +85,10 @@ pub fn parse(
 }
 
 /// Hands a value to the setter of its flag.
-fn set(flag: &Flag, flags: &mut Flags, value: &OsStr) -> Result<(), UsageError> {
+///
+/// # Errors
+/// [`UsageError`] where the flag does not take the value.
+pub fn set(flag: &Flag, flags: &mut Flags, value: &OsStr) -> Result<(), UsageError> {
     if value.is_empty() {
         return Err(UsageError::Empty(flag.name()));
     }
@@ -108,7 +111,11 @@ fn set(flag: &Flag, flags: &mut Flags, value: &OsStr) -> Result<(), UsageError> 
         Takes::Path(..) | Takes::SuffixedPath(..) => {}
         Takes::Text(_, set) => set(flags, text).map_err(|wanted| invalid(wanted.into_owned()))?,
         Takes::Choice(words, set) if words.contains(&text) => set(flags, text),
-        Takes::Choice(words, _) => return Err(invalid(words.join(", "))),
+        Takes::Choice(words, _) => {
+            let near = flags::nearest(text, words.iter().copied());
+            let near = near.map(|near| format!("; did you mean \"{near}\"?"));
+            return Err(invalid(words.join(", ") + &near.unwrap_or_default()));
+        }
         Takes::Switch(set) => {
             set(
                 flags,

@@ -4,23 +4,27 @@ use std::io::{IsTerminal as _, stderr, stdin, stdout};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use super::commands::Flags;
+use super::display::{self, Streams};
 use super::error::Error;
 use super::flags::output::OutputFlags;
 use super::flags::{When, nearest};
 use super::options::{Input, Options};
+use super::parse::Parsed;
+use super::unbegun::Unbegun;
 use crate::escape::escape;
 use crate::exit::Exit;
 use crate::list::{List, ListError, Override};
 use crate::log::Level;
 use crate::manifest::{KNOWN_ARCHITECTURES, KNOWN_SYSTEMS};
 use crate::output::{self, OutputError, RunSettings};
-use crate::pipeline::{self, LogForm, Run};
+use crate::pipeline::{self, Ended, LogForm, Run};
 use crate::registry::{
     CertsD, Client, CredentialError, Credentials, InsecureHosts, Proxies, RegistriesConf,
     RegistriesConfError, Settings, Side, TrustError,
 };
 use crate::sync::Interrupt;
-use crate::task::record::{Recording, RecordingError};
+use crate::task::record::{Recorded, RecordingError};
 use crate::task::{Deep, Depth, Recorder, Sources, Task, Validator};
 
 /// Why a run cannot begin.
@@ -54,11 +58,29 @@ pub enum RunError {
 /// # Errors
 /// [`Error::Run`] where it cannot begin; no request has been sent then.
 /// [`Error::StandardOutput`] where the log could not be written; the run was done all the same.
-pub fn run(options: Options) -> Result<Exit, Error> {
-    let ended = prepare(options)?.run().map_err(RunError::System)?;
+pub fn run(parsed: Parsed) -> Result<Exit, Error> {
+    let unbegun = Unbegun::of(&parsed.flags);
+    let ended = begin(parsed).inspect_err(|_| unbegun.note())?;
     match ended.stdout_error {
         Some(error) => Err(Error::StandardOutput(error)),
         None => Ok(ended.totals.exit()),
+    }
+}
+
+/// Runs to the end, if it can begin.
+fn begin(parsed: Parsed) -> Result<Ended, Error> {
+    let environment = |name: &str| std::env::var(name).ok();
+    let options = Options::resolve(parsed, &environment, stdin().is_terminal())?;
+    Ok(prepare(options)?.run().map_err(RunError::System)?)
+}
+
+/// Threads of the pool, and connections to each registry. A typed image is alone, and its parts are
+/// requested at once.
+fn threads(options: &Options) -> usize {
+    const FOR_ONE_IMAGE: usize = 4;
+    match options.input {
+        Input::Typed => FOR_ONE_IMAGE,
+        Input::Files(_) => options.jobs,
     }
 }
 
@@ -69,7 +91,7 @@ fn prepare(options: Options) -> Result<Run, RunError> {
         Input::Typed => (List::stdin(), None),
     };
     let flags = &options.flags;
-    output::refuse_shared(flags.output.requests(), &inputs(&options))?;
+    output::refuse_shared(flags.output.requests(), &inputs(flags))?;
     let interrupt = Arc::new(Interrupt::new());
     let environment = |name: &str| std::env::var(name).ok();
     let conf = RegistriesConf::load(&environment)?;
@@ -99,7 +121,7 @@ fn prepare(options: Options) -> Result<Run, RunError> {
         list,
         input,
         total: total.map(|total| total / shard.map_or(1, |shard| shard.count)),
-        shows_progress: shows_progress(&options, input),
+        display: display::choose(flags.output.progress, input, &Streams::of_process()),
         form: LogForm {
             level: level(&options),
             color: is_colored(&options),
@@ -110,7 +132,7 @@ fn prepare(options: Options) -> Result<Run, RunError> {
         shard,
         task,
         interrupt,
-        jobs: options.jobs,
+        jobs: threads(&options),
         sinks,
         warnings,
         rules: options.rules,
@@ -118,8 +140,7 @@ fn prepare(options: Options) -> Result<Run, RunError> {
 }
 
 /// Files besides the list that the run reads.
-fn inputs(options: &Options) -> Vec<(&'static str, &Path)> {
-    let flags = &options.flags;
+pub fn inputs(flags: &Flags) -> Vec<(&'static str, &Path)> {
     let certificates = flags.registries.ca_files.iter();
     let recording = flags.airgap.recorded.iter();
     certificates
@@ -150,6 +171,7 @@ fn run_settings(options: &Options, task: &dyn Task) -> RunSettings {
             .map(|name| escape(&name.display().to_string()).into_owned()),
         tls_verify: options.flags.registries.tls_verify,
         shard: compare.shard,
+        splits_failed: options.flags.output.splits_failed(),
         words: task.words(),
     }
 }
@@ -173,8 +195,17 @@ fn task(
         }));
     }
     let recorded = airgap.recorded.as_deref();
+    let recorded = recorded
+        .map(|path| Recorded::load(path, source))
+        .transpose()?;
+    let (recording, published) = match recorded {
+        None => (None, None),
+        Some(Recorded::Sources(recording)) => (Some(recording), None),
+        Some(Recorded::Digests(published)) => (None, Some(published)),
+    };
     Ok(Arc::new(Validator {
-        recording: recorded.map(Recording::load).transpose()?,
+        recording,
+        published,
         filter: options.filter.clone(),
         source_prefix,
         allow_single: compare.allow_single,
@@ -234,7 +265,7 @@ fn client_settings(options: &Options, credentials: Credentials, conf: Registries
         timeout: options.flags.patience.timeout,
         retries: options.flags.patience.retries,
         patience: options.flags.patience.patience,
-        jobs: options.jobs,
+        jobs: threads(options),
         credentials,
         certs_d: CertsD::new(&environment),
         proxies: Proxies::new(&environment),
@@ -292,15 +323,6 @@ fn level(options: &Options) -> Level {
         OutputFlags { quiet: true, .. } => Level::Warn,
         OutputFlags { debug: true, .. } => Level::Debug,
         _ => Level::Info,
-    }
-}
-
-/// A bar makes sense for a list; a person who types images sees their results.
-fn shows_progress(options: &Options, input: pipeline::Input) -> bool {
-    match options.flags.output.progress {
-        When::Always => true,
-        When::Never => false,
-        When::Auto => stderr().is_terminal() && input != pipeline::Input::Terminal,
     }
 }
 

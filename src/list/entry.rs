@@ -208,6 +208,12 @@ impl<'a> Side<'a> {
             .transpose()?;
         let (name, tag) = match text.rsplit_once(':') {
             // `reg.io:5000/x` has a port and no tag.
+            Some((name, "")) if names::check(name).is_ok() => {
+                return Err(LineError::new(
+                    format!("the tag is empty: {:?}", escape(text)),
+                    add_tag(name),
+                ));
+            }
             Some((name, tag)) if !tag.contains('/') && !name.is_empty() => {
                 (name, Some(reference("tag", tag)?))
             }
@@ -241,4 +247,51 @@ pub fn reference(what: &str, text: &str) -> Result<Reference, LineError> {
 
 pub fn is_digest(word: &str) -> bool {
     word.starts_with("sha256:") || word.starts_with("sha512:")
+}
+
+/// Entries for tests.
+#[cfg(test)]
+pub mod arbitrary {
+    use proptest::prelude::*;
+
+    use super::Entry;
+    use crate::manifest::Filter;
+    use crate::reference::Reference;
+
+    prop_compose! {
+        pub fn reference()(tag in "[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,20}", digest in "[0-9a-f]{64}", is_digest in any::<bool>()) -> Reference {
+            if is_digest { format!("sha256:{digest}") } else { tag }.parse().expect("a reference")
+        }
+    }
+
+    prop_compose! {
+        pub fn image_name()(host in "([a-z]{1,5}\\.io(:5000)?/|\\[::1\\]:5000/|localhost/)?", path in "[a-z0-9]{1,5}([._-][a-z0-9]{1,5})?(/[a-z0-9]{1,5}){0,2}") -> String {
+            format!("{host}{path}")
+        }
+    }
+
+    pub fn platforms() -> impl Strategy<Value = Option<Filter>> {
+        let pattern = "(linux/|windows/)?(amd64|arm64|s390x|arm/v7|arm64/v8)";
+        prop::option::of(prop::collection::vec(pattern, 1..4)).prop_map(|texts| {
+            let patterns = texts?
+                .iter()
+                .map(|text| text.parse().expect("a pattern"))
+                .collect();
+            Some(Filter::of_patterns(patterns))
+        })
+    }
+
+    prop_compose! {
+        pub fn entry()(source in image_name(), destination in image_name(), from in reference(), to in reference(),
+            is_same in any::<bool>(), has_one_name in any::<bool>(), platforms in platforms()) -> Entry {
+            let to = match (has_one_name, &from, to) {
+                _ if is_same => from.clone(),
+                // One name has a tag, a digest, or a digest that its tag has to lead to.
+                (true, Reference::Tag(_), _) => from.clone(),
+                (true, Reference::Digest(_), Reference::Digest(_)) => from.clone(),
+                (_, _, to) => to,
+            };
+            Entry { source, source_reference: from, destination: (!has_one_name).then_some(destination), destination_reference: to, platforms }
+        }
+    }
 }

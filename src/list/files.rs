@@ -62,6 +62,18 @@ impl List {
         Ok((Self::of(files), total))
     }
 
+    /// The list of files that are not opened, of a run that cannot begin: it has a name and no lines.
+    pub fn unopened(paths: &[PathBuf]) -> Self {
+        let file = |path: &PathBuf| match path == Path::new(STDIN) {
+            true => ListFile::stdin(),
+            false => ListFile::unopened(path),
+        };
+        match paths {
+            [] => Self::stdin(),
+            paths => Self::of(paths.iter().map(file).collect()),
+        }
+    }
+
     fn of(files: Vec<ListFile>) -> Self {
         let names: Vec<&str> = files.iter().map(|file| &**file.lines.name()).collect();
         Self {
@@ -154,6 +166,16 @@ impl ListFile {
             // Redirected from a file, it is that file.
             metadata: metadata_of_stdin(),
             path: None,
+        }
+    }
+
+    fn unopened(path: &Path) -> Self {
+        let name: Arc<str> = crate::escape::escape(&path.display().to_string()).into();
+        Self {
+            lines: Lines::new(name, io::empty()),
+            metadata: std::fs::metadata(path).ok(),
+            path: Some(path.to_owned()),
+            digest: Known::default(),
         }
     }
 

@@ -126,10 +126,9 @@ fn three(source: &str, destination: &str, tag: &str) -> Result<Entry, LineError>
 #[cfg(test)]
 mod tests {
     use super::super::entry::MAX_LINE;
+    use super::super::entry::arbitrary::{entry, image_name, platforms, reference};
     use super::super::names;
     use super::*;
-    use crate::manifest::Filter;
-    use crate::reference::Reference;
     use proptest::prelude::*;
 
     fn digest(letter: &str) -> String {
@@ -265,6 +264,31 @@ mod tests {
                 "a page of Docker Hub's web site: \"hub.docker.com/r/bitnami/redis:7\"; write docker.io/bitnami/redis:7",
             ),
             (
+                "/r/bitnami/redis",
+                "a page of Docker Hub's web site: \"/r/bitnami/redis\"; write docker.io/bitnami/redis",
+            ),
+            (
+                "/_/mysql:8 x 1",
+                "a page of Docker Hub's web site: \"/_/mysql:8\"; write docker.io/library/mysql:8",
+            ),
+            (
+                "nginx:",
+                "the tag is empty: \"nginx:\"; add a tag, for example nginx:latest",
+            ),
+            (
+                "image: nginx:1",
+                "a line of YAML: \"image: nginx:1\"; write the image alone, NAME:TAG, or give the whole YAML file",
+            ),
+            (
+                "FROM nginx:1",
+                "a line of a Dockerfile: \"FROM nginx:1\"; write the image alone, NAME:TAG",
+            ),
+            ("* nginx:1", "a list's bullet: \"* nginx:1\"; remove \"*\""),
+            (
+                "12. nginx:1",
+                "a list's bullet: \"12. nginx:1\"; remove \"12.\"",
+            ),
+            (
                 "oci:layout:1",
                 "not an image in a registry: \"oci:layout:1\"; give an image in a registry: only registries are read",
             ),
@@ -346,43 +370,6 @@ mod tests {
         );
     }
 
-    prop_compose! {
-        fn reference()(tag in "[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,20}", digest in "[0-9a-f]{64}", is_digest in any::<bool>()) -> Reference {
-            if is_digest { format!("sha256:{digest}") } else { tag }.parse().expect("a reference")
-        }
-    }
-
-    prop_compose! {
-        fn image_name()(host in "([a-z]{1,5}\\.io(:5000)?/|\\[::1\\]:5000/|localhost/)?", path in "[a-z0-9]{1,5}([._-][a-z0-9]{1,5})?(/[a-z0-9]{1,5}){0,2}") -> String {
-            format!("{host}{path}")
-        }
-    }
-
-    fn platforms() -> impl Strategy<Value = Option<Filter>> {
-        let pattern = "(linux/|windows/)?(amd64|arm64|s390x|arm/v7|arm64/v8)";
-        prop::option::of(prop::collection::vec(pattern, 1..4)).prop_map(|texts| {
-            let patterns = texts?
-                .iter()
-                .map(|text| text.parse().expect("a pattern"))
-                .collect();
-            Some(Filter::of_patterns(patterns))
-        })
-    }
-
-    prop_compose! {
-        fn entry()(source in image_name(), destination in image_name(), from in reference(), to in reference(),
-            is_same in any::<bool>(), has_one_name in any::<bool>(), platforms in platforms()) -> Entry {
-            let to = match (has_one_name, &from, to) {
-                _ if is_same => from.clone(),
-                // One name has a tag, a digest, or a digest that its tag has to lead to.
-                (true, Reference::Tag(_), _) => from.clone(),
-                (true, Reference::Digest(_), Reference::Digest(_)) => from.clone(),
-                (_, _, to) => to,
-            };
-            Entry { source, source_reference: from, destination: (!has_one_name).then_some(destination), destination_reference: to, platforms }
-        }
-    }
-
     proptest! {
         #[test]
         fn the_canonical_form_reads_back(entry in entry()) {
@@ -409,6 +396,37 @@ mod tests {
             let one = Entry { destination: None, ..same };
             for line in [s.clone(), format!("- {s}"), format!("- '{s}'"), format!("docker://{s}")] {
                 prop_assert_eq!(parse(&line), Ok(one.clone()), "{}", line);
+            }
+        }
+
+        #[test]
+        fn a_digest_and_platforms_read_back_from_every_form(source in image_name(), destination in image_name(),
+            tag in "[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,20}", hex in "[0-9a-f]{64}", platforms in platforms()) {
+            let digest = format!("sha256:{hex}");
+            let pinned = Entry {
+                source: source.clone(),
+                source_reference: digest.parse().expect("a digest"),
+                destination: None,
+                destination_reference: tag.parse().expect("a tag"),
+                platforms: None,
+            };
+            for line in [format!("{source}:{tag}@{digest}"), format!("{source}:{tag} {digest}"), format!("{digest}\tdocker://{source}:{tag}"), format!("- {source}:{tag}@{digest}")] {
+                prop_assert_eq!(parse(&line), Ok(pinned.clone()), "{}", line);
+            }
+            let pair = Entry { destination: Some(destination.clone()), ..pinned };
+            for line in [format!("{source}@{digest} {destination}:{tag}"), format!("{source}@{digest}={destination}:{tag}"), format!("{source}:{tag}@{digest}={destination}")] {
+                prop_assert_eq!(parse(&line), Ok(pair.clone()), "{}", line);
+            }
+            if let Some(platforms) = platforms {
+                let text = platforms.patterns().iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+                let three = Entry { source_reference: pair.destination_reference.clone(), platforms: Some(platforms), ..pair };
+                for line in [format!("{source} {destination} {tag} {text}"), format!("--platform={text} {source}:{tag} {destination}:{tag}"), format!("--platform {text} {source} {destination} {tag}")] {
+                    prop_assert_eq!(parse(&line), Ok(three.clone()), "{}", line);
+                }
+                let one = Entry { destination: None, ..three };
+                for line in [format!("--platform={text} {source}:{tag}"), format!("--platform {text} docker://{source}:{tag}")] {
+                    prop_assert_eq!(parse(&line), Ok(one.clone()), "{}", line);
+                }
             }
         }
 

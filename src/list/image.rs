@@ -81,18 +81,8 @@ impl Rules {
     /// # Errors
     /// Where the line is, what is wrong with it, and what to do.
     pub fn image(&self, line: &Line) -> Result<Image, String> {
-        let at = &line.place;
-        if let Some(refusal) = &line.refusal {
-            return Err(format!("{at}: {refusal}"));
-        }
-        let entry = Entry::parse(line.text()).map_err(|error| format!("{at}: {error}"))?;
-        self.resolve(entry).map_err(|error| {
-            let text = std::str::from_utf8(line.text()).unwrap_or_default();
-            match mistake::of(text) {
-                Some(known) => format!("{at}: {known}"),
-                None => format!("{at}: {error}"),
-            }
-        })
+        self.resolve(entry(line)?)
+            .map_err(|error| described(line, &error))
     }
 
     /// The image of an entry.
@@ -100,11 +90,7 @@ impl Rules {
     /// # Errors
     /// What is wrong with its names, and what to do.
     pub fn resolve(&self, entry: Entry) -> Result<Image, String> {
-        let wrong = |what: &str, name: &str, error: NameError| {
-            let remedy = mistake::remedy(&error);
-            format!("{what} {:?}: {error}; {remedy}", escape(name))
-        };
-        let of_source = |error| wrong("source", &entry.source, error);
+        let of_source = |error: NameError| wrong_name("source", &entry.source, &error);
         let replaced = (self.source.as_ref(), self.destination.as_ref());
         let (source, destination) = match (&entry.destination, replaced) {
             (Some(name), (from, to)) => {
@@ -113,7 +99,7 @@ impl Rules {
                     source.clone()
                 } else {
                     names::destination(name, to, &self.default_project)
-                        .map_err(|error| wrong("destination", name, error))?
+                        .map_err(|error| wrong_name("destination", name, &error))?
                 };
                 (source, destination)
             }
@@ -140,6 +126,33 @@ impl Rules {
             platforms: entry.platforms,
         })
     }
+}
+
+/// The entry of a line, names as written.
+///
+/// # Errors
+/// Where the line is, what is wrong with it, and what to do.
+pub fn entry(line: &Line) -> Result<Entry, String> {
+    let at = &line.place;
+    if let Some(refusal) = &line.refusal {
+        return Err(format!("{at}: {refusal}"));
+    }
+    Entry::parse(line.text()).map_err(|error| format!("{at}: {error}"))
+}
+
+/// What is wrong with an entry, or with its line, if that has a known mistake.
+pub fn described(line: &Line, error: &str) -> String {
+    let text = std::str::from_utf8(line.text()).unwrap_or_default();
+    match mistake::of(text) {
+        Some(known) => format!("{}: {known}", line.place),
+        None => format!("{}: {error}", line.place),
+    }
+}
+
+/// Why a name of an entry is none, and what to do.
+pub fn wrong_name(what: &str, name: &str, error: &NameError) -> String {
+    let remedy = mistake::remedy(error);
+    format!("{what} {:?}: {error}; {remedy}", escape(name))
 }
 
 #[cfg(test)]

@@ -126,6 +126,26 @@ pub fn of(text: &str) -> Option<LineError> {
             "remove the line, or begin it with #".to_owned(),
         );
     }
+    if let ["FROM", _, ..] = words[..] {
+        return error(
+            "a line of a Dockerfile",
+            "write the image alone, NAME:TAG".to_owned(),
+        );
+    }
+    if let [key, _] = words[..]
+        && key.len() > 1
+        && key.ends_with(':')
+    {
+        return error(
+            "a line of YAML",
+            "write the image alone, NAME:TAG, or give the whole YAML file".to_owned(),
+        );
+    }
+    if let [bullet, _, ..] = words[..]
+        && is_bullet(bullet)
+    {
+        return error("a list's bullet", format!("remove {bullet:?}"));
+    }
     if let [
         program @ ("docker" | "podman" | "nerdctl" | "crictl" | "skopeo" | "crane" | "ctr"),
         _,
@@ -174,10 +194,14 @@ pub fn of_name(name: &str) -> Option<LineError> {
     let hub = ["hub.docker.com/", "www.hub.docker.com/"]
         .iter()
         .find_map(|host| rest.strip_prefix(host));
+    // The end of such an address.
+    let path = rest.strip_prefix('/').unwrap_or(rest);
+    let is_page = path.starts_with("_/") || path.starts_with("r/") && path != rest;
+    let hub = hub.or_else(|| (scheme.is_none() && is_page).then_some(path));
     if let Some(page) = hub {
         let page = page.trim_end_matches('/');
         let path = match page.split('/').collect::<Vec<_>>()[..] {
-            ["_", image, ..] => format!("library/{image}"),
+            ["_", image, ..] if !image.is_empty() => format!("library/{image}"),
             ["r" | "layers", project, image, ..] => {
                 format!("{project}/{image}")
             }
@@ -230,6 +254,13 @@ const WITHOUT_PORT: &str = "leave {registry} out of the template, or write both 
 fn is_odd_blank(c: char) -> bool {
     (c.is_whitespace() && !c.is_ascii_whitespace())
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
+}
+
+/// Whether a word is no name but the mark of an item, as text editors and Markdown write them.
+fn is_bullet(word: &str) -> bool {
+    let number = word.strip_suffix(['.', ')']).unwrap_or_default();
+    matches!(word, "*" | "+" | "•" | "·")
+        || !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Whether all words are the names of columns.

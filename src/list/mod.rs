@@ -17,11 +17,14 @@ mod image;
 mod lines;
 mod mistake;
 pub mod names;
+mod renaming;
 mod shard;
 
+pub use entry::Entry;
 pub use error::ListError;
 pub use files::List;
 pub use image::{Image, Numbered, Rules};
 pub use lines::{Line, Place};
 pub use names::Override;
+pub use renaming::{Renaming, identity};
 pub use shard::Shard;

@@ -27,6 +27,11 @@ enum Path {
 const PLACEHOLDERS: [&str; 3] = ["{registry}", "{path}", "{name}"];
 
 impl Override {
+    /// Whether it puts nothing in front of a path.
+    pub fn is_host(&self) -> bool {
+        matches!(&self.path, Path::Prefix(prefix) if prefix.is_empty())
+    }
+
     /// The path in front of every name; empty where there is none, or a template.
     pub fn prefix(&self) -> &str {
         match &self.path {

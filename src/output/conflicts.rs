@@ -43,6 +43,16 @@ pub fn refuse_shared(
     Ok(())
 }
 
+/// Whether an output of these names no other of them and nothing that is read.
+pub fn is_apart(one: &Request, outputs: &[Request], inputs: &[(&'static str, &Path)]) -> bool {
+    let others = outputs
+        .iter()
+        .filter(|other| other.kind.flag != one.kind.flag);
+    let mut pairs = others.map(|other| [other.clone(), one.clone()]);
+    refuse_shared(std::slice::from_ref(one), inputs).is_ok()
+        && pairs.all(|pair| refuse_shared(&pair, &[]).is_ok())
+}
+
 /// Whether two names are those of one file, which need not be there yet. Devices can be shared.
 fn is_same(one: &Path, other: &Path) -> bool {
     match (fs::metadata(one), fs::metadata(other)) {

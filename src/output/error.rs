@@ -37,9 +37,11 @@ pub enum OutputError {
     },
     /// A shard would replace the whole list.
     #[error(
-        "cannot write the failed list {name}: it is the image list, and --shard validates only a part of it; give another file with -o"
+        "cannot write the {} {name}: it is the image list, and --shard validates only a part of it; give another file with {}", .kind.what, .kind.flag
     )]
     ShardOfOwnList {
+        /// The form of output.
+        kind: &'static Kind,
         /// The file.
         name: String,
     },

@@ -1,4 +1,5 @@
-//! The failed list: the lines that failed or could not be validated, as they stood in the input.
+//! The failed list: the lines that failed or could not be validated, as they stood in the input. With
+//! `--not-validated` those that could not be validated have a list of their own.
 //!
 //! The input is only ever read, so it may be the output of the same run.
 
@@ -19,11 +20,52 @@ pub static FAILED_LIST: Kind = Kind {
     what: "failed list",
     content: "failed lines",
     flag: "-o",
-    open,
+    open: |name, input, settings| {
+        let lines = if settings.splits_failed {
+            Wanted::Failed
+        } else {
+            Wanted::All
+        };
+        open(&FAILED_LIST, lines, name, input, settings)
+    },
 };
 
-/// A failed list being written.
+/// `--not-validated`.
+pub static NOT_VALIDATED_LIST: Kind = Kind {
+    what: "list of images that were not validated",
+    content: "lines that were not validated",
+    flag: "--not-validated",
+    open: |name, input, settings| {
+        open(
+            &NOT_VALIDATED_LIST,
+            Wanted::NotValidated,
+            name,
+            input,
+            settings,
+        )
+    },
+};
+
+/// Whether an output may replace the image list that it was made from.
+pub fn may_replace_list(kind: &'static Kind) -> bool {
+    [&raw const FAILED_LIST, &raw const NOT_VALIDATED_LIST]
+        .into_iter()
+        .any(|other| std::ptr::eq(kind, other))
+}
+
+/// The lines that a list takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    /// All that did not pass.
+    All,
+    Failed,
+    NotValidated,
+}
+
+/// A list being written.
 struct FailedList {
+    kind: &'static Kind,
+    wanted: Wanted,
     lines: Spool<u64>,
     /// A shard may have no lines.
     is_shard: bool,
@@ -31,14 +73,22 @@ struct FailedList {
     only_interrupted: bool,
 }
 
-fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, OutputError> {
+fn open(
+    kind: &'static Kind,
+    wanted: Wanted,
+    name: &Path,
+    input: &List,
+    settings: &RunSettings,
+) -> Result<Opened, OutputError> {
     // `-o /dev/null`: the list is not wanted.
     let is_null = |path: PathBuf| fs::symlink_metadata(path).is_ok_and(|found| is_null(&found));
     if follow(name).is_ok_and(is_null) {
         return Ok(None);
     }
-    let output = Output::create(&FAILED_LIST, name, input, settings)?;
+    let output = Output::create(kind, name, input, settings)?;
     Ok(Some(Box::new(FailedList {
+        kind,
+        wanted,
         lines: Spool::new(output),
         is_shard: settings.shard.is_some(),
         only_interrupted: true,
@@ -54,11 +104,13 @@ fn is_null(found: &Metadata) -> bool {
 impl Sink for FailedList {
     fn take(&mut self, entry: &Entry<'_>) {
         match &entry.finding.outcome {
-            Outcome::Passed => return,
-            Outcome::Failed(_) => self.only_interrupted = false,
-            Outcome::NotValidated(reason) => {
+            Outcome::Failed(_) if self.wanted != Wanted::NotValidated => {
+                self.only_interrupted = false;
+            }
+            Outcome::NotValidated(reason) if self.wanted != Wanted::Failed => {
                 self.only_interrupted &= reason.code == Code::Interrupted;
             }
+            _ => return,
         }
         self.lines.add(entry.line.number, &entry.line.bytes);
     }
@@ -73,9 +125,16 @@ impl Sink for FailedList {
     }
 
     fn finish(mut self: Box<Self>, end: &RunEnd<'_>) -> Result<Vec<String>, OutputError> {
+        let what = self.kind.what;
         let lines = &mut self.lines;
         lines.sync()?;
         match (end.list, lines.is_empty()) {
+            // The failed list says so.
+            (ListEnd::Cut, true) if self.wanted == Wanted::NotValidated => Ok(Vec::new()),
+            (ListEnd::Cut, false) if self.wanted == Wanted::NotValidated => Ok(vec![format!(
+                "not validated so far: {}",
+                lines.output().partial_name()
+            )]),
             (ListEnd::Cut, true) => Ok(vec!["the list was not read to its end".to_owned()]),
             (ListEnd::Cut, false) => Ok(vec![format!(
                 "the list was not read to its end; found so far: {}",
@@ -92,7 +151,7 @@ impl Sink for FailedList {
             }
             (ListEnd::Whole, true) => Ok(match lines.output().remove()? {
                 Removed::Nothing => Vec::new(),
-                Removed::Earlier => vec!["removed the failed list of an earlier run".to_owned()],
+                Removed::Earlier => vec![format!("removed the {what} of an earlier run")],
                 Removed::Kept(name) => vec![kept(&name)],
             }),
             (ListEnd::Whole | ListEnd::Typed, false) => {
@@ -101,7 +160,7 @@ impl Sink for FailedList {
                 } else {
                     lines.commit("\n", b"", |_| String::new())?
                 };
-                let mut notes = vec![format!("failed list: {}", show(lines.output().name()))];
+                let mut notes = vec![format!("{what}: {}", show(lines.output().name()))];
                 notes.extend(previous.as_deref().map(kept));
                 Ok(notes)
             }

@@ -13,7 +13,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 
 use super::conflicts::is_standard_output;
 use super::error::{OutputError, show};
-use super::failed::FAILED_LIST;
+use super::failed::may_replace_list;
 use super::place::{Distrust, NEW, OPEN_TO_OWNER, follow, open_partial, replaced, take_after};
 use super::user::directory;
 use super::{Kind, RunSettings};
@@ -72,6 +72,36 @@ impl Output {
         input: &List,
         settings: &RunSettings,
     ) -> Result<Self, OutputError> {
+        Self::create_for(kind, name, input, settings.shard.is_some())
+    }
+
+    /// The same; `is_shard`: the run takes only a part of the list.
+    ///
+    /// # Errors
+    /// [`OutputError`]; nothing has been changed then.
+    pub fn create_for(
+        kind: &'static Kind,
+        name: &Path,
+        input: &List,
+        is_shard: bool,
+    ) -> Result<Self, OutputError> {
+        Self::create_from(kind, name, Some(input), is_shard)
+    }
+
+    /// Opens `<name>.partial` of a file that is made from no image list.
+    ///
+    /// # Errors
+    /// [`OutputError`]; nothing has been changed then.
+    pub fn create_apart(kind: &'static Kind, name: &Path) -> Result<Self, OutputError> {
+        Self::create_from(kind, name, None, false)
+    }
+
+    fn create_from(
+        kind: &'static Kind,
+        name: &Path,
+        input: Option<&List>,
+        is_shard: bool,
+    ) -> Result<Self, OutputError> {
         let shown = show(name);
         if name == Path::new("-") {
             return Err(OutputError::NotRegular { kind, name: shown });
@@ -90,24 +120,26 @@ impl Output {
         if found.as_ref().is_some_and(|found| !found.is_file()) {
             return Err(OutputError::NotRegular { kind, name: shown });
         }
-        let is_list = found.is_some_and(|found| input.is_file(&found));
+        let is_list = input.is_some_and(|input| found.is_some_and(|found| input.is_file(&found)));
         // The failed list may replace the list that it was made from.
-        if is_list && !std::ptr::eq(kind, &raw const FAILED_LIST) {
+        if is_list && !may_replace_list(kind) {
             return Err(OutputError::Taken {
                 kind,
                 name: shown,
                 other: "image list".to_owned(),
             });
         }
-        if is_list && settings.shard.is_some() {
-            return Err(OutputError::ShardOfOwnList { name: shown });
+        if is_list && is_shard {
+            return Err(OutputError::ShardOfOwnList { kind, name: shown });
         }
         let distrusts = |distrust| OutputError::of(kind, &shown, distrust);
         // A link stays a link: the file that it leads to is replaced.
         let path = follow(name).map_err(distrusts)?;
         let replaced = replaced(&path, &suffixed(&path, PREVIOUS)).map_err(distrusts)?;
         let partial = suffixed(&path, PARTIAL);
-        if fs::metadata(&partial).is_ok_and(|found| input.is_file(&found)) {
+        if let Some(input) = input
+            && fs::metadata(&partial).is_ok_and(|found| input.is_file(&found))
+        {
             return Err(OutputError::InputIsPartial {
                 kind,
                 list: input.name().to_owned(),

@@ -2,6 +2,8 @@
 //!
 //! Format: Prometheus, "Exposition formats", text-based. The label `list` keeps apart the files of
 //! several lists in one directory.
+//!
+//! Also a run that could not begin leaves its exit code.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,7 +14,8 @@ use chrono::Utc;
 
 use super::file::Output;
 use super::{Counts, Entry, Kind, Opened, OutputError, RunEnd, RunSettings, Sink};
-use crate::list::List;
+use crate::exit::Exit;
+use crate::list::{List, Shard};
 use crate::task::Words;
 use crate::verdict::Code;
 
@@ -34,19 +37,42 @@ struct Metrics {
 }
 
 fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, OutputError> {
-    let output = Output::create(&METRICS, name, input, settings)?;
-    let mut labels = format!("list=\"{}\"", value(input.name()));
-    if let Some(shard) = settings.shard {
-        // Writing to a String cannot fail.
-        let _ = write!(labels, ",shard=\"{shard}\"");
-    }
     Ok(Some(Box::new(Metrics {
-        output,
+        output: Output::create(&METRICS, name, input, settings)?,
         words: settings.words,
-        labels,
+        labels: labels(input, settings.shard),
         by_registry: BTreeMap::new(),
         by_code: BTreeMap::new(),
     })))
+}
+
+/// The labels that every value has.
+fn labels(input: &List, shard: Option<Shard>) -> String {
+    let list = format!("list=\"{}\"", value(input.name()));
+    shard.map_or(list.clone(), |shard| format!("{list},shard=\"{shard}\""))
+}
+
+/// Writes the metrics of a run that could not begin: when that was, and its exit code.
+///
+/// # Errors
+/// [`OutputError`], as for every output.
+pub fn write_unbegun(
+    name: &Path,
+    input: &List,
+    shard: Option<Shard>,
+    exit: Exit,
+) -> Result<(), OutputError> {
+    let mut output = Output::create_for(&METRICS, name, input, shard.is_some())?;
+    let labels = labels(input, shard);
+    let mut text = Text::new(&labels);
+    text.end(Utc::now().timestamp(), exit);
+    write(&mut output, &text.text)
+}
+
+fn write(output: &mut Output, text: &str) -> Result<(), OutputError> {
+    let written = output.file().write_all(text.as_bytes());
+    written.map_err(|error| output.left(error))?;
+    output.commit().map(|_| ())
 }
 
 impl Sink for Metrics {
@@ -70,9 +96,7 @@ impl Sink for Metrics {
 
     fn finish(mut self: Box<Self>, end: &RunEnd<'_>) -> Result<Vec<String>, OutputError> {
         let text = self.text(end, Utc::now().timestamp());
-        let written = self.output.file().write_all(text.as_bytes());
-        written.map_err(|error| self.output.left(error))?;
-        self.output.commit()?;
+        write(&mut self.output, &text)?;
         Ok(Vec::new())
     }
 }
@@ -80,16 +104,7 @@ impl Sink for Metrics {
 impl Metrics {
     fn text(&self, end: &RunEnd<'_>, now: i64) -> String {
         let (totals, words) = (end.totals, self.words);
-        let labels = &self.labels;
-        let mut text = String::new();
-        let mut gauge = |name: &str, help: &str, values: &[(String, String)]| {
-            let name = format!("mirror_validate_{name}");
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge");
-            for (more, value) in values {
-                let _ = writeln!(text, "{name}{{{labels}{more}}} {value}");
-            }
-        };
+        let mut text = Text::new(&self.labels);
         let counts = |more: &str, counts: &Counts| {
             let outcomes = [
                 (words.passed, counts.passed),
@@ -101,8 +116,7 @@ impl Metrics {
                 (format!("{more},outcome=\"{outcome}\""), count.to_string())
             })
         };
-        let one = |value: String| [(String::new(), value)];
-        gauge(
+        text.gauge(
             "images",
             "Lines of the list in the last run, by outcome.",
             &counts("", &totals.counts),
@@ -112,42 +126,82 @@ impl Metrics {
             .iter()
             .flat_map(|(registry, of)| counts(&format!(",registry=\"{}\"", value(registry)), of))
             .collect();
-        gauge(
+        text.gauge(
             "registry_images",
             "Images of the last run by destination registry and outcome.",
             &by_registry,
         );
-        // Also those that did not come: an alert compares with the run before.
+        // Also those that did not come: a series that ends is no zero.
         let by_code = Code::ALL.map(|code| {
             let count = self.by_code.get(&code).copied().unwrap_or_default();
             (format!(",code=\"{}\"", code.as_str()), count.to_string())
         });
-        gauge(
+        text.gauge(
             "images_by_reason",
             "Lines of the list in the last run that did not pass, by reason code.",
             &by_code,
         );
-        gauge(
+        if let Some(digest) = end.list_digest {
+            text.gauge(
+                "list_info",
+                "The list of the last run, by the digest of its bytes.",
+                &[(format!(",digest=\"{}\"", digest.as_str()), "1".to_owned())],
+            );
+        }
+        text.value(
             "requests",
             "Requests to registries and token servers in the last run.",
-            &one(totals.requests.to_string()),
+            totals.requests.to_string(),
         );
-        gauge(
+        text.value(
             "duration_seconds",
             "How long the last run took.",
-            &one(format!("{:.3}", end.elapsed.as_secs_f64())),
+            format!("{:.3}", end.elapsed.as_secs_f64()),
         );
-        gauge(
+        text.end(now, totals.exit());
+        text.text
+    }
+}
+
+/// The text of a metrics file.
+struct Text<'a> {
+    labels: &'a str,
+    text: String,
+}
+
+impl<'a> Text<'a> {
+    fn new(labels: &'a str) -> Self {
+        let text = String::new();
+        Self { labels, text }
+    }
+
+    /// A metric with several values, each with more labels.
+    fn gauge(&mut self, name: &str, help: &str, values: &[(String, String)]) {
+        let name = format!("mirror_validate_{name}");
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} gauge");
+        for (more, value) in values {
+            let _ = writeln!(self.text, "{name}{{{}{more}}} {value}", self.labels);
+        }
+    }
+
+    /// A metric with one value.
+    fn value(&mut self, name: &str, help: &str, value: String) {
+        self.gauge(name, help, &[(String::new(), value)]);
+    }
+
+    /// What every run has.
+    fn end(&mut self, now: i64, exit: Exit) {
+        self.value(
             "last_run_timestamp_seconds",
             "When the last run ended, in seconds since 1970.",
-            &one(now.to_string()),
+            now.to_string(),
         );
-        gauge(
+        self.value(
             "last_run_exit_code",
             "The exit code of the last run: 0 every image passed, 1 some failed, 2 usage, 3 some could not be validated, above 128 interrupted.",
-            &one(totals.exit().code().to_string()),
+            exit.code().to_string(),
         );
-        text
     }
 }
 

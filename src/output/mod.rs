@@ -31,14 +31,16 @@ use crate::manifest::Digest;
 use crate::verdict::{Class, Finding};
 
 pub use causes::Causes;
-pub use conflicts::refuse_shared;
-pub use error::OutputError;
-pub use failed::FAILED_LIST;
-pub use metrics::METRICS;
+pub use conflicts::{is_apart, refuse_shared};
+pub use error::{OutputError, show};
+pub use failed::{FAILED_LIST, NOT_VALIDATED_LIST};
+pub use file::{Output, PARTIAL, suffixed};
+pub use json::line as json_line;
+pub use metrics::{METRICS, write_unbegun};
 pub use outcome_log::OutcomeLog;
-pub use progress::Progress;
+pub use progress::{Display, Progress};
 pub use recording::RECORDING;
-pub use report::{STANDARD_OUTPUT, kind as report_kind};
+pub use report::{STANDARD_OUTPUT, kind as report_kind, object as report_object};
 pub use summary::{Counts, Totals};
 
 /// One form of output.
@@ -140,6 +142,9 @@ pub struct RunSettings {
     /// `--shard`; `None`: the whole list.
     #[serde(serialize_with = "as_text")]
     pub shard: Option<Shard>,
+    /// `--not-validated`: what could not be validated is not in the failed list.
+    #[serde(skip)]
+    pub splits_failed: bool,
     /// The words of the task.
     #[serde(skip)]
     pub words: &'static crate::task::Words,

@@ -44,7 +44,7 @@ impl OutcomeLog {
                 errors(lines)
             }
             Outcome::NotValidated(reason) => {
-                let mut lines = Vec::new();
+                let mut lines = self.details(entry, reason);
                 if entry.image.is_some() {
                     lines.push(heading(entry, &self.words.not_passed.to_uppercase()));
                 }

@@ -53,19 +53,6 @@ impl Totals {
         self.counts.passed + self.counts.failed + self.counts.not_validated
     }
 
-    /// The counts in words, for the bar.
-    pub fn describe(&self, words: &Words) -> String {
-        let failed = if words.compares {
-            format!(", failed {}", self.counts.failed)
-        } else {
-            String::new()
-        };
-        format!(
-            "{} {}{failed}, {} {}",
-            words.passed, self.counts.passed, words.not_passed, self.counts.not_validated
-        )
-    }
-
     /// The exit code that they make.
     pub fn exit(&self) -> Exit {
         match self {

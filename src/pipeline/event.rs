@@ -20,6 +20,11 @@ pub enum Event {
         /// The place that it took.
         load: Load,
     },
+    /// An image that had begun was put aside: it needs no place meanwhile.
+    PutAside {
+        /// The line's number in the list.
+        line: u64,
+    },
     /// An image that had begun has its finding.
     Ended {
         /// The line's number in the list.

@@ -6,6 +6,7 @@
 //! bytes of lines in progress, by the images that [`memo`] and the [`destinations`] that the reader keep, and by 24 bytes per line that an
 //! output has taken.
 
+mod aside;
 mod destinations;
 mod event;
 mod grace;
@@ -24,7 +25,7 @@ use crossbeam_channel::bounded;
 
 use crate::list::{List, Rules, Shard};
 use crate::log::{Level, Log};
-use crate::output::{Progress, Sink};
+use crate::output::{Display, Progress, Sink};
 use crate::sync::Interrupt;
 use crate::task::Task;
 use event::Event;
@@ -98,8 +99,8 @@ pub struct Run {
     pub debug: bool,
     /// The look of the log.
     pub form: LogForm,
-    /// Whether the bar is shown.
-    pub shows_progress: bool,
+    /// How progress is shown.
+    pub display: Display,
     /// Warnings that are printed before the first image.
     pub warnings: Vec<String>,
 }
@@ -126,7 +127,7 @@ impl Run {
             Input::List { .. } => PLACES + PLACES_PER_JOB * self.jobs,
             Input::Lines | Input::Terminal => 1,
         }));
-        let progress = Progress::new(self.shows_progress, self.total, words, log.bytes());
+        let progress = Progress::new(self.display, self.total, words, log.bytes(), log.waits());
         let writer = Writer::new(
             task.clone(),
             self.may_be_empty,
@@ -138,8 +139,15 @@ impl Run {
         )
         .of_list(self.list.digest());
         let memo = matches!(self.input, Input::List { .. }).then(Arc::default);
-        let workers = Workers::new(self.jobs, task, memo, log.clone(), events.clone())
-            .map_err(io::Error::other)?;
+        let workers = Workers::new(
+            self.jobs,
+            task,
+            memo,
+            self.interrupt.clone(),
+            log.clone(),
+            events.clone(),
+        )
+        .map_err(io::Error::other)?;
         let reader = Reader {
             list: self.list,
             rules: self.rules,

@@ -42,6 +42,16 @@ impl Load {
     }
 }
 
+impl Load {
+    /// The place of an image that is put aside; what it keeps are its bytes.
+    pub fn put_aside(&mut self) -> Self {
+        Self {
+            places: std::mem::take(&mut self.places),
+            bytes: 0,
+        }
+    }
+}
+
 impl std::ops::AddAssign for Load {
     fn add_assign(&mut self, other: Self) {
         self.places += other.places;

@@ -11,22 +11,115 @@ use std::thread;
 use crossbeam_channel::Sender;
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
+use super::aside::Aside;
 use super::event::Event;
 use super::memo::{Memo, Turn, in_short};
 use super::places::Load;
 use crate::list::{Image, Line, Numbered};
 use crate::log::Log;
+use crate::registry::Gate;
+use crate::sync::Interrupt;
 use crate::task::Task;
 use crate::verdict::{Class, Code, Finding, Outcome, Reason};
 
-/// The pool, and what its threads need.
+/// Gives images to the pool.
 pub struct Workers {
+    crew: Arc<Crew>,
+}
+
+/// The pool, and what its threads need.
+struct Crew {
     pool: ThreadPool,
     task: Arc<dyn Task>,
     /// `None` where a person types images: one that is typed again is validated again.
     memo: Option<Arc<Memo>>,
+    aside: Arc<Aside>,
     log: Log,
     events: Sender<Event>,
+}
+
+/// An image on its way through the pool.
+pub struct Job {
+    /// The number of its line.
+    line: u64,
+    /// Its own number.
+    number: u64,
+    image: Image,
+    crew: Arc<Crew>,
+    /// Requests that were sent for it before it was put aside.
+    requests: u64,
+    /// While it is aside: shows what it waits for.
+    waiting: Option<Log>,
+    /// How often it was put aside.
+    pub times_aside: u32,
+}
+
+impl Job {
+    /// Whether its registries take requests.
+    pub fn gate(&self) -> Gate {
+        self.crew.task.gate(&self.image)
+    }
+
+    /// The names of its registries.
+    pub fn registries(&self) -> (String, String) {
+        let image = &self.image;
+        (
+            image.source.registry.clone(),
+            image.destination.registry.clone(),
+        )
+    }
+
+    /// Waits for a thread of the pool.
+    fn spawn(mut self) {
+        self.waiting = None;
+        let crew = self.crew.clone();
+        crew.pool.spawn_fifo(move || self.run());
+    }
+
+    fn run(mut self) {
+        let crew = self.crew.clone();
+        let log = crew.log.for_image(self.number);
+        // A person waits for the verdict on what was typed.
+        let log = match crew.memo {
+            Some(_) => log.with_aside(),
+            None => log,
+        };
+        let mut finding = finding_of(|| crew.task.run(&self.image, &log));
+        self.requests += finding.requests;
+        if log.is_aside() {
+            // Whatever was found without that registry is found again.
+            self.times_aside += 1;
+            self.waiting = Some(log);
+            crew.send(Event::PutAside { line: self.line });
+            crew.aside.put(self, Job::spawn);
+            return;
+        }
+        finding.requests = self.requests;
+        let (outcome, accepted) = (&finding.outcome, &finding.accepted);
+        let others: Vec<Event> = crew
+            .memo
+            .iter()
+            .flat_map(|memo| memo.end(&self.image, self.line, &finding))
+            .map(|other| Event::Ended {
+                line: other,
+                finding: Box::new(same_as(self.line, shortened(outcome), accepted.clone())),
+            })
+            .collect();
+        let own = Event::Ended {
+            line: self.line,
+            finding: Box::new(finding),
+        };
+        for event in std::iter::once(own).chain(others) {
+            crew.send(event);
+        }
+    }
+}
+
+impl Crew {
+    fn send(&self, event: Event) {
+        // The writer is gone only when the program ends.
+        let _ = self.events.send(event);
+    }
 }
 
 impl Workers {
@@ -38,6 +131,7 @@ impl Workers {
         jobs: usize,
         task: Arc<dyn Task>,
         memo: Option<Arc<Memo>>,
+        interrupt: Arc<Interrupt>,
         log: Log,
         events: Sender<Event>,
     ) -> Result<Self, ThreadPoolBuildError> {
@@ -47,18 +141,22 @@ impl Workers {
             .panic_handler(|_| ())
             .build()?;
         report_panics_as_outcomes();
+        let aside = Aside::new(interrupt);
         Ok(Self {
-            pool,
-            task,
-            memo,
-            log,
-            events,
+            crew: Arc::new(Crew {
+                pool,
+                task,
+                memo,
+                aside,
+                log,
+                events,
+            }),
         })
     }
 
     /// How a line gets the finding of its image.
     pub fn turn(&self, image: &Image, line: u64) -> Turn {
-        match &self.memo {
+        match &self.crew.memo {
             Some(memo) => memo.begin(image, line),
             None => Turn::Validate,
         }
@@ -66,14 +164,14 @@ impl Workers {
 
     /// Tells the task of an image that begins later.
     pub fn announce(&self, image: &Image) {
-        self.task.announce(image);
+        self.crew.task.announce(image);
     }
 
     /// Begins an image.
     pub fn begin(&self, turn: Turn, line: Line, image: Numbered, load: Load) {
         let number = line.number;
         let own = image.clone();
-        self.send(Event::Begun { line, image, load });
+        self.crew.send(Event::Begun { line, image, load });
         match turn {
             Turn::Validate => self.spawn(number, own),
             Turn::Wait => {}
@@ -87,7 +185,7 @@ impl Workers {
                     None => Outcome::Passed,
                 };
                 let finding = Box::new(same_as(line, outcome, accepted));
-                self.send(Event::Ended {
+                self.crew.send(Event::Ended {
                     line: number,
                     finding,
                 });
@@ -96,33 +194,16 @@ impl Workers {
     }
 
     fn spawn(&self, line: u64, Numbered { number, image }: Numbered) {
-        let log = self.log.for_image(number);
-        let (task, memo, events) = (self.task.clone(), self.memo.clone(), self.events.clone());
-        self.pool.spawn_fifo(move || {
-            let finding = finding_of(|| task.run(&image, &log));
-            let (outcome, accepted) = (&finding.outcome, &finding.accepted);
-            let others: Vec<Event> = memo
-                .iter()
-                .flat_map(|memo| memo.end(&image, line, &finding))
-                .map(|other| Event::Ended {
-                    line: other,
-                    finding: Box::new(same_as(line, shortened(outcome), accepted.clone())),
-                })
-                .collect();
-            let own = Event::Ended {
-                line,
-                finding: Box::new(finding),
-            };
-            for event in std::iter::once(own).chain(others) {
-                // The writer is gone only when the program ends.
-                let _ = events.send(event);
-            }
-        });
-    }
-
-    fn send(&self, event: Event) {
-        // The writer is gone only when the program ends.
-        let _ = self.events.send(event);
+        let job = Job {
+            line,
+            number,
+            image,
+            crew: self.crew.clone(),
+            requests: 0,
+            waiting: None,
+            times_aside: 0,
+        };
+        job.spawn();
     }
 }
 

@@ -49,6 +49,9 @@ pub struct Writer {
     outcomes: OutcomeLog,
     /// Lines in progress, by number.
     in_flight: HashMap<u64, (Line, Numbered, Load)>,
+    /// Findings of lines that waited for another one with the same image, and of which the reader has
+    /// not told yet: a thread of the pool may be quicker.
+    early: HashMap<u64, Box<Finding>>,
     /// The current batch's log.
     out: String,
     /// Standard output is closed or broken: nothing is printed any more.
@@ -100,6 +103,7 @@ impl Writer {
             causes: Causes::new(),
             outcomes: OutcomeLog::new(words, form.level > Level::Info),
             in_flight: HashMap::new(),
+            early: HashMap::new(),
             out: String::new(),
             closed: false,
             freed: Load::default(),
@@ -179,15 +183,29 @@ impl Writer {
             Event::Log(Record { level, image, text }) => {
                 self.log(level, image, &line::one_line(&text));
             }
-            Event::Begun { line, image, load } => {
-                self.in_flight.insert(line.number, (line, image, load));
-            }
-            Event::Ended { line, finding } => {
-                if let Some((line, image, load)) = self.in_flight.remove(&line) {
+            Event::Begun { line, image, load } => match self.early.remove(&line.number) {
+                Some(finding) => {
                     self.freed += load;
                     self.ended(&line, Some(&image), &finding);
                 }
+                None => {
+                    self.in_flight.insert(line.number, (line, image, load));
+                }
+            },
+            Event::PutAside { line } => {
+                if let Some((_, _, load)) = self.in_flight.get_mut(&line) {
+                    self.freed += load.put_aside();
+                }
             }
+            Event::Ended { line, finding } => match self.in_flight.remove(&line) {
+                Some((line, image, load)) => {
+                    self.freed += load;
+                    self.ended(&line, Some(&image), &finding);
+                }
+                None => {
+                    self.early.insert(line, finding);
+                }
+            },
             Event::NotBegun {
                 line,
                 image,
@@ -327,7 +345,7 @@ impl Writer {
         for (_, (line, image, _)) in std::mem::take(&mut self.in_flight) {
             self.ended(&line, Some(&image), &Reason::interrupted().into());
         }
-        self.progress.clear();
+        self.progress.finish(&self.totals);
         if self.at_prompt && self.totals.signal.is_some() {
             // The terminal shows `^C` behind the prompt.
             self.out.push('\n');

@@ -52,6 +52,13 @@ impl Answer {
             doubt,
         } = self;
         let diagnostic = || query.diagnostic(describe(&response));
+        if let Some((words, remedy)) = quirks::client_certificate(&response) {
+            let cause = format!("{} ({words})", response.status_text());
+            let host = &query.repository.registry;
+            return Err(Error::Denied(
+                query.diagnostic(cause).hint(remedy.hint(host)),
+            ));
+        }
         match response.status.as_u16() {
             200 if query.method == Method::GET && is_encoded(&response) => {
                 let encoding = response.header("content-encoding").unwrap_or_default();

@@ -82,6 +82,8 @@ pub struct Request {
     pub form: Option<Secret>,
     /// How a successful body is read.
     pub body: BodyMode,
+    /// The longest time for the response to begin; `None`: `--timeout`.
+    pub time: Option<Duration>,
     /// The URL whose server named this one, by a redirect or as its token server: a stranger.
     pub named_by: Option<Url>,
 }
@@ -110,6 +112,7 @@ impl Request {
             authorization: None,
             form: None,
             body,
+            time: None,
             named_by: None,
         }
     }

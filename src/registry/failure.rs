@@ -2,6 +2,7 @@
 
 use super::address::REFUSED_ADDRESS;
 use super::error::{Diagnostic, Error};
+use super::tls::TlsFailure;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -36,7 +37,14 @@ pub enum Failure {
     /// The server does not speak TLS.
     NotTls,
     /// The server's certificate is not accepted, or TLS cannot be agreed on.
-    Tls(String),
+    Tls(TlsFailure),
+    /// The proxy wants a password.
+    ProxyLogin {
+        /// Its host and port.
+        proxy: String,
+        /// Whether it was given one.
+        is_refused: bool,
+    },
     /// The response is not HTTP, or cannot be decoded.
     NotHttp(String),
     /// This program's own settings do not allow the exchange.
@@ -56,8 +64,20 @@ impl Failure {
             Self::Refused(text)
             | Self::Lost { text, .. }
             | Self::Timeout(text)
-            | Self::Tls(text)
             | Self::Setup(text) => text.clone(),
+            Self::Tls(failure) => failure.text.clone(),
+            Self::ProxyLogin {
+                proxy,
+                is_refused: false,
+            } => {
+                format!("the proxy {proxy} requires a password (407)")
+            }
+            Self::ProxyLogin {
+                proxy,
+                is_refused: true,
+            } => {
+                format!("the proxy {proxy} refused user and password (407)")
+            }
             Self::ConnectTimeout => "no connection in time".to_owned(),
             Self::NotTls => "the server does not speak TLS on this port".to_owned(),
             Self::Lookup(lookup) => format!("the host name has no address ({})", lookup.text),
@@ -71,14 +91,28 @@ impl Failure {
         }
     }
 
+    /// What happened, at the server that it happened at, if that is not the registry itself.
+    pub fn text_of(&self, other: Option<&str>) -> String {
+        match (self, other) {
+            // The host is this program, or the proxy.
+            (Self::Setup(_) | Self::ProxyLogin { .. } | Self::Interrupted, _) | (_, None) => {
+                self.text()
+            }
+            (_, Some(other)) => format!("{other}: {}", self.text()),
+        }
+    }
+
     /// The error for the caller. `host`: the registry as the user names it; `request`: as
-    /// [`super::exchange::Request::line`].
-    pub fn into_error(self, host: &str, request: &str) -> Error {
-        let diagnostic = Diagnostic::new(host, request, self.text());
+    /// [`super::exchange::Request::line`]; `other`: the server, where it is not the registry itself but
+    /// a token server or a store.
+    pub fn into_error(self, host: &str, request: &str, other: Option<&str>) -> Error {
+        let diagnostic = Diagnostic::new(host, request, self.text_of(other));
+        let server = other.unwrap_or(host);
         match self {
             Self::Interrupted => Error::Interrupted,
-            Self::Tls(_) => Error::Unreachable(diagnostic.hint(format!(
-                "install the CA's certificate as /etc/containers/certs.d/{host}/ca.crt or give it with --ca-file, or use --tls-verify=false"
+            Self::Tls(failure) => Error::Unreachable(diagnostic.hint(failure.remedy.hint(server))),
+            Self::ProxyLogin { proxy, .. } => Error::Unreachable(diagnostic.hint(format!(
+                "give user and password in the proxy's variable: HTTPS_PROXY=http://USER:PASSWORD@{proxy} (HTTP_PROXY for plain HTTP)"
             ))),
             Self::NotTls => {
                 Error::Unreachable(diagnostic.hint("for plain HTTP use --tls-verify=false"))
@@ -100,12 +134,16 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registry::tls::Remedy;
 
     #[test]
     fn an_error_names_host_request_cause_and_hint() {
-        let failure = Failure::Tls("the certificate is signed by an unknown authority".to_owned());
+        let text = "the certificate is signed by an unknown authority";
+        let failure = Failure::Tls(TlsFailure::new(text, Remedy::TrustAuthority));
         assert_eq!(
-            failure.into_error("reg.io:5000", "GET /v2/").to_string(),
+            failure
+                .into_error("reg.io:5000", "GET /v2/", None)
+                .to_string(),
             "reg.io:5000: GET /v2/: the certificate is signed by an unknown authority; install the \
              CA's certificate as /etc/containers/certs.d/reg.io:5000/ca.crt or give it with \
              --ca-file, or use --tls-verify=false"

@@ -1,8 +1,11 @@
 //! One registry, as the user names it: its endpoint, and the rounds of authorization that a query
 //! takes.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use url::Url;
 
 use super::answer::Answer;
 use super::authorization::{AuthContext, Authorization, Tried, refuses_password};
@@ -14,17 +17,21 @@ use super::login::{self, Logins};
 use super::probe::{self, Endpoint, probe};
 use super::pull_limit::PullLimit;
 use super::query::Query;
+use super::quirks::DOCKER_HUB_API;
 use super::redirect::{authority, is_confidential};
-use super::retry::Retrier;
+use super::retry::{Gate, Retrier};
 use super::several::{Line, scope};
 use super::token::Tokens;
 use super::upcoming::Upcoming;
 use super::{NEGATIVE_MEMORY, Side};
 use crate::log::Log;
-use crate::reference::Repository;
+use crate::reference::{DOCKER_HUB, Repository};
 use crate::sync::Flight;
 
 mod rounds;
+
+/// How long an image keeps its thread while another one probes its registry.
+const PROBE_HOLD: Duration = Duration::from_millis(500);
 
 /// The endpoint of a registry, or why it has none, and when that was found out.
 type Probed = (Instant, Result<Arc<Endpoint>, Error>);
@@ -35,6 +42,7 @@ pub struct Host {
     side: Side,
     credentials: Arc<Credentials>,
     probed: Flight<Probed>,
+    is_used: AtomicBool,
     /// The authentication that it wanted on a query, where the probe was open.
     learned: Mutex<Vec<Challenge>>,
     tokens: Tokens,
@@ -50,6 +58,7 @@ impl Host {
             side,
             credentials,
             probed: Flight::new(),
+            is_used: AtomicBool::new(false),
             learned: Mutex::default(),
             tokens: Tokens::default(),
             pull_limit: PullLimit::default(),
@@ -277,7 +286,11 @@ impl Host {
             })
     }
 
-    fn endpoint(&self, retrier: &Retrier, log: &Log) -> Result<Arc<Endpoint>, Error> {
+    /// How the registry is reached, by a probe where that is not known.
+    ///
+    /// # Errors
+    /// [`Error`] where nothing there can be spoken to.
+    pub fn endpoint(&self, retrier: &Retrier, log: &Log) -> Result<Arc<Endpoint>, Error> {
         let now = retrier.clock().now();
         let keep = |(at, result): &Probed| {
             result
@@ -287,13 +300,42 @@ impl Host {
         };
         // What is final (a certificate, a wrong name) is kept for a while, so that a list does not
         // find it out for every line.
-        let (_, endpoint) = self
-            .probed
-            .get(keep, || match probe(&self.name, retrier, log) {
-                Ok(endpoint) => Ok((now, Ok(Arc::new(endpoint)))),
-                Err(error) if error.is_temporary() => Err(error),
-                Err(error) => Ok((now, Err(error))),
-            })?;
-        endpoint
+        let make = || match probe(&self.name, retrier, log) {
+            Ok(endpoint) => Ok((now, Ok(Arc::new(endpoint)))),
+            Err(error) if error.is_temporary() => Err(error),
+            Err(error) => Ok((now, Err(error))),
+        };
+        let probed = if log.can_put_aside() {
+            match self.probed.get_within(PROBE_HOLD, keep, make) {
+                Some(probed) => probed,
+                None => {
+                    log.put_aside(|| None);
+                    return Err(Error::Interrupted);
+                }
+            }
+        } else {
+            self.probed.get(keep, make)
+        };
+        probed?.1
+    }
+
+    /// Whether this is the first time that this is asked.
+    pub fn is_first_use(&self) -> bool {
+        !self.is_used.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether the registry takes requests now, as far as is known.
+    pub fn gate(&self, retrier: &Retrier) -> Gate {
+        if self.probed.is_flying() {
+            return Gate::Closed;
+        }
+        let host = match self.name.as_str() {
+            DOCKER_HUB => DOCKER_HUB_API,
+            name => name,
+        };
+        match Url::parse(&format!("https://{host}/")) {
+            Ok(url) => retrier.gate(&url),
+            Err(_) => Gate::Open,
+        }
     }
 }

@@ -53,6 +53,7 @@ pub use insecure::{HostPattern, InsecureHosts};
 pub use proxy::Proxies;
 pub use referrers::ReferrersList;
 pub use registries_conf::{RegistriesConf, RegistriesConfError};
+pub use retry::Gate;
 pub use tls::{CertsD, TrustError};
 
 /// Which of the two registries of an image: each side may have credentials of its own.

@@ -6,6 +6,8 @@
 //!
 //! Specification: OCI distribution-spec, "Determining Support".
 
+use std::time::Duration;
+
 use ureq::http::Method;
 use url::Url;
 
@@ -23,6 +25,9 @@ use crate::reference::DOCKER_HUB;
 
 /// The most bytes of the response to the probe.
 const LIMIT: u64 = 64 * 1024;
+
+/// The longest time for an answer over plain HTTP, before HTTPS is tried.
+const TIME: Duration = Duration::from_secs(10);
 
 /// How a registry is reached.
 #[derive(Debug)]
@@ -62,29 +67,44 @@ pub fn probe(name: &str, retrier: &Retrier, log: &Log) -> Result<Endpoint, Error
     let may_be_plain = insecure || address::is_loopback(&plain);
     let mut base = secure.clone();
     let first = retrier.repeat(name, &request(&secure), log, || {
+        let mut early = None;
+        let mut is_mute = false;
         if is_plain_likely(&plain) {
-            match retrier.send_once(&request(&plain), log) {
+            let probe = Request {
+                time: Some(retrier.timeout().min(TIME)),
+                ..request(&plain)
+            };
+            match retrier.send_once(&probe, log) {
                 Ok(response) if !wants_tls(&response) => {
                     base = plain.clone();
                     return Ok(response);
                 }
                 Err(failure @ (Failure::Refused(_) | Failure::Interrupted)) => return Err(failure),
-                // HTTPS, then; plain HTTP once more only if that fails too.
-                _ => {}
+                // HTTPS, then; this is the answer only if that fails too.
+                Err(Failure::Timeout(_)) => is_mute = true,
+                other => early = other.ok(),
             }
         }
         base = secure.clone();
         match retrier.send_once(&request(&secure), log) {
+            // It has answered nothing at all.
+            Err(failure @ (Failure::ConnectTimeout | Failure::Timeout(_))) if is_mute => {
+                Err(failure)
+            }
             Err(failure) if may_be_plain && allows_plain(&failure, insecure) => {
-                // If plain HTTP fails as well, HTTPS is what the user has to hear about.
-                let Ok(response) = retrier.send_once(&request(&plain), log) else {
-                    return Err(failure);
+                let second = match early {
+                    Some(response) => Ok(response),
+                    None => retrier.send_once(&request(&plain), log),
                 };
-                if quirks::is_tls_port(&response) {
-                    return Err(failure);
+                match second {
+                    Ok(response) if !quirks::is_tls_port(&response) => {
+                        base = plain.clone();
+                        Ok(response)
+                    }
+                    // Without TLS at all, plain HTTP is what the user has to hear about.
+                    Err(second) if matches!(failure, Failure::NotTls) => Err(second),
+                    _ => Err(failure),
                 }
-                base = plain.clone();
-                Ok(response)
             }
             other => other,
         }
@@ -196,6 +216,7 @@ fn allows_plain(failure: &Failure, insecure: bool) -> bool {
         Failure::Tls(_) => insecure,
         Failure::Lookup(_)
         | Failure::TooLarge(_)
+        | Failure::ProxyLogin { .. }
         | Failure::Setup(_)
         | Failure::OwnAddress
         | Failure::Interrupted => false,

@@ -4,6 +4,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::exchange::Response;
+use super::tls::Remedy;
 
 /// The host that serves the images of `docker.io`.
 /// Docker Hub; c/image `docker/docker_client.go`, `dockerRegistry` (2026-04).
@@ -82,6 +83,38 @@ pub fn is_about_accept(words: &str) -> bool {
 pub fn names_bad_token(words: &str) -> bool {
     let words = words.to_ascii_lowercase();
     words.contains(TOKEN) && TOKEN_FAULTS.iter().any(|fault| words.contains(fault))
+}
+
+/// tinyproxy refuses a wrong password with the status of servers, 401 (`reqs.c`), in its own name.
+const TINYPROXY: &str = "tinyproxy";
+
+/// Whether a response that came through a proxy is the proxy's own refusal.
+pub fn is_proxy_login(response: &Response) -> bool {
+    let server = || response.header("server").unwrap_or_default();
+    match response.status.as_u16() {
+        407 => true,
+        401 => server().starts_with(TINYPROXY),
+        _ => false,
+    }
+}
+
+/// How nginx says that it wants a client certificate, or another one: 400, with a page of these words
+/// (`ngx_http_special_response.c`; to other servers its own status is 496 or 495).
+const NO_CLIENT_CERTIFICATE: &str = "No required SSL certificate was sent";
+const BAD_CLIENT_CERTIFICATE: &str = "The SSL certificate error";
+
+/// What a server says of the client certificate, if that is what it objects to.
+pub fn client_certificate(response: &Response) -> Option<(&'static str, Remedy)> {
+    let body = String::from_utf8_lossy(&response.body);
+    match response.status.as_u16() {
+        400 | 496 if body.contains(NO_CLIENT_CERTIFICATE) => {
+            Some((NO_CLIENT_CERTIFICATE, Remedy::ClientCertificate))
+        }
+        400 | 495 if body.contains(BAD_CLIENT_CERTIFICATE) => {
+            Some((BAD_CLIENT_CERTIFICATE, Remedy::OtherClientCertificate))
+        }
+        _ => None,
+    }
 }
 
 /// Whether this is how a TLS port responds to plain HTTP.

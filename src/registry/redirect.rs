@@ -11,7 +11,9 @@ use super::address::{self, REFUSED_ADDRESS};
 use super::error::{Diagnostic, Error};
 use super::exchange::{Request, Response};
 use super::insecure::InsecureHosts;
+use super::quirks::DOCKER_HUB_API;
 use super::redaction::redact;
+use crate::reference::DOCKER_HUB;
 
 /// The most redirects of one request.
 const MOST: usize = 10;
@@ -106,6 +108,18 @@ pub fn authority(url: &Url) -> String {
         .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
+/// The server of a URL as the user would name it, where it is not this registry.
+pub fn other_server(host: &str, url: &Url) -> Option<String> {
+    let api = if host == DOCKER_HUB {
+        DOCKER_HUB_API
+    } else {
+        host
+    };
+    // A default port is none, of either scheme.
+    let own = Url::parse(&format!("{}://{api}/", url.scheme())).ok()?;
+    (authority(&own) != authority(url)).then(|| authority(url))
+}
+
 /// Whether a request may go to a URL that a server named.
 ///
 /// # Errors
@@ -140,6 +154,31 @@ mod tests {
     use crate::registry::exchange::BodyMode;
     use crate::registry::secret::Secret;
     use ureq::http::Method;
+
+    #[test]
+    fn a_registry_is_told_from_its_token_server() {
+        for (host, url, expected) in [
+            ("reg.io", "https://reg.io/v2/", None),
+            ("reg.io:443", "https://reg.io/v2/", None),
+            ("reg.io:80", "http://reg.io/v2/", None),
+            ("Reg.io:5000", "https://reg.io:5000/v2/", None),
+            ("[::1]:5000", "https://[::1]:5000/v2/", None),
+            ("docker.io", "https://registry-1.docker.io/v2/", None),
+            (
+                "docker.io",
+                "https://auth.docker.io/token",
+                Some("auth.docker.io"),
+            ),
+            ("reg.io", "https://reg.io:8443/token", Some("reg.io:8443")),
+        ] {
+            let url = Url::parse(url).expect("a URL");
+            assert_eq!(
+                other_server(host, &url).as_deref(),
+                expected,
+                "{host} {url}"
+            );
+        }
+    }
 
     fn follow(from: &str, location: &str) -> Result<Option<Request>, Error> {
         let url = Url::parse(from).expect("a URL");

@@ -1,6 +1,7 @@
 //! Single flight: of many threads that need the same thing, one gets it and the others wait.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// A value that is made once, when it is first needed. No lock is held while it is being made.
 #[derive(Debug)]
@@ -12,7 +13,8 @@ pub struct Flight<T> {
 #[derive(Debug)]
 enum State<T> {
     Empty,
-    Flying,
+    /// Since this time.
+    Flying(Instant),
     Landed(T),
 }
 
@@ -36,7 +38,7 @@ impl<T: Clone> Flight<T> {
         loop {
             match &*state {
                 State::Landed(value) if keep(value) => return Ok(value.clone()),
-                State::Flying => {
+                State::Flying(_) => {
                     state = self
                         .landed
                         .wait(state)
@@ -45,7 +47,7 @@ impl<T: Clone> Flight<T> {
                 State::Landed(_) | State::Empty => break,
             }
         }
-        *state = State::Flying;
+        *state = State::Flying(Instant::now());
         drop(state);
         // Should `make` panic, the next thread has its turn.
         let mut landing = Landing {
@@ -57,16 +59,42 @@ impl<T: Clone> Flight<T> {
         Ok(value)
     }
 
+    /// As [`Flight::get`], but `None` where somebody else has been making the value for longer than this
+    /// time.
+    pub fn get_within<E>(
+        &self,
+        time: Duration,
+        keep: impl Fn(&T) -> bool,
+        make: impl FnOnce() -> Result<T, E>,
+    ) -> Option<Result<T, E>> {
+        let state = self.lock();
+        let passed = match &*state {
+            State::Flying(since) => since.elapsed(),
+            State::Empty | State::Landed(_) => Duration::ZERO,
+        };
+        let (state, _) = self
+            .landed
+            .wait_timeout_while(state, time.saturating_sub(passed), |state| {
+                matches!(state, State::Flying(_))
+            })
+            .unwrap_or_else(PoisonError::into_inner);
+        if matches!(&*state, State::Flying(_)) {
+            return None;
+        }
+        drop(state);
+        Some(self.get(keep, make))
+    }
+
     /// Takes it on to make the value, if nobody does and `keep` does not like what is there. Until the
     /// claim ends, [`Flight::get`] waits for it.
     pub fn claim(self: &Arc<Self>, keep: impl Fn(&T) -> bool) -> Option<Claim<T>> {
         let mut state = self.lock();
         match &*state {
-            State::Flying => return None,
+            State::Flying(_) => return None,
             State::Landed(value) if keep(value) => return None,
             State::Landed(_) | State::Empty => {}
         }
-        *state = State::Flying;
+        *state = State::Flying(Instant::now());
         drop(state);
         Some(Claim {
             flight: self.clone(),
@@ -77,10 +105,15 @@ impl<T: Clone> Flight<T> {
     /// Whether it is being made, or there is a value that `keep` likes.
     pub fn is_wanted(&self, keep: impl Fn(&T) -> bool) -> bool {
         match &*self.lock() {
-            State::Flying => true,
+            State::Flying(_) => true,
             State::Landed(value) => keep(value),
             State::Empty => false,
         }
+    }
+
+    /// Whether it is being made.
+    pub fn is_flying(&self) -> bool {
+        matches!(&*self.lock(), State::Flying(_))
     }
 
     /// Whether there is a value that `keep` likes.

@@ -13,7 +13,7 @@ pub use validate::{Deep, Depth, Sources, Validator};
 use crate::list::Image;
 use crate::log::Log;
 use crate::manifest::Manifest;
-use crate::registry::{Client, Error, Side};
+use crate::registry::{Client, Error, Gate, Side};
 use crate::sync::Interrupt;
 use crate::verdict::{Code, Finding, Outcome, Reason, Trouble};
 
@@ -42,6 +42,11 @@ pub trait Task: Send + Sync {
 
     /// Does it for one image.
     fn run(&self, image: &Image, log: &Log) -> Finding;
+
+    /// Whether the registries of an image take requests now, as far as is known.
+    fn gate(&self, _: &Image) -> Gate {
+        Gate::Open
+    }
 
     /// Ends all requests; images in progress end as interrupted.
     fn shutdown(&self);

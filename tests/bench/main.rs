@@ -38,10 +38,10 @@ struct Cost {
     peak_kib: Option<u64>,
 }
 
-/// Everything, or with the argument `memory` only what bounds the memory.
+/// Everything, or with the argument `memory` only what bounds the memory, with `yaml` only a YAML list.
 fn main() {
     let content = images(1);
-    let only_memory = std::env::args().any(|arg| arg == "memory");
+    let only = |what: &str| std::env::args().any(|arg| arg == what);
     println!(
         "{:<34} {:>6} {:>3} {:>9} {:>6} {:>6} {:>6} {:>8} {:>8} {:>9} {:>7}",
         "setting",
@@ -57,7 +57,10 @@ fn main() {
         "ratio"
     );
     let at_once = || FastServer::start(&content, Duration::ZERO);
-    if only_memory {
+    if only("yaml") {
+        return yaml(&at_once(), &at_once());
+    }
+    if only("memory") {
         million_lines(&at_once());
         return long_lines();
     }
@@ -97,6 +100,7 @@ fn main() {
             count,
         );
     }
+    yaml(&at_once(), &at_once());
     recorded(&at_once(), 5_000);
     deep(&at_once(), 1_000);
     million_lines(&at_once());
@@ -289,6 +293,75 @@ fn fast_with(
         Some((one.0 + other.0, one.1 + other.1, one.2.max(other.2))),
         Some(floor),
     );
+}
+
+/// Pairs and sources of Rancher's own mirror, which is a regsync.yaml.
+const PAIRS: usize = 7_526;
+const SOURCES: usize = 2_390;
+
+/// The same pairs as a regsync.yaml, with anchors, defaults and platforms, and as lines.
+fn regsync(source: &str, destination: &str) -> (String, String) {
+    let mut yaml = "version: 1\ndefaults:\n  parallel: 2\n  platforms: &both\n    - linux/amd64\n    - linux/arm64\n\
+                    x-entry: &entry\n  type: image\n  platforms: *both\nsync:\n"
+        .to_owned();
+    let mut lines = String::new();
+    for pair in 0..PAIRS {
+        let from = format!("{source}/team/x{}", pair % SOURCES);
+        let to = format!("{destination}/mirror{}/x{}", pair / SOURCES, pair % SOURCES);
+        let rest = match pair % 3 {
+            0 => "type: image",
+            1 => "type: image\n    platforms: [linux/amd64, linux/arm64]",
+            _ => "<<: *entry",
+        };
+        yaml += &format!("  - source: {from}:1\n    target: {to}:1\n    {rest}\n");
+        lines += &format!("{from} {to} 1 linux/amd64,linux/arm64\n");
+    }
+    (yaml, lines)
+}
+
+/// A YAML list costs what its lines cost: the two in turn, the fastest of each.
+fn yaml(source: &FastServer, destination: &FastServer) {
+    const JOBS: usize = 20;
+    let (yaml, lines) = regsync(&source.name(), &destination.alias());
+    let dir = Dir::new();
+    let mut fastest: [Option<Cost>; 2] = [None, None];
+    for _ in 0..3 {
+        for (list, fastest) in [&yaml, &lines].into_iter().zip(&mut fastest) {
+            let cost = run(&dir, list, &format!("-j {JOBS}"));
+            passed(&dir, PAIRS);
+            if fastest.as_ref().is_none_or(|known| cost.wall < known.wall) {
+                *fastest = Some(cost);
+            }
+        }
+    }
+    let [Some(of_yaml), Some(of_lines)] = fastest else {
+        return;
+    };
+    for (setting, cost) in [("regsync.yaml", &of_yaml), ("the same in lines", &of_lines)] {
+        row(setting, PAIRS, JOBS, cost, None, None);
+    }
+    println!(
+        "regsync.yaml has {:.3} of the speed of lines",
+        of_lines.wall.as_secs_f64() / of_yaml.wall.as_secs_f64()
+    );
+    dir.write("list.txt", yaml);
+    let parsing = (0..5)
+        .map(|_| {
+            let begun = Instant::now();
+            let status = Command::new(program())
+                // The recording is opened when the list has been read.
+                .args("mirror-validate -f list.txt --recorded nowhere".split(' '))
+                .current_dir(dir.path())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status()
+                .unwrap();
+            assert_eq!(status.code(), Some(2));
+            begun.elapsed()
+        })
+        .min()
+        .unwrap_or_default();
+    println!("regsync.yaml is read in {} ms", parsing.as_millis());
 }
 
 fn real(jobs: usize, count: usize) {

@@ -12,7 +12,7 @@ pub mod shim;
 pub mod tls;
 
 pub use content::{Content, INDEX, LIST, OCI, V2, descriptor, digest, entry};
-pub use dir::{Dir, Run, skip, wait_until};
+pub use dir::{Dir, Run, TestCommand, skip, wait_until};
 pub use gate::Gate;
 pub use internet::Internet;
 pub use registry::Registry;

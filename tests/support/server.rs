@@ -59,6 +59,8 @@ pub enum How {
     BodyOnHead,
     /// As it should be, and these bytes behind it, which nobody asked for.
     Followed(Vec<u8>),
+    /// So many bytes of it first, then the rest and the bytes of `Followed` together.
+    FollowedLate(usize, Vec<u8>),
 }
 
 /// An answer.
@@ -124,7 +126,16 @@ struct Shared {
 impl Server {
     /// Answers over plain HTTP.
     pub fn start(handler: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
-        Self::listen(None, Box::new(handler))
+        Self::listen(0, None, Box::new(handler))
+    }
+
+    /// A registry that holds this content, on a port that was free.
+    pub fn at(port: u16, content: Content) -> Self {
+        Self::listen(
+            port,
+            None,
+            Box::new(move |request| answer(&content, request)),
+        )
     }
 
     /// Answers over TLS.
@@ -132,7 +143,7 @@ impl Server {
         config: Arc<ServerConfig>,
         handler: impl Fn(&Request) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        Self::listen(Some(config), Box::new(handler))
+        Self::listen(0, Some(config), Box::new(handler))
     }
 
     /// A registry that holds this content.
@@ -157,8 +168,8 @@ impl Server {
         self
     }
 
-    fn listen(tls: Option<Arc<ServerConfig>>, handler: Box<Handler>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    fn listen(port: u16, tls: Option<Arc<ServerConfig>>, handler: Box<Handler>) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).expect("a port");
         let port = listener.local_addr().expect("its address").port();
         let shared = Arc::new(Shared {
             handler,
@@ -341,6 +352,16 @@ impl Shared {
                 out.write_all(surplus)?;
                 out.flush()?;
                 SockRef::from(socket).set_tcp_cork(false)?;
+            }
+            How::FollowedLate(first, surplus) => {
+                let mut all = head.into_bytes();
+                all.extend_from_slice(&reply.body);
+                all.extend_from_slice(surplus);
+                let (first, rest) = all.split_at(*first);
+                out.write_all(first)?;
+                out.flush()?;
+                std::thread::sleep(Duration::from_millis(300));
+                out.write_all(rest)?;
             }
             How::Chunked => {
                 out.write_all(head.as_bytes())?;

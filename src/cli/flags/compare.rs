@@ -75,9 +75,7 @@ pub const GROUP: Group = Group {
             names: &["-default-project"],
             takes: Takes::Text("string", |flags, text| {
                 if !list_names::is_project(text) {
-                    return Err(
-                        "lower-case letters, digits, and between them '.', '_', '-', '/'".into(),
-                    );
+                    return Err(PROJECT.into());
                 }
                 flags.compare.default_project = text.to_owned();
                 Ok(())
@@ -165,6 +163,9 @@ pub const GROUP: Group = Group {
         },
     ],
 };
+
+/// What is wanted in place of a project.
+pub const PROJECT: &str = "lower-case letters, digits, and between them '.', '_', '-', '/'";
 
 /// A registry with an optional path.
 ///

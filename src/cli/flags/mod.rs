@@ -4,13 +4,16 @@
 //! The rows stand in groups, one file each, together with the struct that their setters write to.
 //! [`Flags`] holds these structs; a command takes the groups that it wants. Values are checked one
 //! by one here. Defaults from the environment, and checks of several values
-//! against each other, are in [`Options`](super::Options).
+//! against each other, are in [`Options`](super::options::Options).
 
 pub mod airgap;
 pub mod compare;
+pub mod list;
+pub mod merge;
 pub mod output;
 pub mod patience;
 pub mod registries;
+pub mod remedy;
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -210,7 +213,9 @@ mod tests {
             "plan9",
             "x.io",
             "converted",
+            "json",
             "x.json",
+            "crane",
         ];
         for command in COMMANDS {
             let parsed = |args: &[OsString]| {

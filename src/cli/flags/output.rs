@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Flag, Group, PLAIN, Takes, Wanted};
-use crate::output::{self, FAILED_LIST, Kind, METRICS, Request};
+use crate::output::{self, FAILED_LIST, Kind, METRICS, NOT_VALIDATED_LIST, Request};
 
 /// When the log is coloured, or the progress bar is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,6 +41,12 @@ impl OutputFlags {
     /// The files that are written, the failed list first.
     pub fn requests(&self) -> &[Request] {
         &self.requests
+    }
+
+    /// Whether what could not be validated has a list of its own.
+    pub fn splits_failed(&self) -> bool {
+        let mut requests = self.requests.iter();
+        requests.any(|request| request.kind.flag == NOT_VALIDATED_LIST.flag)
     }
 
     /// Asks for an output, in place of an earlier request for the same form.
@@ -90,6 +96,14 @@ pub const GROUP: Group = Group {
             ..PLAIN
         },
         Flag {
+            names: &["--not-validated"],
+            takes: Takes::Path("file", |flags, path| {
+                flags.output.request(&NOT_VALIDATED_LIST, path);
+            }),
+            help: "write the lines that could not be checked to this file instead of the failed list",
+            ..PLAIN
+        },
+        Flag {
             names: &["--report"],
             takes: Takes::SuffixedPath("file", |flags, path| flags.output.report(path)),
             help: "write the result of every line to this file, in the form of its suffix: .json, .jsonl, .xml (JUnit), .csv, .md, .html; '-' writes .jsonl to standard output and the log to standard error; may be repeated",
@@ -120,7 +134,7 @@ pub const GROUP: Group = Group {
             takes: Takes::Choice(When::WORDS, |flags, word| {
                 flags.output.progress = When::of(word);
             }),
-            help: "show a progress bar on standard error: auto (on a terminal), always, never",
+            help: "show progress on standard error: auto (a bar on a terminal, unless standard output is a pipe), always (without a terminal a line every 10 seconds), never",
             default: "auto",
             ..PLAIN
         },

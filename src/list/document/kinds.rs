@@ -33,6 +33,12 @@ pub fn refuse(document: Node<'_>) -> Result<(), Rule> {
     if !what.is_empty() {
         return Err(Rule::new(place, what));
     }
+    if document.text("format") == Some("image-tools recording") {
+        return Err(Rule::new(
+            document,
+            "a recording has sources and no list; give it to --recorded, or print it with `image-tools list --digests`",
+        ));
+    }
     let has = |keys: &[&str]| keys.iter().all(|key| document.get(key).is_some());
     if has(&["src_registry", "filters"]) || has(&["dest_registry", "filters"]) {
         return Err(Rule::new(

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::list::{List, Shard};
-use crate::manifest::{Referrer, Spec};
+use crate::manifest::{Digest, Referrer, Spec};
 use crate::output::line::one_line;
 use crate::output::{Entry, RunEnd, RunSettings, json};
 use crate::task::Words;
@@ -66,6 +66,8 @@ pub struct LineObject<'a> {
     pub code: Option<Code>,
     pub message: Option<String>,
     pub details: Vec<String>,
+    pub source_digest: Option<&'a Digest>,
+    pub destination_digest: Option<&'a Digest>,
     pub source_spec: Option<&'a [Spec]>,
     pub destination_spec: Option<&'a [Spec]>,
     pub absent: &'a [String],
@@ -100,6 +102,8 @@ impl<'a> LineObject<'a> {
             code: reason.map(|reason| reason.code),
             message: reason.map(|reason| one_line(&reason.message)),
             details: details(finding),
+            source_digest: finding.source_digest.as_ref(),
+            destination_digest: finding.destination_digest.as_ref(),
             source_spec: finding.source.as_deref(),
             destination_spec: finding.destination.as_deref(),
             absent: &finding.absent,

@@ -121,10 +121,15 @@ impl Agents {
         (named_by.host() != url.host() && !is_proxied).then(|| StrangerGuard::new(host, named_by))
     }
 
+    /// The proxy through which a URL is reached.
+    pub fn proxy(&self, url: &Url) -> Option<Url> {
+        self.proxies.find(url).ok().flatten()
+    }
+
     /// Forgets the addresses of a URL's host, and of the proxy to it: they do not take connections.
     pub fn forget_addresses(&self, url: &Url) {
         self.resolver.forget(url);
-        if let Ok(Some(proxy)) = self.proxies.find(url) {
+        if let Some(proxy) = self.proxy(url) {
             self.resolver.forget(&proxy);
         }
     }

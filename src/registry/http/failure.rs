@@ -3,10 +3,15 @@
 use std::error::Error as _;
 use std::io::{self, ErrorKind};
 
+use url::Url;
+
 use super::resolver::OwnAddress;
 use crate::registry::error::shown;
+use crate::registry::exchange::Response;
 use crate::registry::failure::{Failure, LookupFailed};
-use crate::registry::tls;
+use crate::registry::quirks;
+use crate::registry::redirect::authority;
+use crate::registry::tls::{self, Remedy, TlsFailure, client_certificate};
 
 /// The failure behind an error of ureq; `kept`: the connection had been used before.
 pub fn failure(error: &ureq::Error, kept: bool) -> Failure {
@@ -34,12 +39,42 @@ pub fn failure(error: &ureq::Error, kept: bool) -> Failure {
                 stale: false,
             }
         }
-        ureq::Error::Tls(text) => Failure::Tls((*text).to_owned()),
+        ureq::Error::Tls(text) => Failure::Tls(TlsFailure::new(*text, Remedy::Server)),
         ureq::Error::ConnectProxyFailed(text) => {
-            Failure::Refused(format!("the proxy refused: {}", shown(text)))
+            Failure::Refused(format!("refused: {}", shown(text)))
         }
         ureq::Error::ConnectionFailed => Failure::Refused("no connection".to_owned()),
         other => Failure::NotHttp(shown(other)),
+    }
+}
+
+/// The result of an exchange through a proxy: what is the proxy's fault names it. Its password is not
+/// shown.
+pub fn through_proxy(result: Result<Response, Failure>, proxy: &Url) -> Result<Response, Failure> {
+    let name = authority(proxy);
+    let login = || Failure::ProxyLogin {
+        proxy: name.clone(),
+        is_refused: !proxy.username().is_empty(),
+    };
+    match result {
+        Ok(response) if quirks::is_proxy_login(&response) => Err(login()),
+        // In ureq's words, of a tunnel.
+        Err(Failure::Refused(text))
+            if ["responded 407", "responded 401"]
+                .iter()
+                .any(|refusal| text.contains(refusal)) =>
+        {
+            Err(login())
+        }
+        Err(Failure::Refused(text)) => Err(Failure::Refused(format!("the proxy {name}: {text}"))),
+        Err(Failure::ConnectTimeout) => Err(Failure::Refused(format!(
+            "the proxy {name}: no connection in time"
+        ))),
+        Err(Failure::Lookup(lookup)) => Err(Failure::Lookup(LookupFailed {
+            text: format!("of the proxy {name}: {}", lookup.text),
+            ..lookup
+        })),
+        other => other,
     }
 }
 
@@ -50,7 +85,7 @@ fn of_io(error: &io::Error, kept: bool) -> Failure {
     {
         return match error {
             rustls::Error::InvalidMessage(_) => Failure::NotTls,
-            error => Failure::Tls(tls::explain(error)),
+            error => Failure::Tls(tls::explain(error, client_certificate::was_wanted())),
         };
     }
     let text = match error.source() {

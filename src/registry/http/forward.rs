@@ -182,7 +182,10 @@ impl Transport for ForwardTransport {
     }
 
     fn is_open(&mut self) -> bool {
-        self.inner.get_mut().is_open()
+        // What is left in the buffer of the connection below is a response that nobody asked for. It
+        // would become the next request's.
+        let below = self.inner.get_mut();
+        below.buffers().input().is_empty() && below.is_open()
     }
 }
 

@@ -90,7 +90,14 @@ impl HttpExchange {
                 let request = agent.configure_request(builder.body(())?);
                 agent.run(request.timeout_recv_body(Some(time)).build())?
             }
-            (None, _) => agent.run(builder.body(())?)?,
+            (None, _) => {
+                let time = request.time;
+                let request = agent.configure_request(builder.body(())?);
+                match time {
+                    Some(time) => agent.run(request.timeout_recv_response(Some(time)).build())?,
+                    None => agent.run(request.build())?,
+                }
+            }
         };
         let status = answer.status();
         let (mut hashed, mut unpacked) = (None, None);
@@ -200,6 +207,10 @@ impl Exchange for HttpExchange {
                 failure::failure(&error, kept)
             }
         });
+        let result = match self.agents.proxy(&request.url) {
+            Some(proxy) => failure::through_proxy(result, &proxy),
+            None => result,
+        };
         if let Err(Failure::Refused(_) | Failure::ConnectTimeout) = &result {
             self.agents.forget_addresses(&request.url);
         }

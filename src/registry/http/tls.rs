@@ -15,6 +15,8 @@ use ureq::unversioned::transport::{
     TransportAdapter,
 };
 
+use crate::registry::tls::client_certificate;
+
 /// Wraps connections to `https` URLs in TLS.
 pub struct TlsConnector {
     config: Arc<ClientConfig>,
@@ -45,6 +47,7 @@ impl<In: Transport> Connector<In> for TlsConnector {
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let name = ServerName::try_from(bare.to_owned())
             .map_err(|_| Error::Tls("the host is neither a DNS name nor an IP address"))?;
+        client_certificate::begin_connection();
         let conn = ClientConnection::new(self.config.clone(), name)
             .map_err(|error| Error::Io(std::io::Error::other(error)))?;
         let mut sock = TransportAdapter::new(transport.boxed(), details.current_time.clone());

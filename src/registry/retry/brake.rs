@@ -57,6 +57,8 @@ struct Closed {
     pause: Duration,
     cause: String,
     trial_running: bool,
+    /// Trials that failed.
+    trials: u32,
 }
 
 /// A request that the host has answered, to find out whether it answers at all.
@@ -79,6 +81,17 @@ pub enum Admission<'a> {
     Trial(Trial<'a>),
     /// The host is down, and the patience with it is used up; for this cause.
     Refused(String),
+}
+
+/// Whether a host takes requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Gate {
+    /// It does, or it refuses them at once.
+    Open,
+    /// Only one, to find out whether it is back.
+    Trial,
+    /// It does not.
+    Closed,
 }
 
 /// The right to try a closed host. Dropped without a success, also by a panic, it leaves the host
@@ -110,6 +123,7 @@ impl Drop for Trial<'_> {
             state.open(self.now);
         } else if let Some(closed) = &mut state.closed {
             closed.trial_running = false;
+            closed.trials = closed.trials.saturating_add(1);
             closed.pause = (closed.pause * 2).min(LONGEST_PAUSE);
             closed.until = self.now + closed.pause;
         }
@@ -152,6 +166,35 @@ impl Brake {
         }
     }
 
+    /// Whether the host is down.
+    pub fn is_closed(&self) -> bool {
+        self.lock().closed.is_some()
+    }
+
+    /// What [`Brake::admit`] would say, without taking anything.
+    pub fn gate(&self, now: Instant, patience: Duration) -> Gate {
+        let state = self.lock();
+        let patience = match state.answered {
+            Some(_) => patience,
+            None => patience.min(PATIENCE_WITH_STRANGERS),
+        };
+        match &state.closed {
+            Some(closed) => {
+                let until = state
+                    .not_before
+                    .map_or(closed.until, |time| time.max(closed.until));
+                let passed = state.closed_before + now.saturating_duration_since(closed.since);
+                match (passed >= patience, now >= until && !closed.trial_running) {
+                    (true, _) => Gate::Open,
+                    (false, true) => Gate::Trial,
+                    (false, false) => Gate::Closed,
+                }
+            }
+            None if state.not_before.is_some_and(|time| time > now) => Gate::Closed,
+            None => Gate::Open,
+        }
+    }
+
     /// A request had an answer.
     pub fn answered(&self, now: Instant, request: &Request, response: &Response) {
         let mut state = self.lock();
@@ -188,10 +231,18 @@ impl Brake {
                 pause: FIRST_PAUSE,
                 cause: cause.to_owned(),
                 trial_running: false,
+                trials: 0,
             });
         }
         let left = patience.saturating_sub(state.closed_before);
         (is_news && !left.is_zero()).then_some(left)
+    }
+
+    /// How many attempts to reach the host have failed since it is closed.
+    pub fn failed_attempts(&self) -> u32 {
+        let state = self.lock();
+        let closed = state.closed.as_ref();
+        closed.map_or(0, |closed| closed.trials.saturating_add(1))
     }
 
     /// Whether the host has ever answered.

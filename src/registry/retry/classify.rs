@@ -93,6 +93,7 @@ fn classify_failure(failure: &Failure) -> Retry {
         Failure::Lookup(_)
         | Failure::NotTls
         | Failure::Tls(_)
+        | Failure::ProxyLogin { .. }
         | Failure::NotHttp(_)
         | Failure::TooLarge(_)
         | Failure::Setup(_)
@@ -117,6 +118,7 @@ fn retry_after(response: &Response) -> Option<Duration> {
 mod tests {
     use super::*;
     use crate::registry::failure::LookupFailed;
+    use crate::registry::tls::{Remedy, TlsFailure};
 
     fn status(status: u16) -> Retry {
         classify(&Ok(Response::for_test(status, &[], "")))
@@ -153,7 +155,10 @@ mod tests {
             (lost(true), Retry::StaleConnection),
             (lost(false), Retry::BrokenConnection),
             (Failure::Timeout(String::new()), Retry::Slow),
-            (Failure::Tls(String::new()), Retry::Never),
+            (
+                Failure::Tls(TlsFailure::new("", Remedy::Server)),
+                Retry::Never,
+            ),
             (Failure::NotTls, Retry::Never),
             (Failure::TooLarge(1), Retry::Never),
             (Failure::Interrupted, Retry::Never),

@@ -23,10 +23,11 @@ use super::exchange::{BodyMode, Clock, Exchange, Request, Response};
 use super::failure::Failure;
 use super::insecure::InsecureHosts;
 use super::redaction::SentLogins;
-use super::redirect::{RedirectChain, authority};
-use crate::log::Log;
+use super::redirect::{RedirectChain, authority, other_server};
+use crate::log::{Log, Wait};
 use crate::sync::Flight;
 use attempts::{Attempts, pause_after};
+pub use brake::Gate;
 use brake::{Admission, Brake, Trial};
 use classify::{Retry, classify};
 
@@ -37,6 +38,9 @@ const BROKEN_PAUSE: Duration = Duration::from_millis(100);
 /// So many attempts without an answer, one after the other, by any threads, are a reason to ask
 /// whether the host is down.
 const ENOUGH_FAILURES: u32 = 5;
+
+/// The longest pause of a host for which an image keeps its thread.
+const LONGEST_HOLD: Duration = Duration::from_secs(1);
 
 /// The most kept connections that a request finds closed; beyond it they count as broken.
 const MOST_STALE: u32 = 64;
@@ -172,6 +176,12 @@ impl Retrier {
         }
     }
 
+    /// Whether a host takes requests now, as far as is known; nothing is sent for that.
+    pub fn gate(&self, url: &Url) -> Gate {
+        let state = self.host(url);
+        state.brake.gate(self.clock.now(), self.settings.patience)
+    }
+
     /// Sends a request once, whatever is known of its host.
     ///
     /// # Errors
@@ -203,11 +213,14 @@ impl Retrier {
         mut exchange: impl FnMut() -> Result<Response, Failure>,
     ) -> Result<Response, Error> {
         let line = &request.line();
+        let other = other_server(host, &request.url);
         let state = &self.host(&request.url);
         self.logins.remember(request);
         let mut attempts = Attempts::default();
+        // Until the request is through; the first attempt is no waiting.
+        let mut _wait: Option<Wait> = None;
         loop {
-            let trial = match self.admit(state, log)? {
+            let trial = match self.admit(state, &request.url, attempts.sent, log)? {
                 Ok(trial) => trial,
                 Err(cause) => return Err(attempts.refused(host, line, &cause)),
             };
@@ -230,10 +243,10 @@ impl Retrier {
                     return Ok(response);
                 }
                 Err(failure) if retry == Retry::Never => {
-                    return Err(failure.into_error(host, line));
+                    return Err(failure.into_error(host, line, other.as_deref()));
                 }
                 Ok(response) => describe(&response),
-                Err(failure) => failure.text(),
+                Err(failure) => failure.text_of(other.as_deref()),
             };
             if self.clock.is_interrupted() {
                 return Err(Error::Interrupted);
@@ -284,7 +297,7 @@ impl Retrier {
             // Of a closed host, and of one that asked for a pause, the brake knows the time to wait.
             let is_closed = was_trial
                 || !matches!(retry, Retry::Pause(_))
-                    && state.brake.failed() >= ENOUGH_FAILURES
+                    && state.brake.failed() >= Self::enough_failures(state, retry)
                     && self.is_down(state, request, retry, begun, &cause, log);
             log.debug(|| {
                 format!(
@@ -292,18 +305,34 @@ impl Retrier {
                     attempts.sent, attempts.retries, most
                 )
             });
+            if pause > BROKEN_PAUSE || is_closed {
+                _wait = Some(log.wait(&authority(&request.url), attempts.sent + 1));
+            }
             if !is_closed && asked.is_none() && self.clock.sleep(pause) {
                 return Err(Error::Interrupted);
             }
         }
     }
 
-    /// Waits until a request may be sent. The inner error: it may not, for this cause.
+    /// A host that takes no connection and has never answered is down at once: there is nothing that
+    /// could be this request's alone.
+    fn enough_failures(state: &HostState, retry: Retry) -> u32 {
+        match retry {
+            Retry::NoConnection if !state.brake.has_answered() => 1,
+            _ => ENOUGH_FAILURES,
+        }
+    }
+
+    /// Waits until a request that was sent so often may be sent again. The inner error: it may not,
+    /// for this cause.
     fn admit<'a>(
         &self,
         state: &'a HostState,
+        url: &Url,
+        sent: u32,
         log: &Log,
     ) -> Result<Result<Option<Trial<'a>>, String>, Error> {
+        let mut _wait: Option<Wait> = None;
         loop {
             if self.clock.is_interrupted() {
                 return Err(Error::Interrupted);
@@ -312,6 +341,12 @@ impl Retrier {
                 Admission::Granted => return Ok(Ok(None)),
                 Admission::Refused(cause) => return Ok(Err(cause)),
                 Admission::Wait(time) => {
+                    let failed = state.brake.failed_attempts().max(sent);
+                    let wait = || Some(log.wait(&authority(url), failed.saturating_add(1)));
+                    if (time > LONGEST_HOLD || state.brake.is_closed()) && log.put_aside(wait) {
+                        return Err(Error::Interrupted);
+                    }
+                    _wait = wait();
                     self.clock.sleep(time);
                 }
                 Admission::Trial(trial) => match state.brake.known_good() {

@@ -258,13 +258,18 @@ fn a_host_that_never_answers_costs_its_retries_and_a_little_patience() {
     let expected = "reg.io: GET /v2/a: connection refused".to_owned();
     assert_eq!(send(&retrier, A), Err(expected));
     assert_eq!(clock.passed(), Duration::ZERO, "without retries at once");
-    for failure in [refused, || reply(503, "")] {
+    let unavailable: fn() -> Result<Response, Failure> = || reply(503, "");
+    // Without a connection it is closed at once, and its patience runs.
+    for (failure, attempts) in [(refused as fn() -> _, 4), (unavailable, 5)] {
         let script = Scripted::answering(move |_| failure());
         let (retrier, clock) = over(&script, RETRIES);
         let error = send(&retrier, A).expect_err("down");
-        assert!(error.ends_with("(5 attempts)"), "{error}");
+        assert!(
+            error.ends_with(&format!("({attempts} attempts)")),
+            "{error}"
+        );
         let first = clock.passed();
-        assert!(first <= Duration::from_millis(7600), "{first:?}");
+        assert!(first <= Duration::from_secs(12), "{first:?}");
         for _ in 0..500 {
             assert!(send(&retrier, B).is_err());
         }
@@ -423,4 +428,37 @@ fn waits_end_with_the_run() {
     clock.advance(Duration::from_secs(1));
     assert_eq!(send(&retrier, B), Err("interrupted".to_owned()));
     assert!(clock.passed() < Duration::from_secs(60));
+}
+
+#[test]
+fn a_host_is_waited_for_from_the_first_failure_to_the_answer() {
+    let log = no_log();
+    let seen = |log: &Log| {
+        let waiting = log.waits().first();
+        waiting.map(|waiting| format!("{} {}", waiting.host, waiting.attempt))
+    };
+    let at: Arc<Mutex<Vec<Option<String>>>> = Arc::default();
+    let (noted, of_run) = (at.clone(), log.clone());
+    let attempts = AtomicUsize::new(0);
+    let script = Scripted::answering(move |_| {
+        noted.lock().expect("notes").push(seen(&of_run));
+        match attempts.fetch_add(1, Ordering::Relaxed) {
+            0 | 2 => reply(503, ""),
+            1 => with_header(429, "retry-after", "7"),
+            _ => reply(200, ""),
+        }
+    });
+    let (retrier, _) = over(&script, RETRIES);
+    let request = get("https://reg.io:5000/v2/a");
+    retrier
+        .send("reg.io:5000", request, &log)
+        .expect("a response");
+    let of = |attempt| Some(format!("reg.io:5000 {attempt}"));
+    assert_eq!(*at.lock().expect("notes"), [None, of(2), of(3), of(4)]);
+    assert_eq!(seen(&log), None);
+    // Also where there is no answer in the end.
+    let script = Scripted::answering(|_| refused());
+    let (retrier, _) = over(&script, RETRIES);
+    assert!(retrier.send("reg.io", get(A), &log).is_err());
+    assert_eq!(seen(&log), None);
 }

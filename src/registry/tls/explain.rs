@@ -1,22 +1,59 @@
 //! TLS errors in words: rustls prints the Debug form of most of them.
 
+use std::sync::Arc;
+
 use chrono::DateTime;
 use rustls::{AlertDescription, CertificateError, Error, OtherError};
 
+use super::failure::{Remedy, TlsFailure};
 use crate::registry::error::shown;
 
-/// What a TLS error means.
-pub fn explain(error: &Error) -> String {
+/// What the verifier objects to, beyond what the library knows.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Objection {
+    /// Nobody who is trusted has issued the certificate; with the name of its issuer.
+    #[error("the certificate is signed by an unknown authority{}", named(.0))]
+    UnknownIssuer(Option<String>),
+    /// Its issuer has the name of a CA that is trusted, and another key; with that name.
+    #[error("the certificate is not signed by the trusted CA of the same name{}: that is an older one, or another's", named(.0))]
+    OtherAuthority(Option<String>),
+    /// It has issued itself, and is not trusted.
+    #[error("the certificate is self-signed and not configured as trusted")]
+    SelfSigned,
+    /// An RSA key that is too short; in bits.
+    #[error("the certificate has, or is signed by, an RSA key of {0} bits, and 2048 is the least")]
+    WeakKey(usize),
+    /// Its extended key usage does not allow servers.
+    #[error("the certificate is not for servers (extended key usage)")]
+    NotForServers,
+}
+
+fn named(issuer: &Option<String>) -> String {
+    issuer
+        .as_ref()
+        .map_or_else(String::new, |name| format!(" ({})", shown(name)))
+}
+
+impl From<Objection> for Error {
+    fn from(objection: Objection) -> Self {
+        Self::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(objection))))
+    }
+}
+
+/// What a TLS error means. `wants_client_certificate`: whether the server asked for one, and got none.
+pub fn explain(error: &Error, wants_client_certificate: bool) -> TlsFailure {
+    let failed = |text: &str, remedy| TlsFailure::new(format!("TLS failed: {text}"), remedy);
     match error {
         Error::InvalidCertificate(reason) => explain_certificate(reason),
-        Error::AlertReceived(alert) => format!("TLS failed: the server {}", explain_alert(*alert)),
-        Error::PeerIncompatible(_) => {
-            "TLS failed: the server offers no protocol version or cipher suite that this program accepts (TLS 1.2 or 1.3)".to_owned()
-        }
-        Error::NoCertificatesPresented => "TLS failed: the server sent no certificate".to_owned(),
-        Error::General(text) => format!("TLS failed: {}", shown(text)),
-        Error::Other(OtherError(error)) => format!("TLS failed: {}", shown(error)),
-        _ => "TLS failed: the server does not follow the protocol".to_owned(),
+        Error::AlertReceived(alert) => explain_alert(*alert, wants_client_certificate),
+        Error::PeerIncompatible(_) => failed(
+            "the server offers no protocol version or cipher suite that this program accepts (TLS 1.2 or 1.3)",
+            Remedy::Version,
+        ),
+        Error::NoCertificatesPresented => failed("the server sent no certificate", Remedy::Server),
+        Error::General(text) => failed(&shown(text), Remedy::Server),
+        Error::Other(OtherError(error)) => failed(&shown(error), Remedy::Server),
+        _ => failed("the server does not follow the protocol", Remedy::Server),
     }
 }
 
@@ -31,75 +68,115 @@ pub fn is_ca_used_as_server(error: &CertificateError) -> bool {
     }
 }
 
-fn explain_certificate(error: &CertificateError) -> String {
-    let text = match error {
-        CertificateError::UnknownIssuer => "the certificate is signed by an unknown authority",
+fn explain_certificate(error: &CertificateError) -> TlsFailure {
+    if let CertificateError::Other(OtherError(other)) = error
+        && let Some(objection) = other.downcast_ref::<Objection>()
+    {
+        let remedy = match objection {
+            Objection::UnknownIssuer(_) | Objection::OtherAuthority(_) => Remedy::TrustAuthority,
+            Objection::SelfSigned => Remedy::TrustCertificate,
+            Objection::WeakKey(_) | Objection::NotForServers => Remedy::Reissue,
+        };
+        return TlsFailure::new(objection.to_string(), remedy);
+    }
+    let (text, remedy) = match error {
+        CertificateError::UnknownIssuer => (
+            "the certificate is signed by an unknown authority",
+            Remedy::TrustAuthority,
+        ),
         CertificateError::ExpiredContext { not_after, .. } => {
-            return format!("the certificate expired on {}", date(not_after.as_secs()));
+            let text = format!("the certificate expired on {}", date(not_after.as_secs()));
+            return TlsFailure::new(text, Remedy::Renew);
         }
         CertificateError::NotValidYetContext { not_before, .. } => {
-            return format!(
-                "the certificate is not valid before {}; is this host's clock right?",
+            let text = format!(
+                "the certificate is not valid before {}",
                 date(not_before.as_secs())
             );
+            return TlsFailure::new(text, Remedy::Clock);
         }
-        CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => {
-            "the certificate names no host (it has no subjectAltName)"
-        }
+        CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => (
+            "the certificate names no host (it has no subjectAltName; the common name does not count)",
+            Remedy::Reissue,
+        ),
         CertificateError::NotValidForNameContext { presented, .. } => {
             let names: Vec<&str> = presented.iter().map(|name| bare_name(name)).collect();
-            return format!(
+            let text = format!(
                 "the certificate is for other names: {}",
                 shown(&names.join(", "))
             );
+            return TlsFailure::new(text, Remedy::Name);
         }
-        error if is_ca_used_as_server(error) => {
-            "the certificate is self-signed and not configured as trusted"
+        error if is_ca_used_as_server(error) => (
+            "the certificate is self-signed and not configured as trusted",
+            Remedy::TrustCertificate,
+        ),
+        CertificateError::Expired => ("the certificate has expired", Remedy::Renew),
+        CertificateError::NotValidYet => ("the certificate is not valid yet", Remedy::Clock),
+        CertificateError::Revoked => ("the certificate has been revoked", Remedy::Renew),
+        CertificateError::BadEncoding => ("the certificate is damaged", Remedy::Reissue),
+        CertificateError::BadSignature => {
+            ("the signature of the certificate is wrong", Remedy::Reissue)
         }
-        CertificateError::Expired => "the certificate is not valid: it has expired",
-        CertificateError::NotValidYet => "the certificate is not valid: not yet",
-        CertificateError::Revoked => "the certificate is not valid: it has been revoked",
-        CertificateError::BadEncoding => "the certificate is not valid: it is damaged",
-        CertificateError::BadSignature => "the certificate is not valid: its signature is wrong",
-        CertificateError::UnhandledCriticalExtension => {
-            "the certificate is not valid: it has a critical extension that is not supported"
-        }
+        CertificateError::UnhandledCriticalExtension => (
+            "the certificate has a critical extension that is not supported",
+            Remedy::Reissue,
+        ),
         CertificateError::UnsupportedSignatureAlgorithmContext { .. }
-        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
-            "the certificate is not valid: its key or its signature algorithm is not supported"
-        }
-        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
-            "the certificate is not valid: it is not for servers (extended key usage)"
-        }
-        _ => "the certificate is not valid",
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => (
+            "the key or the signature algorithm of the certificate is not supported (SHA-1, DSA, or an unusual curve)",
+            Remedy::Reissue,
+        ),
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => (
+            "the certificate is not for servers (extended key usage)",
+            Remedy::Reissue,
+        ),
+        _ => ("the certificate is not valid", Remedy::Reissue),
     };
-    text.to_owned()
+    TlsFailure::new(text, remedy)
 }
 
-fn explain_alert(alert: AlertDescription) -> String {
-    match alert {
-        AlertDescription::HandshakeFailure => {
-            "shares no cipher suite with this program (alert: handshake failure)".to_owned()
-        }
-        AlertDescription::ProtocolVersion => {
+fn explain_alert(alert: AlertDescription, wants_client_certificate: bool) -> TlsFailure {
+    let wanted = wants_client_certificate || alert == AlertDescription::CertificateRequired;
+    let (text, remedy) = match alert {
+        _ if wanted => (
+            format!("requires a client certificate (alert {})", u8::from(alert)),
+            Remedy::ClientCertificate,
+        ),
+        AlertDescription::HandshakeFailure | AlertDescription::InsufficientSecurity => (
+            "shares no cipher suite with this program (alert: handshake failure)".to_owned(),
+            Remedy::Cipher,
+        ),
+        AlertDescription::ProtocolVersion => (
             "accepts no TLS version of this program, 1.2 or 1.3 (alert: protocol version)"
-                .to_owned()
-        }
-        AlertDescription::CertificateRequired => {
-            "wants a client certificate (alert: certificate required)".to_owned()
-        }
+                .to_owned(),
+            Remedy::Version,
+        ),
         AlertDescription::BadCertificate
         | AlertDescription::UnsupportedCertificate
         | AlertDescription::CertificateRevoked
         | AlertDescription::CertificateExpired
         | AlertDescription::CertificateUnknown
-        | AlertDescription::UnknownCA => "does not accept the client certificate".to_owned(),
-        AlertDescription::UnrecognisedName => {
-            "does not know this host name (alert: unrecognized name)".to_owned()
-        }
-        AlertDescription::InternalError => "had an internal error".to_owned(),
-        other => format!("ended the handshake (alert {})", u8::from(other)),
-    }
+        | AlertDescription::AccessDenied
+        | AlertDescription::DecryptError
+        | AlertDescription::UnknownCA => (
+            format!(
+                "does not accept the client certificate (alert {})",
+                u8::from(alert)
+            ),
+            Remedy::OtherClientCertificate,
+        ),
+        AlertDescription::UnrecognisedName => (
+            "does not know this host name (alert: unrecognized name)".to_owned(),
+            Remedy::Server,
+        ),
+        AlertDescription::InternalError => ("had an internal error".to_owned(), Remedy::Server),
+        other => (
+            format!("ended the handshake (alert {})", u8::from(other)),
+            Remedy::Server,
+        ),
+    };
+    TlsFailure::new(format!("TLS failed: the server {text}"), remedy)
 }
 
 fn date(seconds: u64) -> String {
@@ -123,7 +200,6 @@ fn bare_name(name: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
     #[test]
     fn no_message_has_the_debug_text_of_a_library() {
@@ -154,12 +230,16 @@ mod tests {
                     expected,
                     presented: Vec::new(),
                 },
-                "the certificate names no host (it has no subjectAltName)",
+                "the certificate names no host (it has no subjectAltName; the common name does not count)",
             ),
         ] {
-            assert_eq!(explain(&Error::InvalidCertificate(error)), text);
+            assert_eq!(explain(&Error::InvalidCertificate(error), false).text, text);
         }
-        let alert = explain(&Error::AlertReceived(AlertDescription::NoRenegotiation));
+        let alert = explain(
+            &Error::AlertReceived(AlertDescription::NoRenegotiation),
+            false,
+        )
+        .text;
         assert_eq!(
             alert,
             "TLS failed: the server ended the handshake (alert 100)"

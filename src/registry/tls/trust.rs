@@ -11,6 +11,8 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
 use super::certs_d::HostCertificates;
+use super::client_certificate::NoClientCertificate;
+use super::p521;
 use super::verifier::{AcceptAny, Verifier};
 
 /// Why a certificate file cannot be used.
@@ -64,6 +66,7 @@ impl Trust {
             configured.extend(read_certificates(path)?);
         }
         if !is_needless {
+            configured.extend(named_by_environment()?);
             // Unreadable files of the system are not the user's: what can be read is used.
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
             if roots.is_empty() {
@@ -71,7 +74,7 @@ impl Trust {
             }
             roots.add_parsable_certificates(configured.iter().cloned());
         }
-        let provider = Arc::new(ring::default_provider());
+        let provider = Arc::new(p521::added_to(ring::default_provider()));
         Ok(Self {
             provider,
             roots: Arc::new(roots),
@@ -112,10 +115,50 @@ impl Trust {
             Some(client) => builder
                 .with_client_auth_cert(client.chain, client.key)
                 .map_err(|error| TrustError::Pair(client.file, error.to_string()))?,
-            None => builder.with_no_client_auth(),
+            None => builder.with_client_cert_resolver(Arc::new(NoClientCertificate)),
         };
         Ok(Arc::new(config))
     }
+}
+
+/// The certificates of `$SSL_CERT_FILE`, and a check of `$SSL_CERT_DIR`: what the user names there is
+/// used, or is an error; it is never replaced by other CAs.
+///
+/// # Errors
+/// [`TrustError`] where there is no certificate.
+fn named_by_environment() -> Result<Vec<CertificateDer<'static>>, TrustError> {
+    let named = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let mut found = Vec::new();
+    if let Some(path) = named("SSL_CERT_FILE") {
+        let shown = format!("{} of $SSL_CERT_FILE", show(&path));
+        let pem =
+            fs::read(&path).map_err(|error| TrustError::Io(shown.clone(), error.to_string()))?;
+        // A bundle of the system may have some that are of no use here.
+        found.extend(
+            CertificateDer::pem_slice_iter(&pem)
+                .filter_map(Result::ok)
+                .filter(|certificate| RootCertStore::empty().add(certificate.clone()).is_ok()),
+        );
+        if found.is_empty() {
+            return Err(TrustError::NoCertificate(shown));
+        }
+    }
+    if let Some(path) = named("SSL_CERT_DIR") {
+        let shown = format!("{} of $SSL_CERT_DIR", show(&path));
+        fs::read_dir(&path).map_err(|error| TrustError::Io(shown.clone(), error.to_string()))?;
+        if found.is_empty() && rustls_native_certs::load_native_certs().certs.is_empty() {
+            return Err(TrustError::NoCertificate(shown));
+        }
+    }
+    Ok(found)
+}
+
+fn show(path: &Path) -> String {
+    crate::escape::escape(&path.display().to_string()).into_owned()
 }
 
 /// All certificates of a PEM file.
@@ -123,7 +166,7 @@ impl Trust {
 /// # Errors
 /// [`TrustError`] where it has none, or something else.
 pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TrustError> {
-    let shown = crate::escape::escape(&path.display().to_string()).into_owned();
+    let shown = show(path);
     let pem = fs::read(path).map_err(|error| TrustError::Io(shown.clone(), error.to_string()))?;
     let certificates = CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<Vec<_>, _>>()

@@ -14,7 +14,8 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-use super::explain::is_ca_used_as_server;
+use super::certificate::Certificate;
+use super::explain::{Objection, is_ca_used_as_server};
 
 /// webpki's rule, and certificates that are trusted themselves.
 #[derive(Debug)]
@@ -42,6 +43,49 @@ impl Verifier {
         }
     }
 
+    /// The error with what the library does not tell of the certificates.
+    fn named(
+        &self,
+        error: Error,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+    ) -> Error {
+        let trusted = self.trusted.iter();
+        let mut chain = std::iter::once(end_entity)
+            .chain(intermediates)
+            .chain(trusted);
+        match &error {
+            Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+                match Certificate::read(end_entity) {
+                    Some(found) if found.is_self_issued() => Objection::SelfSigned.into(),
+                    found => {
+                        let issuer = found.and_then(|found| found.issuer_name());
+                        Objection::UnknownIssuer(issuer).into()
+                    }
+                }
+            }
+            Error::InvalidCertificate(
+                CertificateError::BadSignature
+                | CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+                | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. },
+            ) => match (chain.find_map(weak_key), &error) {
+                (Some(bits), _) => Objection::WeakKey(bits).into(),
+                // A CA that was made anew under its old name, or one of many that are named alike.
+                (None, Error::InvalidCertificate(CertificateError::BadSignature)) => {
+                    match Certificate::read(end_entity) {
+                        Some(found) if found.is_self_issued() => Objection::SelfSigned.into(),
+                        found => {
+                            let issuer = found.and_then(|found| found.issuer_name());
+                            Objection::OtherAuthority(issuer).into()
+                        }
+                    }
+                }
+                (None, _) => error,
+            },
+            _ => error,
+        }
+    }
+
     fn trusts(&self, certificate: &CertificateDer<'_>) -> bool {
         self.webpki.is_some()
             && self
@@ -49,6 +93,20 @@ impl Verifier {
                 .iter()
                 .any(|trusted| trusted.as_ref() == certificate.as_ref())
     }
+}
+
+/// The least size of an RSA key, in bits.
+const LEAST_RSA: usize = 2048;
+
+/// The size of an RSA key that is too short, in bits.
+fn weak_key(certificate: &CertificateDer<'_>) -> Option<usize> {
+    let bits = Certificate::read(certificate)?.rsa_bits()?;
+    (bits < LEAST_RSA).then_some(bits)
+}
+
+/// The error of a signature, with the reason that the library does not tell.
+fn of_signature(error: Error, certificate: &CertificateDer<'_>) -> Error {
+    weak_key(certificate).map_or(error, |bits| Objection::WeakKey(bits).into())
 }
 
 /// Whether webpki's only objection to a certificate is that it is a CA's own, or that nobody else
@@ -82,10 +140,15 @@ impl ServerCertVerifier for Verifier {
         };
         match verified {
             Err(error) if is_only_self_signed(&error) && self.trusts(end_entity) => {
+                // The library has not come to this rule.
+                if !Certificate::read(end_entity).is_some_and(|found| found.is_for_servers()) {
+                    return Err(Objection::NotForServers.into());
+                }
                 verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
                 Ok(ServerCertVerified::assertion())
             }
-            other => other,
+            Err(error) => Err(self.named(error, end_entity, intermediates)),
+            verified => verified,
         }
     }
 
@@ -101,6 +164,7 @@ impl ServerCertVerifier for Verifier {
             dss,
             &self.provider.signature_verification_algorithms,
         )
+        .map_err(|error| of_signature(error, cert))
     }
 
     fn verify_tls13_signature(
@@ -115,6 +179,7 @@ impl ServerCertVerifier for Verifier {
             dss,
             &self.provider.signature_verification_algorithms,
         )
+        .map_err(|error| of_signature(error, cert))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -7,7 +7,7 @@ use super::format::Source;
 use crate::list::Image;
 use crate::log::Log;
 use crate::manifest::{Body, Spec, distinct as distinct_specs};
-use crate::registry::{Client, Side};
+use crate::registry::{Client, Gate, Side};
 use crate::sync::Interrupt;
 use crate::task::attached::{Subjects, attached, children};
 use crate::task::specs::Reader;
@@ -62,12 +62,17 @@ impl Task for Recorder {
             Err(reason) => (None, None, Err(reason)),
         };
         Finding {
+            source_digest: recorded.as_ref().map(|source| source.digest.clone()),
             recorded,
             source: images,
             requests: log.requests(),
             time: begun.elapsed(),
             ..Finding::from(outcome(result, &self.interrupt))
         }
+    }
+
+    fn gate(&self, image: &Image) -> Gate {
+        self.client.gate(Side::Source, &image.source)
     }
 
     fn shutdown(&self) {

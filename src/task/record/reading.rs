@@ -36,6 +36,9 @@ pub enum RecordingError {
     /// It is something else.
     #[error("the file {0} is not a recording: {1}; make one with --record")]
     Other(String, String),
+    /// It has digests, and an image without one; where, and what to do.
+    #[error("cannot read the list of digests: {0}")]
+    Digests(String),
     /// It was made by a newer version of this program.
     #[error(
         "the recording {0} has format version {1}, and this program reads version {VERSION}; use the version of image-tools that made it, or record again"
@@ -170,6 +173,28 @@ impl Recording {
             "its sources are of {}{more}: give the -s with which it was made, or record it",
             some.join(", ")
         )
+    }
+
+    /// Names and digests of the sources, in the order of their names: `NAME:TAG`, or the name alone of
+    /// one that was read by its digest.
+    pub fn digests(&self) -> Vec<(&str, &Digest)> {
+        let sources = self.sources.values();
+        let mut digests: Vec<(&str, &Digest)> = sources
+            .filter(|source| !self.missing.contains(&source.source))
+            .map(|source| {
+                let name = source.source.split('@').next().unwrap_or_default();
+                (name, &source.digest)
+            })
+            .collect();
+        digests.sort_unstable();
+        digests
+    }
+
+    /// Names of the sources that could not be read, in order.
+    pub fn missing(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.missing.iter().map(String::as_str).collect();
+        names.sort_unstable();
+        names
     }
 
     /// The name by which messages call it.

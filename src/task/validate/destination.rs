@@ -27,15 +27,15 @@ struct Child {
 }
 
 impl Validator {
-    /// The destination's manifest; `read`: where it has been read already.
+    /// The destination's manifest, as it was read, where the tag leads to what it has to lead to.
     pub(super) fn destination(
         &self,
         image: &Image,
-        read: Option<Result<Manifest, Error>>,
+        read: Result<Manifest, Error>,
         names: Names<'_>,
         log: &Log,
     ) -> Result<Manifest, Reason> {
-        let found = match read.unwrap_or_else(|| self.read(Side::Destination, image, log)) {
+        let found = match read {
             Ok(manifest) => Some(manifest),
             Err(Error::Missing(_)) => None,
             Err(error) => return Err(error.into()),

@@ -6,6 +6,7 @@ mod deep;
 mod destination;
 mod difference;
 mod fate;
+mod published;
 mod reasons;
 mod referrers;
 mod source;
@@ -18,15 +19,16 @@ mod why_read;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use super::record::Recording;
+use super::record::{Published, Recording};
 use super::specs::{Listed, Reader};
 use super::{Task, Words};
 use crate::list::Image;
 use crate::log::Log;
-use crate::manifest::{Body, Filter, Manifest, Platform, PlatformNames, Referrer, Spec};
-use crate::registry::{Client, Error, Side};
+use crate::manifest::{Body, Digest, Filter, Manifest, Platform, PlatformNames, Referrer, Spec};
+use crate::registry::{Client, Error, Gate, Side};
 use crate::sync::Interrupt;
 use crate::verdict::{Class, Finding, Outcome, Reason, Why};
+use published::Known;
 use reasons::Names;
 use referrers::Images;
 use source::Found;
@@ -58,6 +60,8 @@ pub struct Validator {
     pub client: Arc<Client>,
     /// Recorded sources; `None`: the sources are read from their registries.
     pub recording: Option<Recording>,
+    /// Digests of sources that a vendor published; `None`: there are none.
+    pub published: Option<Published>,
     /// The platforms that are validated.
     pub filter: Filter,
     /// The path that `-s` puts in front of the names of sources; empty where there is none.
@@ -83,6 +87,10 @@ pub struct Validator {
 /// The compared images, as far as it came to a comparison.
 #[derive(Default)]
 struct Compared {
+    /// Digest of the source's manifest.
+    source_digest: Option<Digest>,
+    /// Digest of the destination's manifest.
+    destination_digest: Option<Digest>,
     source: Option<Vec<Spec>>,
     destination: Option<Vec<Spec>>,
     /// Wanted architectures that the source lacks.
@@ -110,10 +118,16 @@ impl Task for Validator {
     fn run(&self, image: &Image, log: &Log) -> Finding {
         let begun = Instant::now();
         let mut compared = Compared::default();
+        if self.recording.is_none() {
+            self.client
+                .warm_up(Side::Destination, &image.destination, log);
+        }
         let result = self.validate(image, &mut compared, log);
         let outcome = super::outcome(result, &self.interrupt);
         let has_passed = outcome == Outcome::Passed;
         Finding {
+            source_digest: compared.source_digest,
+            destination_digest: compared.destination_digest,
             source: compared.source,
             destination: compared.destination,
             absent: compared.absent,
@@ -125,6 +139,14 @@ impl Task for Validator {
             requests: log.requests(),
             time: begun.elapsed(),
             ..Finding::from(outcome)
+        }
+    }
+
+    fn gate(&self, image: &Image) -> Gate {
+        let destination = self.client.gate(Side::Destination, &image.destination);
+        match self.recording {
+            Some(_) => destination,
+            None => destination.max(self.client.gate(Side::Source, &image.source)),
         }
     }
 
@@ -152,7 +174,7 @@ impl Task for Validator {
     }
 
     fn compares_registries(&self) -> bool {
-        self.recording.is_none()
+        self.recording.is_none() && self.published.is_none()
     }
 }
 
@@ -167,15 +189,19 @@ impl Validator {
             tag: image.source_reference.as_str(),
         };
         let filter = image.platforms.as_ref().unwrap_or(&self.filter);
-        let (found, read) = self.find_source(image, filter, log)?;
-        if found.images.is_some() {
-            compared.absent = filter.absent(&found.names);
-        }
-        self.found_names
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(found.names.clone());
-        compared.source = found.images.as_ref().map(|images| images.specs().to_vec());
+        let (found, read) = match &self.published {
+            None => self.find_source(image, filter, log)?,
+            Some(published) => {
+                match self.by_digest(published, image, filter, compared, names, log)? {
+                    Known::Equal => return Ok(()),
+                    Known::Source(found, destination) => (found, destination),
+                }
+            }
+        };
+        self.note_platforms(&found, filter, compared);
+        let read = read.unwrap_or_else(|| self.read(Side::Destination, image, log));
+        let manifest = read.as_ref().ok();
+        compared.destination_digest = manifest.map(|manifest| manifest.digest.clone());
         let destination = self.destination(image, read, names, log)?;
         let Some(source) = &found.images else {
             return self.compare_whole(image, &found, &destination, compared, names, log);
@@ -210,6 +236,19 @@ impl Validator {
             attestations: &attestations,
         };
         self.check_attached(image, &images, compared, names, log)
+    }
+
+    /// Keeps what the source has, for the finding and for the end of the run.
+    fn note_platforms(&self, found: &Found, filter: &Filter, compared: &mut Compared) {
+        compared.source_digest = Some(found.digest.clone());
+        if found.images.is_some() {
+            compared.absent = filter.absent(&found.names);
+        }
+        self.found_names
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(found.names.clone());
+        compared.source = found.images.as_ref().map(|images| images.specs().to_vec());
     }
 
     fn warn_of_signatures(&self, accepted: &[Class], names: Names<'_>, log: &Log) {

@@ -92,6 +92,16 @@ impl Validator {
         digests: Vec<Digest>,
         log: &Log,
     ) -> Result<Attached, Reason> {
+        if let Some(published) = &self.published {
+            return Err(Reason::new(
+                Code::NotRecorded,
+                format!(
+                    "[{}]: {} does not say what is attached to it; record it with --record and --referrers",
+                    image.source_name(),
+                    published.name()
+                ),
+            ));
+        }
         let Some(recording) = &self.recording else {
             let subjects = Subjects {
                 digests,

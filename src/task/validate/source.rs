@@ -83,9 +83,9 @@ impl Found {
 }
 
 /// A manifest, and where what it leads to can be read.
-struct Top {
-    manifest: Manifest,
-    side: Side,
+pub struct Top {
+    pub manifest: Manifest,
+    pub side: Side,
 }
 
 impl Validator {
@@ -178,7 +178,7 @@ impl Validator {
         }
     }
 
-    fn reduce_source(
+    pub(super) fn reduce_source(
         &self,
         image: &Image,
         top: &Top,
@@ -230,7 +230,7 @@ fn recorded(source: &record::Source, filter: &Filter) -> Result<Found, Reason> {
     Found::of(digest, media_type, &images, names_of(&images), filter)
 }
 
-fn names_of(images: &[Listed]) -> PlatformNames {
+pub fn names_of(images: &[Listed]) -> PlatformNames {
     let mut names = PlatformNames::default();
     for image in images {
         names.add(&image.spec.platform);

@@ -168,7 +168,12 @@ fn a_doubtful_probe_is_repeated_after_half_a_minute() {
 
 #[test]
 fn a_final_failure_of_the_probe_is_remembered_for_half_a_minute() {
-    let script = Scripted::answering(|_| Err(Failure::Tls("unknown authority".to_owned())));
+    let script = Scripted::answering(|_| {
+        Err(Failure::Tls(crate::registry::tls::TlsFailure::new(
+            "unknown authority",
+            crate::registry::tls::Remedy::TrustAuthority,
+        )))
+    });
     let (client, clock) = over(&script, None);
     for _ in 0..3 {
         assert!(matches!(read(&client), Err(Error::Unreachable(_))));
@@ -225,7 +230,7 @@ fn a_port_of_this_machine_is_asked_over_plain_http_first() {
         ),
         // Neither is sure: HTTPS counts if it answers.
         (reply(403, ""), reply(200, "{}"), "https", 2),
-        (reply(403, ""), Err(Failure::NotTls), "http", 3),
+        (reply(403, ""), Err(Failure::NotTls), "http", 2),
     ] {
         let script = Scripted::answering(move |request| {
             let is_probe = request.url.path() == "/v2/";

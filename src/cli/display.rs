@@ -1,0 +1,79 @@
+//! Where progress is shown: on a terminal that nothing else draws on.
+
+use std::fs::File;
+use std::io::{IsTerminal as _, stderr, stdout};
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::FileTypeExt as _;
+
+use super::flags::When;
+use crate::output::Display;
+use crate::pipeline::Input;
+
+/// What the standard streams are.
+#[derive(Clone, Copy, Debug)]
+pub struct Streams {
+    /// Standard error is a terminal that can take a line away again.
+    pub stderr_is_terminal: bool,
+    /// Standard output is a pipe or socket: a pager at its other end may draw on the same terminal.
+    pub stdout_is_pipe: bool,
+}
+
+impl Streams {
+    /// Those of this process.
+    pub fn of_process() -> Self {
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let out = stdout().as_fd().try_clone_to_owned();
+        let kind = out.and_then(|out| File::from(out).metadata());
+        Self {
+            stderr_is_terminal: stderr().is_terminal() && !is_dumb,
+            stdout_is_pipe: kind
+                .is_ok_and(|kind| kind.file_type().is_fifo() || kind.file_type().is_socket()),
+        }
+    }
+}
+
+/// How progress is shown. A bar makes sense for a list; a person who types images sees their results.
+pub fn choose(when: When, input: Input, streams: &Streams) -> Display {
+    match (when, streams.stderr_is_terminal) {
+        (When::Never, _) | (When::Auto, false) => Display::Nothing,
+        (When::Always, true) => Display::Bar,
+        (When::Always, false) => Display::Lines,
+        (When::Auto, true) if streams.stdout_is_pipe || input == Input::Terminal => {
+            Display::Nothing
+        }
+        (When::Auto, true) => Display::Bar,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_is_drawn_where_nothing_else_draws() {
+        use Display::{Bar, Lines, Nothing};
+        const LIST: Input = Input::List { is_file: true };
+        for (stderr_is_terminal, stdout_is_pipe, input, auto, always) in [
+            (true, false, LIST, Bar, Bar),
+            (true, false, Input::List { is_file: false }, Bar, Bar),
+            (true, false, Input::Lines, Bar, Bar),
+            (true, false, Input::Terminal, Nothing, Bar),
+            // `| less`, `| tee log`
+            (true, true, LIST, Nothing, Bar),
+            (true, true, Input::Lines, Nothing, Bar),
+            // `2>log`, `2>&1 | less`, cron, CI
+            (false, false, LIST, Nothing, Lines),
+            (false, true, LIST, Nothing, Lines),
+            (false, true, Input::Terminal, Nothing, Lines),
+        ] {
+            let streams = Streams {
+                stderr_is_terminal,
+                stdout_is_pipe,
+            };
+            let of = |when| choose(when, input, &streams);
+            assert_eq!(of(When::Auto), auto, "{streams:?} {input:?}");
+            assert_eq!(of(When::Always), always, "{streams:?} {input:?}");
+            assert_eq!(of(When::Never), Nothing, "{streams:?} {input:?}");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Flags of `remedy`.
+
+use super::{Flag, Group, PLAIN, Takes};
+use crate::registry::InsecureHosts;
+use crate::remedy::Tool;
+
+#[derive(Debug, Default)]
+pub struct RemedyFlags {
+    pub tool: Option<Tool>,
+    pub insecure: InsecureHosts,
+}
+
+pub const GROUP: Group = Group {
+    title: "Remedy",
+    flags: &[
+        Flag {
+            names: &["--for"],
+            takes: Takes::Choice(Tool::NAMES, |flags, name| {
+                flags.remedy.tool = Tool::of(name);
+            }),
+            help: "the tool that is to mend the images: skopeo, regctl, crane or oras (a shell script), regsync, image-syncer or hangar (its file)",
+            ..PLAIN
+        },
+        Flag {
+            names: &["--tls-verify"],
+            takes: Takes::Switch(|flags, on| flags.remedy.insecure.all = !on),
+            help: "'--tls-verify=false' prints the tool's own flags against verifying certificates",
+            ..PLAIN
+        },
+        Flag {
+            names: &["--insecure"],
+            takes: Takes::Text("HOSTS", |flags, text| {
+                for host in text.split(',').map(str::trim) {
+                    let host = host.parse().map_err(
+                        |_| "hosts as the list writes them, HOST[:PORT], separated with ','",
+                    )?;
+                    flags.remedy.insecure.hosts.push(host);
+                }
+                Ok(())
+            }),
+            help: "as '--tls-verify=false', for these registries only, separate with ','",
+            accumulates: true,
+            ..PLAIN
+        },
+    ],
+};

@@ -1,0 +1,262 @@
+//! `list`: prints image lists in canonical form.
+//!
+//! The list goes to standard output; what is not understood is named on standard error, and does not
+//! keep the rest from being printed.
+
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::io::{
+    self, BufWriter, IsTerminal as _, Read as _, StdoutLock, Write, stderr, stdin, stdout,
+};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::error::{Error, UsageError};
+use super::flags::list::{Form, ListFlags};
+use super::help::Page;
+use super::parse::Parsed;
+use super::{PROGRAM, commands::Command};
+use crate::escape::escape;
+use crate::exit::Exit;
+use crate::list::{Entry, Line, List, Place, identity};
+use crate::reference::Reference;
+use crate::sync::Fingerprints;
+use crate::task::record::{Recording, RecordingError};
+
+/// Runs the command.
+///
+/// # Errors
+/// [`Error::NotUnderstood`] where not all of the files was read, and [`Error::StandardOutput`].
+pub fn run(parsed: &Parsed) -> Result<Exit, Error> {
+    for warning in &parsed.warnings {
+        tell(warning);
+    }
+    let files = files(&parsed.flags.list.files, &parsed.arguments)?;
+    if parsed.flags.list.digests {
+        return digests(&files);
+    }
+    let mut printed = Listing::new(&parsed.flags.list);
+    for file in &files {
+        printed.file(file).map_err(Error::StandardOutput)?;
+    }
+    printed.end()
+}
+
+/// The files of the command line; standard input where there are none.
+fn files(flags: &[PathBuf], arguments: &[OsString]) -> Result<Vec<PathBuf>, UsageError> {
+    let arguments = arguments.iter().map(PathBuf::from);
+    let files: Vec<PathBuf> = flags.iter().cloned().chain(arguments).collect();
+    match files.is_empty() {
+        false => Ok(files),
+        true if stdin().is_terminal() => Err(UsageError::NoFile),
+        true => Ok(vec![PathBuf::from("-")]),
+    }
+}
+
+/// Help on the command.
+pub fn help(command: &Command, page: Page) -> String {
+    format!(
+        "{}
+FILE is an image list in any form that mirror-validate -f reads: lines, YAML or JSON; '-' is standard input, and so is no
+FILE at all. For example:
+  {PROGRAM} list --unique regsync.yaml more.txt | {PROGRAM} mirror-validate -f -
+What is not understood is named on standard error, and the exit code is 2; the rest is printed.
+",
+        super::help::command(command, page)
+    )
+}
+
+/// Says something on standard error; if that is closed there is nobody to tell.
+fn tell(text: &str) {
+    let _ = writeln!(stderr(), "{PROGRAM}: {}", escape(text));
+}
+
+/// A list being printed.
+struct Listing<'a> {
+    flags: &'a ListFlags,
+    out: BufWriter<StdoutLock<'static>>,
+    /// Fingerprints of what was printed, with `--unique`.
+    printed: HashSet<u128>,
+    fingerprints: Fingerprints,
+    /// The place of the last comment.
+    place: Option<Place>,
+    is_first: bool,
+    /// Lines and files that were not understood.
+    mistakes: u64,
+}
+
+/// An image of the list, for `--format json`.
+#[derive(Serialize)]
+struct Object<'a> {
+    file: &'a str,
+    line: u64,
+    source: &'a str,
+    source_tag: Option<&'a str>,
+    source_digest: Option<&'a str>,
+    destination: Option<&'a str>,
+    destination_tag: Option<&'a str>,
+    destination_digest: Option<&'a str>,
+    platforms: Option<Vec<String>>,
+    /// The line that `--format lines` prints.
+    canonical: String,
+}
+
+impl<'a> Listing<'a> {
+    fn new(flags: &'a ListFlags) -> Self {
+        Self {
+            flags,
+            out: BufWriter::new(stdout().lock()),
+            printed: HashSet::new(),
+            fingerprints: Fingerprints::default(),
+            place: None,
+            is_first: true,
+            mistakes: 0,
+        }
+    }
+
+    fn file(&mut self, path: &Path) -> io::Result<()> {
+        let mut list = match List::open_all(&[path.to_owned()]) {
+            Ok((list, _)) => list,
+            Err(error) => {
+                self.mistake(&error.to_string());
+                return Ok(());
+            }
+        };
+        let mut is_empty = true;
+        loop {
+            match list.next_line() {
+                Ok(Some(line)) => {
+                    is_empty = false;
+                    self.line(&line)?;
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    self.mistake(&error.to_string());
+                    return Ok(());
+                }
+            }
+        }
+        if is_empty {
+            tell(&format!("{}: no image in the list", list.name()));
+        }
+        Ok(())
+    }
+
+    fn mistake(&mut self, text: &str) {
+        self.mistakes += 1;
+        tell(text);
+    }
+
+    fn line(&mut self, line: &Line) -> io::Result<()> {
+        match self.flags.renaming.entry(line) {
+            Ok(entry) => self.print(&line.place, &entry),
+            Err(error) => {
+                self.mistake(&error);
+                Ok(())
+            }
+        }
+    }
+
+    fn print(&mut self, place: &Place, entry: &Entry) -> io::Result<()> {
+        if self.flags.unique && !self.printed.insert(self.fingerprints.of(&identity(entry))) {
+            return Ok(());
+        }
+        match self.flags.form {
+            Form::Lines => {
+                if self.place.as_ref() != Some(place) {
+                    writeln!(self.out, "# {place}")?;
+                    self.place = Some(place.clone());
+                }
+                writeln!(self.out, "{entry}")
+            }
+            Form::Json => {
+                let before = if self.is_first { "[\n" } else { ",\n" };
+                self.is_first = false;
+                write!(self.out, "{before}")?;
+                serde_json::to_writer(&mut self.out, &object(place, entry))?;
+                Ok(())
+            }
+        }
+    }
+
+    fn end(mut self) -> Result<Exit, Error> {
+        if self.flags.form == Form::Json {
+            let end = if self.is_first { "[]\n" } else { "\n]\n" };
+            self.out
+                .write_all(end.as_bytes())
+                .map_err(Error::StandardOutput)?;
+        }
+        self.out.flush().map_err(Error::StandardOutput)?;
+        match self.mistakes {
+            0 => Ok(Exit::Passed),
+            count => Err(Error::NotUnderstood(count)),
+        }
+    }
+}
+
+fn object<'a>(place: &'a Place, entry: &'a Entry) -> Object<'a> {
+    let parts = |reference: &'a Reference| match reference {
+        Reference::Tag(tag) => (Some(tag.as_str()), None),
+        Reference::Digest(digest) => (None, Some(digest.as_str())),
+    };
+    let (source_tag, source_digest) = parts(&entry.source_reference);
+    let (destination_tag, destination_digest) = parts(&entry.destination_reference);
+    Object {
+        file: &place.file,
+        line: place.line,
+        source: &entry.source,
+        source_tag,
+        source_digest,
+        destination: entry.destination.as_deref(),
+        destination_tag,
+        destination_digest,
+        platforms: entry.platforms.as_ref().map(|platforms| {
+            let patterns = platforms.patterns().iter();
+            patterns.map(ToString::to_string).collect()
+        }),
+        canonical: entry.to_string(),
+    }
+}
+
+fn load(file: &Path) -> Result<Recording, RecordingError> {
+    if file != Path::new("-") {
+        return Recording::load(file);
+    }
+    let name = "standard input".to_owned();
+    let mut bytes = Vec::new();
+    match stdin().lock().read_to_end(&mut bytes) {
+        Ok(_) => Recording::parse(name, &bytes),
+        Err(error) => Err(RecordingError::Io(name, error)),
+    }
+}
+
+/// Prints recordings as files of digests.
+fn digests(files: &[PathBuf]) -> Result<Exit, Error> {
+    let mut out = BufWriter::new(stdout().lock());
+    let mut mistakes = 0;
+    for file in files {
+        let recording = match load(file) {
+            Ok(recording) => recording,
+            Err(error) => {
+                mistakes += 1;
+                tell(&error.to_string());
+                continue;
+            }
+        };
+        let name = recording.name().to_owned();
+        for (source, digest) in recording.digests() {
+            writeln!(out, "{source} {digest}").map_err(Error::StandardOutput)?;
+        }
+        for source in recording.missing() {
+            tell(&format!(
+                "{name}: left out: [{source}] could not be read when the recording was made"
+            ));
+        }
+    }
+    out.flush().map_err(Error::StandardOutput)?;
+    match mistakes {
+        0 => Ok(Exit::Passed),
+        count => Err(Error::NotUnderstood(count)),
+    }
+}

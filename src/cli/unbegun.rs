@@ -1,0 +1,49 @@
+//! A run that could not begin: it leaves its exit code in the metrics, so that an alert fires at once
+//! and not when the last metrics are too old.
+
+use std::path::PathBuf;
+
+use super::commands::Flags;
+use super::validate::inputs;
+use crate::exit::Exit;
+use crate::list::{List, Shard};
+use crate::output::{self, METRICS, Request};
+
+/// What has to be known for it; nothing without `--metrics`.
+pub struct Unbegun(Option<Note>);
+
+struct Note {
+    metrics: PathBuf,
+    list: Vec<PathBuf>,
+    shard: Option<Shard>,
+}
+
+impl Unbegun {
+    /// By the flags, which need not be complete. Metrics in the place of another file of the run are
+    /// not written.
+    pub fn of(flags: &Flags) -> Self {
+        let requests = flags.output.requests();
+        let is_metrics = |request: &&Request| request.kind.flag == METRICS.flag;
+        let files = &flags.compare.files;
+        let mut read = inputs(flags);
+        read.extend(files.iter().map(|path| ("image list", path.as_path())));
+        let metrics = requests
+            .iter()
+            .find(is_metrics)
+            .filter(|metrics| output::is_apart(metrics, requests, &read));
+        Self(metrics.map(|metrics| Note {
+            metrics: metrics.path.clone(),
+            list: files.clone(),
+            shard: flags.compare.shard,
+        }))
+    }
+
+    /// Writes it. Best effort: the error that ended the run is reported, and an error of the metrics
+    /// would only hide it.
+    pub fn note(&self) {
+        if let Some(note) = &self.0 {
+            let list = List::unopened(&note.list);
+            let _ = output::write_unbegun(&note.metrics, &list, note.shard, Exit::Usage);
+        }
+    }
+}

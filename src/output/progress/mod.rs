@@ -1,0 +1,190 @@
+//! The progress of a run, on standard error: a bar that shares the terminal with the log, or plain
+//! lines where there is no terminal.
+
+mod layout;
+
+use std::io::{self, Write as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use console::Term;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::{Totals, line};
+use crate::log::{Level, Waits};
+use crate::task::Words;
+use layout::Facts;
+
+/// Rates measured over less than this are noise.
+const SETTLED: Duration = Duration::from_secs(2);
+
+/// Between two plain lines.
+const INTERVAL: Duration = Duration::from_secs(10);
+
+/// The columns of a terminal that does not say how many it has.
+const COLUMNS: u16 = 80;
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Display {
+    /// As a bar, on a terminal.
+    Bar,
+    /// As a line every ten seconds.
+    Lines,
+    Nothing,
+}
+
+/// The progress of a run.
+pub struct Progress {
+    display: Display,
+    bar: ProgressBar,
+    lines: Schedule,
+    begun: Instant,
+    total: Option<u64>,
+    words: &'static Words,
+    /// Bytes of blobs that have been read; other threads count them.
+    bytes: Arc<AtomicU64>,
+    /// The hosts that requests wait for.
+    waits: Waits,
+}
+
+impl Progress {
+    /// Progress over this many images, or over an unknown number of them.
+    pub fn new(
+        display: Display,
+        total: Option<u64>,
+        words: &'static Words,
+        bytes: Arc<AtomicU64>,
+        waits: Waits,
+    ) -> Self {
+        let target = match display {
+            Display::Bar => ProgressDrawTarget::stderr_with_hz(10),
+            Display::Lines | Display::Nothing => ProgressDrawTarget::hidden(),
+        };
+        let bar = ProgressBar::with_draw_target(total, target);
+        // The text fits the terminal. Should that become narrower meanwhile, it is cut: a line that
+        // wraps cannot be taken away. The template is well formed.
+        let style = ProgressStyle::with_template("{wide_msg}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Self {
+            display,
+            bar,
+            lines: Schedule::default(),
+            begun: Instant::now(),
+            total,
+            words,
+            bytes,
+            waits,
+        }
+    }
+
+    /// How many bytes of blobs have been read.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Shows where the run stands.
+    pub fn update(&mut self, totals: &Totals) {
+        match self.display {
+            Display::Bar => {
+                let columns = Term::stderr().size_checked();
+                let columns = columns.map_or(COLUMNS, |(_, columns)| columns);
+                let text = layout::bar(usize::from(columns), &self.facts(totals));
+                self.bar.set_message(text);
+            }
+            Display::Lines => {
+                if self.lines.is_due(self.begun.elapsed()) {
+                    self.print(totals);
+                }
+            }
+            Display::Nothing => {}
+        }
+    }
+
+    fn facts(&self, totals: &Totals) -> Facts {
+        let elapsed = self.begun.elapsed();
+        let is_settled = elapsed >= SETTLED;
+        let done = totals.images();
+        let bytes = self.bytes();
+        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+        let rate = (is_settled && done > 0).then(|| done as f64 / elapsed.as_secs_f64());
+        // Where blobs are read, images say little of the time that is left.
+        let left = self.total.map(|total| total.saturating_sub(done));
+        #[expect(clippy::cast_precision_loss, reason = "a time for people")]
+        let left = left
+            .zip(rate)
+            .filter(|_| bytes == 0)
+            .map(|(left, rate)| Duration::from_secs_f64(left as f64 / rate));
+        Facts {
+            words: self.words,
+            counts: totals.counts,
+            done,
+            total: self.total,
+            left,
+            rate,
+            bytes,
+            elapsed: is_settled.then_some(elapsed),
+            waiting: self.waits.first(),
+        }
+    }
+
+    fn print(&self, totals: &Totals) {
+        let text = line::one_line(&layout::plain(&self.facts(totals)));
+        let mut out = String::new();
+        line::append(&mut out, false, Level::Info, None, &text);
+        // If standard error is closed there is nobody to tell.
+        let _ = io::stderr().write_all(out.as_bytes());
+    }
+
+    /// Takes the bar away while something is written to the terminal.
+    pub fn suspend(&self, write: impl FnOnce()) {
+        self.bar.suspend(write);
+    }
+
+    /// Takes the bar away for good, or prints the last line.
+    pub fn finish(&self, totals: &Totals) {
+        match self.display {
+            Display::Lines => self.print(totals),
+            Display::Bar | Display::Nothing => self.bar.finish_and_clear(),
+        }
+    }
+}
+
+/// When the next plain line is due: at once, and then at each multiple of [`INTERVAL`].
+#[derive(Debug, Default)]
+struct Schedule {
+    /// Time of the run.
+    next: Duration,
+}
+
+impl Schedule {
+    /// Whether a line is due; `elapsed`: since the beginning of the run.
+    fn is_due(&mut self, elapsed: Duration) -> bool {
+        let is_due = elapsed >= self.next;
+        while self.next <= elapsed {
+            self.next += INTERVAL;
+        }
+        is_due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_line_is_due_every_ten_seconds() {
+        let mut schedule = Schedule::default();
+        let times = [
+            0, 1, 500, 9_999, 10_000, 10_500, 19_000, 47_000, 49_000, 50_001,
+        ];
+        let due = times.map(|time| schedule.is_due(Duration::from_millis(time)));
+        assert_eq!(
+            due,
+            [
+                true, false, false, false, true, false, false, true, false, true
+            ]
+        );
+    }
+}

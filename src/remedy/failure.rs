@@ -1,0 +1,219 @@
+//! A failed line of a report, checked: what is in here is safe in a command.
+
+use std::str::FromStr;
+
+use crate::manifest::Digest;
+use crate::reference::{NameError, Reference, Repository, check_path, check_registry};
+use crate::report_reading::LineObject;
+
+/// What kind of work mends a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mending {
+    /// The source is copied to the tag.
+    Copy,
+    /// Manifests are pushed that an index lists already.
+    Manifests,
+    /// Blobs are pushed that manifests name already.
+    Blobs {
+        /// Whether the registry has them, with other content.
+        damaged: bool,
+    },
+    /// What refers to the image is copied.
+    Referrers,
+    /// No copy helps.
+    Nothing(&'static str),
+}
+
+/// A failed image.
+pub struct Failure {
+    /// Number of the line in the list.
+    pub line: u64,
+    /// `M_ID`.
+    pub number: Option<u64>,
+    pub code: String,
+    pub message: String,
+    pub mending: Mending,
+    source: Repository,
+    /// The list's tag or digest of the source.
+    listed: Reference,
+    /// The digest that was validated; the list's tag where the report does not have it.
+    source_reference: Reference,
+    pub destination: Repository,
+    pub destination_reference: Reference,
+    /// Whether the destination's tag leads to the source's manifest.
+    pub is_there: bool,
+    /// Whether the source is a single image, not an index.
+    pub is_bare: bool,
+    /// The digests that the message names, of manifests or blobs at the destination.
+    pub named: Vec<Digest>,
+    /// The digests of the destination's manifests that the details name.
+    pub manifests: Vec<Digest>,
+}
+
+impl Failure {
+    /// Of a failed line.
+    ///
+    /// # Errors
+    /// What in it no image has.
+    pub fn of(object: &LineObject) -> Result<Self, String> {
+        let source = repository("source", object.source.as_deref())?;
+        let destination = repository("destination", object.destination.as_deref())?;
+        let listed: Reference = parsed("tag", object.tag.as_deref())?;
+        let destination_reference = match &object.destination_tag {
+            Some(tag) => parsed("destination_tag", Some(tag))?,
+            None => listed.clone(),
+        };
+        let source_digest: Option<Digest> =
+            optional("source_digest", object.source_digest.as_deref())?;
+        let destination_digest: Option<Digest> =
+            optional("destination_digest", object.destination_digest.as_deref())?;
+        let is_bare = match (object.source_spec.as_deref(), &source_digest) {
+            (Some([only]), Some(digest)) => only.digest == digest.as_str(),
+            _ => false,
+        };
+        let is_there = source_digest.is_some() && source_digest == destination_digest;
+        let code = object.code.clone().ok_or("a failed line without code")?;
+        let name = destination.to_string();
+        let message = object.message.clone().unwrap_or_default();
+        let details = object.details.iter();
+        Ok(Self {
+            line: object.line,
+            number: object.m_id,
+            mending: mending(&code, is_there),
+            named: digests(&message, &name),
+            manifests: details.flat_map(|line| digests(line, &name)).collect(),
+            code,
+            message,
+            source,
+            source_reference: source_digest.map_or_else(|| listed.clone(), Reference::Digest),
+            listed,
+            destination,
+            destination_reference,
+            is_there,
+            is_bare,
+        })
+    }
+
+    /// Whether what is copied is what was validated.
+    pub fn is_pinned(&self) -> bool {
+        matches!(self.source_reference, Reference::Digest(_))
+    }
+
+    /// The source as commands name it.
+    pub fn source_name(&self) -> String {
+        self.source_reference.of(&full(&self.source))
+    }
+
+    /// A manifest of the source's repository.
+    pub fn source_at(&self, digest: &Digest) -> String {
+        format!("{}@{digest}", full(&self.source))
+    }
+
+    /// The destination's repository, as commands name it.
+    pub fn destination_repository(&self) -> String {
+        full(&self.destination)
+    }
+
+    /// A manifest of the destination's repository.
+    pub fn destination_at(&self, digest: &Digest) -> String {
+        format!("{}@{digest}", full(&self.destination))
+    }
+
+    /// Where the copy goes: the list's tag, or only its digest where the tag is an index around it
+    /// that is to stay.
+    pub fn target(&self, allow_single: bool) -> Reference {
+        let stays = self.is_bare && !allow_single && self.mending != Mending::Copy;
+        match (&self.source_reference, stays) {
+            (Reference::Digest(digest), true) => Reference::Digest(digest.clone()),
+            _ => self.destination_reference.clone(),
+        }
+    }
+
+    /// The registries of both sides.
+    pub fn registries(&self) -> [&str; 2] {
+        [&self.source.registry, &self.destination.registry]
+    }
+
+    /// Source, destination and tag, where both sides have the same tag.
+    pub fn by_tag(&self) -> Option<[String; 3]> {
+        match (&self.listed, &self.destination_reference) {
+            (Reference::Tag(one), Reference::Tag(other)) if one == other => {
+                Some([full(&self.source), full(&self.destination), one.clone()])
+            }
+            _ => None,
+        }
+    }
+}
+
+fn mending(code: &str, is_there: bool) -> Mending {
+    match code {
+        "destination-missing"
+        | "destination-empty"
+        | "destination-not-an-index"
+        | "destination-not-single"
+        | "digest-differs"
+        | "platform-differs"
+        | "index-differs"
+        | "tag-differs" => Mending::Copy,
+        // The list of referrers is what has the wrong size.
+        "index-damaged" if is_there => Mending::Referrers,
+        "index-damaged" => Mending::Copy,
+        "image-missing" => Mending::Manifests,
+        "blob-missing" => Mending::Blobs { damaged: false },
+        "blob-damaged" => Mending::Blobs { damaged: true },
+        "referrer-missing" => Mending::Referrers,
+        "no-platform" => Mending::Nothing(
+            "nothing to copy: the source lacks the wanted platforms; correct -a or --os, or the list",
+        ),
+        _ => Mending::Nothing("nothing is known about this reason code; see a newer image-tools"),
+    }
+}
+
+/// The name with Docker Hub's `library/`.
+fn full(repository: &Repository) -> String {
+    format!("{}/{}", repository.registry, repository.registry_path())
+}
+
+fn repository(field: &str, text: Option<&str>) -> Result<Repository, String> {
+    let text = text.ok_or_else(|| format!("a failed line without {field}"))?;
+    let wrong = |error: NameError| format!("{field} {text:?}: {error}");
+    let (registry, path) = text
+        .split_once('/')
+        .ok_or_else(|| format!("{field} {text:?} is not a name with its registry"))?;
+    check_registry(registry).map_err(wrong)?;
+    check_path(path).map_err(wrong)?;
+    Ok(Repository {
+        registry: registry.to_owned(),
+        path: path.to_owned(),
+    })
+}
+
+fn parsed<T: FromStr<Err: ToString>>(field: &str, text: Option<&str>) -> Result<T, String> {
+    let text = text.ok_or_else(|| format!("a failed line without {field}"))?;
+    text.parse()
+        .map_err(|error: T::Err| format!("{field} {text:?}: {}", error.to_string()))
+}
+
+fn optional<T: FromStr<Err: ToString>>(
+    field: &str,
+    text: Option<&str>,
+) -> Result<Option<T>, String> {
+    text.map(|text| parsed(field, Some(text))).transpose()
+}
+
+/// The digests that a line of the log names as this repository's, each once: `[docker://]NAME@DIGEST`.
+fn digests(text: &str, repository: &str) -> Vec<Digest> {
+    let mut found = Vec::new();
+    for word in text.split([' ', '[', ']']) {
+        let name = word.strip_prefix("docker://").unwrap_or(word);
+        let digest = name
+            .strip_prefix(repository)
+            .and_then(|rest| rest.strip_prefix('@'));
+        if let Some(Ok(digest)) = digest.map(|digest| digest.trim_end_matches(':').parse())
+            && !found.contains(&digest)
+        {
+            found.push(digest);
+        }
+    }
+    found
+}

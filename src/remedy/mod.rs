@@ -1,0 +1,211 @@
+//! `remedy`: from a report to the commands, or the file for a mirror tool, that mend what failed.
+//! Nothing is run.
+//!
+//! A report is a file from outside, and what is printed is for a shell: names, tags and digests go
+//! through the parsers of references, and nothing is printed of a report that is not whole.
+
+mod failure;
+mod print;
+mod steps;
+mod text;
+mod tool;
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader, ErrorKind, Seek as _, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::registry::InsecureHosts;
+use crate::report_reading::{
+    Header, LineObject, Outcome, Part, ReportError, ReportReader, Run, Totals,
+};
+use failure::{Failure, Mending};
+use print::Printer;
+use tool::Plan;
+
+pub use tool::Tool;
+
+/// The name of standard input.
+const STANDARD_INPUT: &str = "-";
+
+/// Why there is no remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum RemedyError {
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    #[error("cannot write to standard output: {0}")]
+    Output(io::Error),
+}
+
+/// What is wanted.
+pub struct Wish {
+    pub report: PathBuf,
+    pub tool: Tool,
+    pub insecure: InsecureHosts,
+}
+
+/// The lines of a report, by what is done with them.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// All lines of the report.
+    pub lines: u64,
+    /// Failed images for which something is printed.
+    pub failed: u64,
+    pub not_validated: u64,
+    /// Further lines with an image that failed in an earlier line.
+    pub repeated: u64,
+}
+
+/// Prints what mends the failures of a report.
+///
+/// # Errors
+/// The report is damaged, not whole, or not a report: nothing has been printed then.
+pub fn run(wish: Wish, out: &mut impl Write) -> Result<(), RemedyError> {
+    let name = match wish.report.as_path() {
+        path if path == Path::new(STANDARD_INPUT) => "standard input".to_owned(),
+        path => path.display().to_string(),
+    };
+    let mut file = open(&wish.report).map_err(|error| ReportError::Unreadable {
+        name: name.clone(),
+        error,
+    })?;
+    let mut counts = Counts::default();
+    let mut header = None;
+    let mut plan = Plan {
+        tool: wish.tool,
+        insecure: wish.insecure,
+        run: Run::default(),
+        insecure_registries: BTreeSet::new(),
+    };
+    let mut registries = BTreeSet::new();
+    read(&file, &name, |part| {
+        match part {
+            Read::Header(read) => header = Some(read),
+            Read::Failure(failure) => {
+                counts.failed += 1;
+                if !matches!(failure.mending, Mending::Nothing(_)) {
+                    for registry in failure.registries() {
+                        if !registries.contains(registry) {
+                            registries.insert(registry.to_owned());
+                        }
+                    }
+                }
+            }
+            Read::Repeated => counts.repeated += 1,
+            Read::NotValidated => counts.not_validated += 1,
+            Read::Totals(totals) => counts.lines = totals.lines,
+        }
+        Ok(())
+    })?;
+    let Some(header) = header else {
+        return Ok(());
+    };
+    plan.insecure_registries = registries
+        .into_iter()
+        .filter(|registry| plan.is_insecure(registry))
+        .collect();
+    plan.run = header.run;
+    file.rewind().map_err(|error| ReportError::Unreadable {
+        name: name.clone(),
+        error,
+    })?;
+    let mut printer = Printer::new(out, &plan);
+    printer
+        .begin(&header.list, &counts)
+        .map_err(RemedyError::Output)?;
+    read(&file, &name, |part| match part {
+        Read::Failure(failure) => printer.image(&failure).map_err(RemedyError::Output),
+        _ => Ok(()),
+    })?;
+    printer.end(&counts).map_err(RemedyError::Output)
+}
+
+/// A part of a report, as far as it matters here.
+enum Read {
+    Header(Header),
+    Failure(Box<Failure>),
+    Repeated,
+    NotValidated,
+    Totals(Totals),
+}
+
+fn read(
+    file: &File,
+    name: &str,
+    mut take: impl FnMut(Read) -> Result<(), RemedyError>,
+) -> Result<(), RemedyError> {
+    let mut reader = ReportReader::new(BufReader::with_capacity(1 << 16, file), name);
+    while let Some(part) = reader.next() {
+        match part? {
+            Part::Header(header) => take(Read::Header(*header))?,
+            Part::Line(object) => {
+                if let Some(line) = of_line(&object).map_err(|why| {
+                    reader.damaged(format!("line {} of the list: {why}", object.line))
+                })? {
+                    take(line)?;
+                }
+            }
+            Part::Totals(totals) => take(Read::Totals(totals))?,
+        }
+    }
+    Ok(())
+}
+
+fn of_line(object: &LineObject) -> Result<Option<Read>, String> {
+    Ok(match object.outcome {
+        Outcome::Passed | Outcome::Recorded => None,
+        Outcome::NotValidated => Some(Read::NotValidated),
+        Outcome::Failed => {
+            let failure = Failure::of(object)?;
+            Some(match object.same_as_line {
+                Some(_) => Read::Repeated,
+                None => Read::Failure(Box::new(failure)),
+            })
+        }
+    })
+}
+
+/// The report, as a file that can be read twice.
+fn open(path: &Path) -> io::Result<File> {
+    if path == Path::new(STANDARD_INPUT) {
+        return copied(&mut io::stdin().lock());
+    }
+    let mut file = File::open(path)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        copied(&mut file)
+    }
+}
+
+/// An empty file that is gone with the program.
+fn nameless() -> io::Result<File> {
+    let name = format!("image-tools-remedy-{}", std::process::id());
+    for attempt in 0..100 {
+        let path = std::env::temp_dir().join(format!("{name}-{attempt}"));
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path);
+        match file {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            file => {
+                let file = file?;
+                fs::remove_file(&path)?;
+                return Ok(file);
+            }
+        }
+    }
+    Err(ErrorKind::AlreadyExists.into())
+}
+
+/// A copy without a name.
+fn copied(input: &mut impl io::Read) -> io::Result<File> {
+    let mut file = nameless()?;
+    io::copy(input, &mut file)?;
+    file.rewind()?;
+    Ok(file)
+}

@@ -1,0 +1,326 @@
+//! What mends one failed image with one tool.
+//!
+//! What the tools skip, by their sources: skopeo pushes every manifest, and no blob that the registry
+//! claims to have; regctl and regsync the same with `--force-recursive`, and nothing below an equal
+//! manifest without it; crane and oras take a manifest that is there for whole; image-syncer needs
+//! `--force`; hangar adds to the index that is there.
+
+use crate::manifest::Digest;
+use crate::reference::Reference;
+
+use super::failure::{Failure, Mending};
+use super::text::shell_word;
+use super::tool::{Plan, Step, Tool};
+
+/// The most digests that comments name.
+const MOST_NAMED: usize = 20;
+
+/// Commands, entries and comments for an image.
+pub fn steps(plan: &Plan, failure: &Failure) -> Vec<Step> {
+    let mut steps = Vec::new();
+    if let Mending::Nothing(why) = failure.mending {
+        return vec![Step::comment(why)];
+    }
+    if !failure.is_pinned() {
+        steps.push(Step::comment(
+            "not pinned: the report does not have the source's digest; the tag may have moved since",
+        ));
+    }
+    let copies = Copies { plan, failure };
+    match failure.mending {
+        Mending::Copy => copies.whole(&mut steps),
+        Mending::Manifests => copies.manifests(&mut steps),
+        Mending::Blobs { damaged } => copies.blobs(damaged, &mut steps),
+        Mending::Referrers => copies.referrers(&mut steps),
+        Mending::Nothing(_) => {}
+    }
+    steps
+}
+
+struct Copies<'a> {
+    plan: &'a Plan,
+    failure: &'a Failure,
+}
+
+impl Copies<'_> {
+    fn tool(&self) -> Tool {
+        self.plan.tool
+    }
+
+    /// Where the copy goes.
+    fn target(&self) -> String {
+        let reference = self.failure.target(self.plan.run.allow_single);
+        let repository = self.failure.destination_repository();
+        match (&reference, self.tool()) {
+            // oras copies by digest to a name without tag.
+            (Reference::Digest(_), Tool::Oras) => repository,
+            _ => reference.of(&repository),
+        }
+    }
+
+    /// The copy of the whole source.
+    fn whole(&self, steps: &mut Vec<Step>) {
+        let failure = self.failure;
+        let needs_index = failure.is_bare && !self.plan.run.allow_single;
+        let (from, to) = (failure.source_name(), self.target());
+        if !needs_index || self.tool() == Tool::Hangar {
+            steps.push(self.copy(from, to, false, self.plan.run.referrers));
+            self.warn_of_hangar(steps);
+            return;
+        }
+        let is_tag = matches!(failure.destination_reference, Reference::Tag(_));
+        if self.tool() == Tool::Regctl && is_tag {
+            steps.push(Step::comment(
+                "the source is a single image: an index of it is made, as validation without --allow-single wants it",
+            ));
+            let mut words = self.regctl();
+            words.extend(["index", "create", "--ref"].map(String::from));
+            words.push(from);
+            if self.plan.run.referrers {
+                words.extend(["--digest-tags", "--referrers"].map(String::from));
+            }
+            words.push(to);
+            steps.push(Step::Command(words));
+            return;
+        }
+        steps.push(Step::comment(
+            "the source is a single image: its copy passes only with --allow-single. For an index of it, in place of the copy:",
+        ));
+        steps.push(Step::comment(format!(
+            "  docker buildx imagetools create -t {} {}",
+            shell_word(&to),
+            shell_word(&from)
+        )));
+        if failure.is_there {
+            steps.push(Step::comment("the copy is there already"));
+        } else {
+            steps.push(self.copy(from, to, false, self.plan.run.referrers));
+        }
+    }
+
+    /// Manifests that the destination's index lists and the registry does not have.
+    fn manifests(&self, steps: &mut Vec<Step>) {
+        match self.tool() {
+            Tool::Crane | Tool::Oras => {
+                if self.failure.named.is_empty() {
+                    self.delete_first(steps);
+                }
+                self.each(&self.failure.named, steps);
+            }
+            _ => self.forced(steps),
+        }
+    }
+
+    fn blobs(&self, damaged: bool, steps: &mut Vec<Step>) {
+        let what = if damaged {
+            "damaged blobs: the registry claims to have them, and no copy tool replaces them. Remove them first, or the copy changes nothing:"
+        } else {
+            "missing blobs: where the registry claims to have them, the copy skips them. If it changes nothing, remove them first:"
+        };
+        steps.push(Step::comment(what));
+        if self.tool() == Tool::Regctl {
+            let repository = shell_word(&self.failure.destination_repository());
+            self.name(&self.failure.named, steps, |digest| {
+                format!("  regctl blob delete {repository} {digest}")
+            });
+            steps.push(Step::comment(
+                "where the registry refuses that, or keeps the file (docker-registry): delete the manifests, and let it collect garbage:",
+            ));
+        } else {
+            steps.push(Step::comment(
+                "delete the manifests (tags of them go, too), let the registry collect garbage, then copy:",
+            ));
+        }
+        self.name(&self.failure.manifests, steps, |digest| {
+            self.delete(&self.failure.destination_at(digest))
+        });
+        if matches!(self.tool(), Tool::Crane | Tool::Oras) && !self.failure.manifests.is_empty() {
+            steps.push(Step::comment(format!(
+                "{} takes a manifest that is there for whole: without the deletion the copy changes nothing",
+                self.tool().name()
+            )));
+            self.each(&self.failure.manifests, steps);
+        } else {
+            self.forced(steps);
+        }
+    }
+
+    /// Signatures and whatever else refers to the image.
+    fn referrers(&self, steps: &mut Vec<Step>) {
+        let failure = self.failure;
+        let (from, to) = (failure.source_name(), self.target());
+        match self.tool() {
+            Tool::Regctl | Tool::Regsync => steps.push(self.copy(from, to, true, true)),
+            Tool::Oras => {
+                steps.push(self.copy(from.clone(), to.clone(), false, true));
+                steps.push(Step::comment(
+                    "oras copies no tags of cosign (sha256-….sig); for them:",
+                ));
+                steps.push(Step::comment(cosign(&from, &to)));
+            }
+            Tool::Skopeo | Tool::Crane | Tool::ImageSyncer | Tool::Hangar => {
+                if !failure.is_there && !failure.is_bare && self.tool() != Tool::Hangar {
+                    steps.push(self.copy(from.clone(), to.clone(), false, false));
+                }
+                steps.push(Step::comment(format!(
+                    "{} copies no referrers; one of these does:",
+                    self.tool().name()
+                )));
+                let (from_word, to_word) = (shell_word(&from), shell_word(&to));
+                for text in [
+                    format!(
+                        "  regctl image copy --force-recursive --digest-tags --referrers {from_word} {to_word}"
+                    ),
+                    format!("  oras cp -r {from_word} {to_word}"),
+                    cosign(&from, &to),
+                ] {
+                    steps.push(Step::comment(text));
+                }
+            }
+        }
+    }
+
+    /// The copy of all, also of what seems to be there.
+    fn forced(&self, steps: &mut Vec<Step>) {
+        if self.tool() == Tool::Hangar {
+            steps.push(Step::comment(
+                "hangar skips images that the destination's index lists: delete the tag first, or use another tool",
+            ));
+        }
+        let (from, to) = (self.failure.source_name(), self.target());
+        steps.push(self.copy(from, to, true, self.plan.run.referrers));
+        self.warn_of_hangar(steps);
+    }
+
+    /// A copy of each of these manifests by its digest.
+    fn each(&self, digests: &[Digest], steps: &mut Vec<Step>) {
+        for digest in digests {
+            let to = match self.tool() {
+                Tool::Oras => self.failure.destination_repository(),
+                _ => self.failure.destination_at(digest),
+            };
+            steps.push(self.copy(self.failure.source_at(digest), to, false, false));
+        }
+        if digests.is_empty() {
+            self.forced(steps);
+        }
+    }
+
+    fn delete_first(&self, steps: &mut Vec<Step>) {
+        steps.push(Step::comment(format!(
+            "{} takes a manifest that is there for whole; delete it first:",
+            self.tool().name()
+        )));
+        steps.push(Step::comment(self.delete(&self.target())));
+    }
+
+    /// The command that deletes a manifest, for a comment.
+    fn delete(&self, name: &str) -> String {
+        match self.tool() {
+            Tool::Skopeo => format!(
+                "  skopeo delete {}",
+                shell_word(&format!("docker://{name}"))
+            ),
+            Tool::Crane => format!("  crane delete {}", shell_word(name)),
+            Tool::Oras => format!("  oras manifest delete --force {}", shell_word(name)),
+            Tool::Regctl | Tool::Regsync | Tool::ImageSyncer | Tool::Hangar => {
+                format!("  regctl manifest delete {}", shell_word(name))
+            }
+        }
+    }
+
+    fn name(&self, digests: &[Digest], steps: &mut Vec<Step>, line: impl Fn(&Digest) -> String) {
+        let shown = digests.iter().take(MOST_NAMED);
+        steps.extend(shown.map(|digest| Step::Comment(line(digest))));
+        if digests.len() > MOST_NAMED {
+            steps.push(Step::comment(format!(
+                "  … and {} more; the report has them",
+                digests.len() - MOST_NAMED
+            )));
+        }
+    }
+
+    fn warn_of_hangar(&self, steps: &mut Vec<Step>) {
+        if self.tool() == Tool::Hangar && matches!(steps.last(), Some(Step::Line(_))) {
+            steps.insert(
+                steps.len() - 1,
+                Step::comment("not pinned: hangar copies what the tag is when it runs"),
+            );
+        }
+    }
+
+    fn regctl(&self) -> Vec<String> {
+        let mut words = vec!["regctl".to_owned()];
+        let mut registries = self.failure.registries().to_vec();
+        registries.dedup();
+        for registry in registries {
+            if self.plan.is_insecure(registry) {
+                words.extend(["--host".to_owned(), format!("reg={registry},tls=insecure")]);
+            }
+        }
+        words
+    }
+
+    fn copy(&self, from: String, to: String, force: bool, referrers: bool) -> Step {
+        let [source, destination] = self.failure.registries();
+        let insecure = (
+            self.plan.is_insecure(source),
+            self.plan.is_insecure(destination),
+        );
+        let mut words: Vec<String>;
+        let add = |words: &mut Vec<String>, when: bool, flags: &[&str]| {
+            if when {
+                words.extend(flags.iter().map(|flag| (*flag).to_owned()));
+            }
+        };
+        match self.tool() {
+            Tool::Skopeo => {
+                words = ["skopeo", "copy", "--all", "--preserve-digests"]
+                    .map(String::from)
+                    .into();
+                add(&mut words, insecure.0, &["--src-tls-verify=false"]);
+                add(&mut words, insecure.1, &["--dest-tls-verify=false"]);
+                words.extend([format!("docker://{from}"), format!("docker://{to}")]);
+                return Step::Command(words);
+            }
+            Tool::Regctl => {
+                words = self.regctl();
+                add(&mut words, true, &["image", "copy"]);
+                add(&mut words, force, &["--force-recursive"]);
+                add(&mut words, referrers, &["--digest-tags", "--referrers"]);
+            }
+            Tool::Crane => {
+                words = ["crane", "copy"].map(String::from).into();
+                add(&mut words, insecure.0 || insecure.1, &["--insecure"]);
+            }
+            Tool::Oras => {
+                words = ["oras", "cp"].map(String::from).into();
+                add(&mut words, referrers, &["-r"]);
+                add(&mut words, insecure.0, &["--from-insecure"]);
+                add(&mut words, insecure.1, &["--to-insecure"]);
+            }
+            Tool::Regsync | Tool::ImageSyncer => {
+                return Step::Entry {
+                    from,
+                    to,
+                    force,
+                    referrers,
+                };
+            }
+            Tool::Hangar => {
+                return match self.failure.by_tag() {
+                    Some(line) => Step::Line(line),
+                    None => Step::comment(
+                        "hangar's lists have one tag for both sides, and no digest: use another tool",
+                    ),
+                };
+            }
+        }
+        words.extend([from, to]);
+        Step::Command(words)
+    }
+}
+
+fn cosign(from: &str, to: &str) -> String {
+    format!("  cosign copy {} {}", shell_word(from), shell_word(to))
+}

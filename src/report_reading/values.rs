@@ -1,0 +1,218 @@
+//! JSON values out of a stream, one after the other, so that a document of a million lines never has
+//! to be in memory. Finds where a value ends; what is in it, `serde_json` checks.
+
+use std::io::{self, BufRead, ErrorKind};
+
+/// The longest value that is taken into memory, in bytes.
+const LONGEST: usize = 64 * 1024 * 1024;
+
+/// A stream of JSON text.
+pub struct Values<R> {
+    input: R,
+    /// Number of the text line that is read, from 1.
+    line: u64,
+}
+
+impl<R: BufRead> Values<R> {
+    pub fn new(input: R) -> Self {
+        Self { input, line: 1 }
+    }
+
+    /// Number of the text line where the next byte stands, from 1.
+    pub fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// The next byte that is not white space, which stays; `None`: the end.
+    ///
+    /// # Errors
+    /// Those of the input.
+    pub fn peek(&mut self) -> io::Result<Option<u8>> {
+        loop {
+            let buffer = match self.input.fill_buf() {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                buffer => buffer?,
+            };
+            if buffer.is_empty() {
+                return Ok(None);
+            }
+            let blank = buffer.iter().take_while(|b| is_blank(**b));
+            let (count, lines) = blank.fold((0, 0), |(count, lines), b| {
+                (count + 1, lines + u64::from(*b == b'\n'))
+            });
+            let found = buffer.get(count).copied();
+            self.line += lines;
+            self.input.consume(count);
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Takes the byte that [`Values::peek`] found.
+    pub fn skip(&mut self) {
+        self.input.consume(1);
+    }
+
+    /// The text of the next value.
+    ///
+    /// # Errors
+    /// Those of the input; `UnexpectedEof` where the value has no end, `InvalidData` where it is longer
+    /// than a report's values are.
+    pub fn value(&mut self) -> io::Result<Vec<u8>> {
+        self.peek()?;
+        let mut text = Vec::new();
+        let mut state = State::default();
+        loop {
+            let buffer = match self.input.fill_buf() {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                buffer => buffer?,
+            };
+            if buffer.is_empty() {
+                // A number or a word can end with the text.
+                let ended = state.is_scalar && !text.is_empty();
+                return if ended {
+                    Ok(text)
+                } else {
+                    Err(ErrorKind::UnexpectedEof.into())
+                };
+            }
+            let mut taken = 0;
+            let mut is_whole = false;
+            for byte in buffer {
+                match state.step(*byte) {
+                    Step::Before => is_whole = true,
+                    Step::Inside => {
+                        taken += 1;
+                        continue;
+                    }
+                    Step::Last => {
+                        taken += 1;
+                        is_whole = true;
+                    }
+                }
+                break;
+            }
+            let read = &buffer[..taken];
+            text.extend_from_slice(read);
+            self.line += read.iter().map(|b| u64::from(*b == b'\n')).sum::<u64>();
+            self.input.consume(taken);
+            if is_whole {
+                return Ok(text);
+            }
+            if text.len() > LONGEST {
+                return Err(ErrorKind::InvalidData.into());
+            }
+        }
+    }
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+/// Where in a value one is.
+#[derive(Default)]
+struct State {
+    depth: usize,
+    in_string: bool,
+    is_escaped: bool,
+    /// A number or a word: what follows ends it.
+    is_scalar: bool,
+}
+
+enum Step {
+    /// The value ended before this byte.
+    Before,
+    Inside,
+    /// The value ends with this byte.
+    Last,
+}
+
+impl State {
+    fn step(&mut self, byte: u8) -> Step {
+        if self.in_string {
+            match byte {
+                _ if self.is_escaped => self.is_escaped = false,
+                b'\\' => self.is_escaped = true,
+                b'"' => {
+                    self.in_string = false;
+                    return self.at_end();
+                }
+                _ => {}
+            }
+            return Step::Inside;
+        }
+        match byte {
+            _ if self.is_scalar => {
+                let is_end = is_blank(byte) || matches!(byte, b',' | b':' | b']' | b'}');
+                if is_end { Step::Before } else { Step::Inside }
+            }
+            b'"' => {
+                self.in_string = true;
+                Step::Inside
+            }
+            b'{' | b'[' => {
+                self.depth += 1;
+                Step::Inside
+            }
+            b'}' | b']' => {
+                self.depth = self.depth.saturating_sub(1);
+                self.at_end()
+            }
+            _ if self.depth == 0 => {
+                self.is_scalar = true;
+                Step::Inside
+            }
+            _ => Step::Inside,
+        }
+    }
+
+    fn at_end(&self) -> Step {
+        if self.depth == 0 {
+            Step::Last
+        } else {
+            Step::Inside
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::io::BufReader;
+
+    #[test]
+    fn values_end_where_they_end() {
+        let text = " {\"a\":\"}\\\"\",\n\"b\":[1,{}]} \"x\" 12\n,true]";
+        // A buffer of one byte: every cut is tried.
+        let mut values = Values::new(BufReader::with_capacity(1, text.as_bytes()));
+        let mut next = || {
+            let value = values.value().expect("a value");
+            String::from_utf8(value).expect("text")
+        };
+        assert_eq!(next(), "{\"a\":\"}\\\"\",\n\"b\":[1,{}]}");
+        assert_eq!(next(), "\"x\"");
+        assert_eq!(next(), "12");
+        assert_eq!(values.peek().expect("a byte"), Some(b','));
+        assert_eq!(values.line(), 3);
+        values.skip();
+        assert_eq!(values.value().expect("a value"), b"true");
+        let mut torn = Values::new(&b"{\"a\": [1"[..]);
+        let error = torn.value().expect_err("no end");
+        assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_comes_to_an_end(text in any::<Vec<u8>>()) {
+            let mut values = Values::new(&text[..]);
+            for _ in 0..=text.len() {
+                if values.value().is_err() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
