@@ -54,10 +54,10 @@ test-promtool:
 	fi || echo "no promtool: metrics will not be checked with it" >&2
 
 # Debian's servers that the tests start; installed where that is possible without asking.
-TEST_PACKAGES := docker-registry nginx-light tinyproxy skopeo python3-jsonschema python3-yaml tidy man-db groff-base gcc libc6-dev
+TEST_PACKAGES := docker-registry nginx-light tinyproxy skopeo python3-jsonschema python3-yaml tidy parallel man-db groff-base gcc libc6-dev
 .PHONY: test-tools
 test-tools:
-	@for program in docker-registry nginx tinyproxy skopeo tidy man groff cc; do \
+	@for program in docker-registry nginx tinyproxy skopeo tidy man groff parallel cc; do \
 	  PATH="$$PATH:/usr/sbin" command -v $$program >/dev/null || missing="$$missing $$program"; \
 	done; \
 	/usr/bin/python3 -c 'import jsonschema' 2>/dev/null || missing="$$missing python3-jsonschema"; \

@@ -156,6 +156,14 @@ impl Log {
         }
     }
 
+    /// The same for work that must not put the image aside.
+    pub fn without_aside(&self) -> Self {
+        Self {
+            aside: None,
+            ..self.clone()
+        }
+    }
+
     /// Puts the image aside, if that is possible; then its work ends as if it was interrupted. `wait`:
     /// what it waits for, shown as long as this log lives.
     pub fn put_aside(&self, wait: impl FnOnce() -> Option<Wait>) -> bool {

@@ -7,6 +7,7 @@ mod exit;
 mod list;
 mod log;
 mod manifest;
+mod merge;
 #[cfg(all(target_env = "gnu", target_feature = "crt-static"))]
 mod nss;
 mod output;

@@ -35,7 +35,7 @@ fn names() -> Vec<String> {
 #[test]
 fn every_flag_is_everywhere() {
     let dir = Dir::new();
-    let help = ["mirror-validate", "list", "remedy"]
+    let help = ["mirror-validate", "list", "merge", "remedy"]
         .map(|name| dir.program().args(name).arg("--help").run().stdout)
         .concat();
     let readme = source("README.md");
@@ -90,7 +90,7 @@ fn the_scripts_and_the_man_page_are_well_formed() {
     run.code(0).error("");
     assert_eq!(
         run.stdout,
-        "--progress\nnever\nmirror-validate man\n--unique\nbash\n"
+        "--progress\nnever\nmirror-validate merge man\n--unique\nbash\n"
     );
     let man = dir.program().arg("man").run();
     dir.write("image-tools.1", &man.code(0).stdout);

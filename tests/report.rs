@@ -16,7 +16,7 @@ fn schema() -> PathBuf {
 }
 
 /// The report, which follows its schema; `jsonschema` of Debian says so.
-fn report(dir: &Dir, name: &str) -> Value {
+pub fn report(dir: &Dir, name: &str) -> Value {
     const CHECK: &str = "import json, sys, jsonschema
 schema, document = (json.load(open(name)) for name in sys.argv[1:3])
 jsonschema.Draft202012Validator.check_schema(schema)
@@ -37,7 +37,7 @@ jsonschema.Draft202012Validator(schema).validate(document)";
 }
 
 /// `promtool check metrics` finds nothing wrong.
-fn check_metrics(dir: &Dir, name: &str) -> BTreeMap<String, String> {
+pub fn check_metrics(dir: &Dir, name: &str) -> BTreeMap<String, String> {
     let text = dir.read(name);
     let promtool = std::env::var("IMAGE_TOOLS_PROMTOOL").unwrap_or_else(|_| "promtool".to_owned());
     let found = std::process::Command::new(&promtool)

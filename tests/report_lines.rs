@@ -9,7 +9,7 @@ use crate::report::{CODES, registries, stalling};
 use crate::support::{Dir, digest, wait_until};
 
 /// The lines of a report, each of which follows the schema.
-fn lines(dir: &Dir, text: &str) -> Vec<Value> {
+pub fn lines(dir: &Dir, text: &str) -> Vec<Value> {
     const CHECK: &str = "import json, sys, pathlib, jsonschema
 path = pathlib.Path(sys.argv[1])
 schema = json.loads(path.read_text())

@@ -21,6 +21,7 @@ mod kept;
 mod list;
 mod list_command;
 mod manual;
+mod merge;
 mod metrics;
 mod not_validated;
 mod omissions;

@@ -6,11 +6,12 @@ use std::io::{BufWriter, Write as _, stdout};
 use super::completion::{self, SHELLS};
 use super::error::{Error, UsageError};
 use super::flags::{
-    self, Group, airgap, compare, list as list_flags, output, patience, registries, remedy,
+    self, Group, airgap, compare, list as list_flags, merge as merge_flags, output, patience,
+    registries, remedy,
 };
 use super::help::Page;
 use super::parse::Parsed;
-use super::{help, list, man, manual, validate};
+use super::{help, list, man, manual, merge, validate};
 use crate::exit::Exit;
 use crate::remedy::{RemedyError, Wish};
 
@@ -23,6 +24,7 @@ pub struct Flags {
     pub output: output::OutputFlags,
     pub airgap: airgap::AirGapFlags,
     pub list: list_flags::ListFlags,
+    pub merge: merge_flags::MergeFlags,
     pub remedy: remedy::RemedyFlags,
     pub help: Page,
     pub version: bool,
@@ -44,6 +46,9 @@ pub struct Command {
 
 /// What stands behind a command that takes files.
 const FILES: &str = "[FILE...]";
+
+/// What stands behind `merge`.
+const RESULTS: &str = "OUT IN...";
 
 /// All commands, in the order of the help.
 pub static COMMANDS: &[Command] = &[
@@ -71,6 +76,15 @@ pub static COMMANDS: &[Command] = &[
         groups: &[list_flags::GROUP, flags::HELP],
         help: list::help,
         run: |parsed| list::run(&parsed),
+    },
+    Command {
+        name: "merge",
+        arguments: RESULTS,
+        words: &[],
+        summary: "merge reports and other results of shards into one",
+        groups: &[merge_flags::GROUP, flags::HELP],
+        help: merge::help,
+        run: |parsed| merge::run(&parsed),
     },
     Command {
         name: "remedy",
@@ -132,7 +146,7 @@ impl Command {
     }
 
     pub fn takes_files(&self) -> bool {
-        self.arguments == FILES
+        [FILES, RESULTS].contains(&self.arguments)
     }
 
     /// Name and arguments.

@@ -4,6 +4,7 @@ use std::io;
 
 use super::validate::RunError;
 use crate::escape::{escape, escape_word};
+use crate::merge::MergeError;
 use crate::report_reading::ReportError;
 
 /// Everything that ends the program with exit code 2.
@@ -13,6 +14,8 @@ pub enum Error {
     Usage(#[from] UsageError),
     #[error(transparent)]
     Run(#[from] RunError),
+    #[error(transparent)]
+    Merge(Box<MergeError>),
     /// Of the command `list`: lines and files that were not understood; each has been named.
     #[error("the lists have {}; the rest was printed", count(*.0))]
     NotUnderstood(u64),

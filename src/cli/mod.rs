@@ -15,6 +15,7 @@ mod help;
 mod list;
 mod man;
 mod manual;
+mod merge;
 mod options;
 pub mod parse;
 mod salvage;

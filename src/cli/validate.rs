@@ -74,6 +74,16 @@ fn begin(parsed: Parsed) -> Result<Ended, Error> {
     Ok(prepare(options)?.run().map_err(RunError::System)?)
 }
 
+/// Threads of the pool, and connections to each registry. A typed image is alone, and its parts are
+/// requested at once.
+fn threads(options: &Options) -> usize {
+    const FOR_ONE_IMAGE: usize = 4;
+    match options.input {
+        Input::Typed => FOR_ONE_IMAGE,
+        Input::Files(_) => options.jobs,
+    }
+}
+
 /// Opens and checks everything that a run needs.
 fn prepare(options: Options) -> Result<Run, RunError> {
     let (list, total) = match &options.input {
@@ -122,7 +132,7 @@ fn prepare(options: Options) -> Result<Run, RunError> {
         shard,
         task,
         interrupt,
-        jobs: options.jobs,
+        jobs: threads(&options),
         sinks,
         warnings,
         rules: options.rules,
@@ -255,7 +265,7 @@ fn client_settings(options: &Options, credentials: Credentials, conf: Registries
         timeout: options.flags.patience.timeout,
         retries: options.flags.patience.retries,
         patience: options.flags.patience.patience,
-        jobs: options.jobs,
+        jobs: threads(options),
         credentials,
         certs_d: CertsD::new(&environment),
         proxies: Proxies::new(&environment),

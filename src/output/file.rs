@@ -85,6 +85,23 @@ impl Output {
         input: &List,
         is_shard: bool,
     ) -> Result<Self, OutputError> {
+        Self::create_from(kind, name, Some(input), is_shard)
+    }
+
+    /// Opens `<name>.partial` of a file that is made from no image list.
+    ///
+    /// # Errors
+    /// [`OutputError`]; nothing has been changed then.
+    pub fn create_apart(kind: &'static Kind, name: &Path) -> Result<Self, OutputError> {
+        Self::create_from(kind, name, None, false)
+    }
+
+    fn create_from(
+        kind: &'static Kind,
+        name: &Path,
+        input: Option<&List>,
+        is_shard: bool,
+    ) -> Result<Self, OutputError> {
         let shown = show(name);
         if name == Path::new("-") {
             return Err(OutputError::NotRegular { kind, name: shown });
@@ -103,7 +120,7 @@ impl Output {
         if found.as_ref().is_some_and(|found| !found.is_file()) {
             return Err(OutputError::NotRegular { kind, name: shown });
         }
-        let is_list = found.is_some_and(|found| input.is_file(&found));
+        let is_list = input.is_some_and(|input| found.is_some_and(|found| input.is_file(&found)));
         // The failed list may replace the list that it was made from.
         if is_list && !may_replace_list(kind) {
             return Err(OutputError::Taken {
@@ -120,7 +137,9 @@ impl Output {
         let path = follow(name).map_err(distrusts)?;
         let replaced = replaced(&path, &suffixed(&path, PREVIOUS)).map_err(distrusts)?;
         let partial = suffixed(&path, PARTIAL);
-        if fs::metadata(&partial).is_ok_and(|found| input.is_file(&found)) {
+        if let Some(input) = input
+            && fs::metadata(&partial).is_ok_and(|found| input.is_file(&found))
+        {
             return Err(OutputError::InputIsPartial {
                 kind,
                 list: input.name().to_owned(),

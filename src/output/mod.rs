@@ -32,13 +32,15 @@ use crate::verdict::{Class, Finding};
 
 pub use causes::Causes;
 pub use conflicts::{is_apart, refuse_shared};
-pub use error::OutputError;
+pub use error::{OutputError, show};
 pub use failed::{FAILED_LIST, NOT_VALIDATED_LIST};
+pub use file::{Output, PARTIAL, suffixed};
+pub use json::line as json_line;
 pub use metrics::{METRICS, write_unbegun};
 pub use outcome_log::OutcomeLog;
 pub use progress::{Display, Progress};
 pub use recording::RECORDING;
-pub use report::{STANDARD_OUTPUT, kind as report_kind};
+pub use report::{STANDARD_OUTPUT, kind as report_kind, object as report_object};
 pub use summary::{Counts, Totals};
 
 /// One form of output.

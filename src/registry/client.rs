@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use ureq::http::Method;
@@ -344,6 +345,23 @@ impl Client {
             ));
         }
         Ok(response.body)
+    }
+
+    /// Probes a registry on a thread of its own, once in the run, while other things go on: its endpoint
+    /// is known, or on its way, when the first request needs it.
+    pub fn warm_up(self: &Arc<Self>, side: Side, repository: &Repository, log: &Log) {
+        let host = self.host(side, &repository.registry);
+        if !host.is_first_use() {
+            return;
+        }
+        let (client, log) = (self.clone(), log.without_aside());
+        // Without a thread, the first request probes.
+        let _ = thread::Builder::new()
+            .name("probe".to_owned())
+            .spawn(move || {
+                // The request that needs it gets the error.
+                let _ = host.endpoint(&client.retrier, &log);
+            });
     }
 
     /// Whether a registry takes requests now, as far as is known.

@@ -1,6 +1,7 @@
 //! One registry, as the user names it: its endpoint, and the rounds of authorization that a query
 //! takes.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -41,6 +42,7 @@ pub struct Host {
     side: Side,
     credentials: Arc<Credentials>,
     probed: Flight<Probed>,
+    is_used: AtomicBool,
     /// The authentication that it wanted on a query, where the probe was open.
     learned: Mutex<Vec<Challenge>>,
     tokens: Tokens,
@@ -56,6 +58,7 @@ impl Host {
             side,
             credentials,
             probed: Flight::new(),
+            is_used: AtomicBool::new(false),
             learned: Mutex::default(),
             tokens: Tokens::default(),
             pull_limit: PullLimit::default(),
@@ -283,7 +286,11 @@ impl Host {
             })
     }
 
-    fn endpoint(&self, retrier: &Retrier, log: &Log) -> Result<Arc<Endpoint>, Error> {
+    /// How the registry is reached, by a probe where that is not known.
+    ///
+    /// # Errors
+    /// [`Error`] where nothing there can be spoken to.
+    pub fn endpoint(&self, retrier: &Retrier, log: &Log) -> Result<Arc<Endpoint>, Error> {
         let now = retrier.clock().now();
         let keep = |(at, result): &Probed| {
             result
@@ -310,6 +317,11 @@ impl Host {
             self.probed.get(keep, make)
         };
         probed?.1
+    }
+
+    /// Whether this is the first time that this is asked.
+    pub fn is_first_use(&self) -> bool {
+        !self.is_used.swap(true, Ordering::Relaxed)
     }
 
     /// Whether the registry takes requests now, as far as is known.

@@ -9,6 +9,7 @@
 pub mod airgap;
 pub mod compare;
 pub mod list;
+pub mod merge;
 pub mod output;
 pub mod patience;
 pub mod registries;

@@ -8,7 +8,7 @@ mod json;
 mod jsonl;
 mod junit;
 mod markdown;
-mod object;
+pub mod object;
 mod sides;
 mod tally;
 mod text;

@@ -15,7 +15,7 @@ use std::path::Path;
 
 use crate::list::Override;
 
-pub use format::{Source, footer, header};
+pub use format::{FORMAT, Source, footer, header};
 pub use making::Recorder;
 pub use published::Published;
 pub use reading::{Recording, RecordingError};

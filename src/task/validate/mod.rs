@@ -118,6 +118,10 @@ impl Task for Validator {
     fn run(&self, image: &Image, log: &Log) -> Finding {
         let begun = Instant::now();
         let mut compared = Compared::default();
+        if self.recording.is_none() {
+            self.client
+                .warm_up(Side::Destination, &image.destination, log);
+        }
         let result = self.validate(image, &mut compared, log);
         let outcome = super::outcome(result, &self.interrupt);
         let has_passed = outcome == Outcome::Passed;

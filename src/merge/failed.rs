@@ -1,0 +1,146 @@
+//! Failed lists of shards into one.
+//!
+//! A failed list has no line numbers: the lines stay in the order of the files, unless the image list
+//! is there to say the order.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Seek as _, Write as _};
+use std::path::Path;
+
+use super::error::MergeError;
+use super::{Input, Merged, output};
+use crate::escape::escape;
+use crate::exit::Exit;
+use crate::list::List;
+use crate::output::{Output, show};
+use crate::sync::Fingerprints;
+
+/// How often a line is in the files. There can be a million of them: 16 bytes.
+#[derive(Default)]
+struct Count {
+    /// The file in which it was found last, and how often it is in that one.
+    file: u32,
+    in_file: u32,
+    /// The most that any file has of it: equal lines belong to one shard.
+    lines: u32,
+    in_list: bool,
+}
+
+/// Merges failed lists; `list`: the image list, which says the order.
+///
+/// # Errors
+/// [`MergeError`].
+pub fn merge(out: &Path, inputs: &[Input], list: Option<&Path>) -> Result<Merged, MergeError> {
+    let mut output = output(out)?;
+    let mut counts: HashMap<u128, Count> = HashMap::new();
+    let fingerprints = Fingerprints::default();
+    let mut written = 0_u64;
+    let full = |output: &Output, error| MergeError::Output(output.left(error));
+    let mut buffer = Vec::new();
+    for (file, input) in (0..).zip(inputs) {
+        for_each_line(input, |line| {
+            let count = counts.entry(fingerprints.of(&line)).or_default();
+            if count.file != file {
+                (count.file, count.in_file) = (file, 0);
+            }
+            count.in_file += 1;
+            if count.in_file > count.lines {
+                count.lines = count.in_file;
+                if list.is_none() {
+                    written += 1;
+                    put(&mut buffer, output.file(), line)?;
+                }
+            }
+            Ok(())
+        })?;
+    }
+    if let Some(path) = list {
+        let (mut list, _) = List::open_all(&[path.to_owned()])?;
+        while let Some(line) = list.next_line()? {
+            let Some(count) = counts.get_mut(&fingerprints.of(&line.bytes.as_slice())) else {
+                continue;
+            };
+            count.in_list = true;
+            if count.lines > 0 {
+                count.lines -= 1;
+                written += 1;
+                let put = put(&mut buffer, output.file(), &line.bytes);
+                put.map_err(|error| full(&output, error))?;
+            }
+        }
+        refuse_unknown(inputs, &counts, &fingerprints, path)?;
+    }
+    let rest = output.file().write_all(&buffer);
+    rest.map_err(|error| full(&output, error))?;
+    if written == 0 {
+        output.remove()?;
+    } else {
+        output.commit()?;
+    }
+    let s = if written == 1 { "" } else { "s" };
+    Ok(Merged {
+        exit: if written == 0 {
+            Exit::Passed
+        } else {
+            Exit::Failed
+        },
+        notes: Vec::new(),
+        summary: format!("{}: {written} line{s}", show(out)),
+    })
+}
+
+/// Puts a line into the buffer, and the buffer into the file when it is full.
+fn put(buffer: &mut Vec<u8>, file: &mut File, line: &[u8]) -> io::Result<()> {
+    const FULL: usize = 1 << 16;
+    buffer.extend_from_slice(line);
+    buffer.push(b'\n');
+    if buffer.len() > FULL {
+        file.write_all(buffer)?;
+        buffer.clear();
+    }
+    Ok(())
+}
+
+fn for_each_line(
+    input: &Input,
+    mut take: impl FnMut(&[u8]) -> io::Result<()>,
+) -> Result<(), MergeError> {
+    let failed = |error| MergeError::Io(input.name.clone(), error);
+    let mut file = BufReader::new(&input.file);
+    file.rewind().map_err(failed)?;
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        if file.read_until(b'\n', &mut line).map_err(failed)? == 0 {
+            return Ok(());
+        }
+        let text = line.strip_suffix(b"\n").unwrap_or(&line);
+        if !text.is_empty() {
+            take(text).map_err(failed)?;
+        }
+    }
+}
+
+/// Refuses a line that is not in the image list: it would be lost.
+fn refuse_unknown(
+    inputs: &[Input],
+    counts: &HashMap<u128, Count>,
+    fingerprints: &Fingerprints,
+    list: &Path,
+) -> Result<(), MergeError> {
+    for input in inputs {
+        let mut unknown = None;
+        for_each_line(input, |line| {
+            let count = counts.get(&fingerprints.of(&line));
+            if unknown.is_none() && count.is_none_or(|count| !count.in_list) {
+                unknown = Some(escape(&String::from_utf8_lossy(line)).into_owned());
+            }
+            Ok(())
+        })?;
+        if let Some(line) = unknown {
+            return Err(MergeError::NotInList(input.name.clone(), line, show(list)));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,275 @@
+//! Metrics of shards into those of the whole list: counts are added up, of times the latest and
+//! longest are kept, and the exit code is that of the whole run.
+//!
+//! Format: Prometheus, "Exposition formats", as this program writes it.
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::path::Path;
+
+use super::error::MergeError;
+use super::shards::{Part, Shard, choose};
+use super::{Input, Merged, output};
+use crate::exit::Exit;
+use crate::output::show;
+
+/// The longest metrics file, in bytes.
+const LONGEST: u64 = 64 << 20;
+
+/// Before the label of a shard.
+const SHARD: &str = ",shard=\"";
+
+/// A metrics file.
+struct Metrics {
+    part: Part,
+    /// The label `list`, escaped as it was.
+    list: String,
+    /// The digest of the list, if the file has it.
+    digest: Option<String>,
+    /// In their order.
+    families: Vec<Family>,
+}
+
+#[derive(Default)]
+struct Family {
+    name: String,
+    /// `# HELP` and `# TYPE`.
+    comments: String,
+    /// Labels without the shard's, and value.
+    samples: Vec<(String, String)>,
+}
+
+/// Merges metrics.
+///
+/// # Errors
+/// [`MergeError`].
+pub fn merge(out: &Path, inputs: &[Input]) -> Result<Merged, MergeError> {
+    let mut files = Vec::new();
+    for input in inputs {
+        let metrics = read(input)?;
+        refuse_others(&files, &metrics)?;
+        files.push(metrics);
+    }
+    let parts: Vec<Part> = files
+        .iter()
+        .map(|file| Part {
+            name: file.part.name.clone(),
+            ..file.part
+        })
+        .collect();
+    let choice = choose(&parts)?;
+    let files: Vec<&Metrics> = choice.used.iter().map(|number| &files[*number]).collect();
+    let codes: Vec<&str> = files.iter().filter_map(|file| file.exit_code()).collect();
+    let is_whole = choice.absent.is_empty() && choice.incomplete.is_empty();
+    let exit = match () {
+        () if codes.contains(&"1") => Exit::Failed,
+        () if is_whole && codes.iter().all(|code| *code == "0") => Exit::Passed,
+        () => Exit::NotValidated,
+    };
+    let text = text(&files, exit);
+    let mut output = output(out)?;
+    let written = output.file().write_all(text.as_bytes());
+    written.map_err(|error| output.left(error))?;
+    output.commit()?;
+    let count = files.len();
+    let s = if count == 1 { "" } else { "s" };
+    Ok(Merged {
+        exit,
+        notes: choice.notes,
+        summary: format!("{}: {count} metrics file{s}", show(out)),
+    })
+}
+
+fn refuse_others(files: &[Metrics], file: &Metrics) -> Result<(), MergeError> {
+    let Some(first) = files.first() else {
+        return Ok(());
+    };
+    let is_same = match (&first.digest, &file.digest) {
+        (Some(one), Some(other)) => one == other,
+        _ => first.list == file.list,
+    };
+    if is_same {
+        return Ok(());
+    }
+    let id = |of: &Metrics| of.digest.clone().unwrap_or_else(|| of.list.clone());
+    Err(MergeError::Lists(
+        first.part.name.clone(),
+        file.part.name.clone(),
+        id(first),
+        id(file),
+    ))
+}
+
+fn read(input: &Input) -> Result<Metrics, MergeError> {
+    let mut text = String::new();
+    let read = (&input.file).take(LONGEST).read_to_string(&mut text);
+    read.map_err(|error| MergeError::Io(input.name.clone(), error))?;
+    let damaged = |number: usize, why: &str| {
+        MergeError::Damaged(input.name.clone(), format!("line {}: {why}", number + 1))
+    };
+    let mut families: Vec<Family> = Vec::new();
+    let mut shard = None;
+    let mut list = None;
+    for (number, line) in text.lines().enumerate() {
+        if line.starts_with('#') {
+            let name = line.split(' ').nth(2).unwrap_or_default();
+            if families.last().is_none_or(|family| family.name != name) {
+                families.push(Family {
+                    name: name.to_owned(),
+                    ..Family::default()
+                });
+            }
+            if let Some(family) = families.last_mut() {
+                family.comments += line;
+                family.comments.push('\n');
+            }
+            continue;
+        }
+        let sample = line.rsplit_once(' ').and_then(|(key, value)| {
+            value.parse::<f64>().ok()?;
+            let (name, labels) = key.split_once('{')?;
+            let (list, _) = quoted(labels.strip_prefix("list=\"")?)?;
+            Some((name, labels, list, value))
+        });
+        let Some((name, labels, own_list, value)) = sample else {
+            return Err(damaged(number, "not a sample as image-tools writes it"));
+        };
+        let (labels, own_shard) = match labels.split_once(SHARD) {
+            None => (labels.to_owned(), Shard::WHOLE),
+            Some((before, after)) => {
+                let parsed = quoted(after).and_then(|(text, rest)| {
+                    Some((format!("{before}{rest}"), Shard::parse(text)?))
+                });
+                parsed.ok_or_else(|| damaged(number, "there is no such shard"))?
+            }
+        };
+        if *shard.get_or_insert(own_shard) != own_shard {
+            return Err(damaged(
+                number,
+                "it is of another shard than the lines before",
+            ));
+        }
+        if list.get_or_insert_with(|| own_list.to_owned()) != own_list {
+            return Err(damaged(
+                number,
+                "it is of another list than the lines before",
+            ));
+        }
+        match families.last_mut().filter(|family| family.name == name) {
+            Some(family) => family.samples.push((labels, value.to_owned())),
+            None => return Err(damaged(number, "a sample without its # TYPE")),
+        }
+    }
+    if text.len() as u64 == LONGEST || !text.ends_with('\n') {
+        return Err(damaged(text.lines().count() - 1, "it is cut"));
+    }
+    let mut metrics = Metrics {
+        part: Part {
+            name: input.name.clone(),
+            shard: shard.unwrap_or(Shard::WHOLE),
+            is_complete: false,
+            time: 0,
+        },
+        list: list.unwrap_or_default(),
+        digest: None,
+        families,
+    };
+    metrics.part.is_complete = matches!(metrics.exit_code(), Some("0" | "1" | "3"));
+    let ended = metrics.value("mirror_validate_last_run_timestamp_seconds");
+    metrics.part.time = ended.and_then(|value| value.parse().ok()).unwrap_or(0);
+    metrics.digest = metrics.list_digest();
+    Ok(metrics)
+}
+
+/// The text up to the quote that ends a label's value, and what follows the quote.
+fn quoted(text: &str) -> Option<(&str, &str)> {
+    let mut is_escaped = false;
+    let end = text.bytes().position(|byte| {
+        let is_end = byte == b'"' && !is_escaped;
+        is_escaped = byte == b'\\' && !is_escaped;
+        is_end
+    })?;
+    Some((&text[..end], &text[end + 1..]))
+}
+
+impl Metrics {
+    fn family(&self, name: &str) -> Option<&Family> {
+        self.families.iter().find(|family| family.name == name)
+    }
+
+    /// The value of a metric that has one sample.
+    fn value(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.family(name)?.samples.first()?;
+        Some(value)
+    }
+
+    fn exit_code(&self) -> Option<&str> {
+        self.value("mirror_validate_last_run_exit_code")
+    }
+
+    fn list_digest(&self) -> Option<String> {
+        let family = self.family("mirror_validate_list_info")?;
+        let (labels, _) = family.samples.first()?;
+        let (_, digest) = labels.split_once(",digest=\"")?;
+        Some(quoted(digest)?.0.to_owned()).filter(|digest| !digest.is_empty())
+    }
+}
+
+fn text(files: &[&Metrics], exit: Exit) -> String {
+    let mut order: Vec<&Family> = Vec::new();
+    for family in files.iter().flat_map(|file| &file.families) {
+        if !order.iter().any(|known| known.name == family.name) {
+            order.push(family);
+        }
+    }
+    let mut text = String::new();
+    for family in order {
+        text += &family.comments;
+        let name = &family.name;
+        // The place of each label set, and its value.
+        let mut values: BTreeMap<String, (usize, f64, String)> = BTreeMap::new();
+        for file in files {
+            let samples = file.family(name).map_or(&[][..], |found| &found.samples);
+            for (labels, value) in samples {
+                // Hosts may call the list by other names.
+                let labels = labels.replacen(&file.list, &files[0].list, 1);
+                let number: f64 = value.parse().unwrap_or_default();
+                let place = values.len();
+                let merged = values
+                    .entry(labels)
+                    .or_insert_with(|| (place, f64::NEG_INFINITY, String::new()));
+                if is_latest(name) {
+                    if number > merged.1 {
+                        (merged.1, merged.2) = (number, value.clone());
+                    }
+                } else {
+                    merged.1 = merged.1.max(0.0) + number;
+                    merged.2 = merged.1.to_string();
+                }
+            }
+        }
+        let mut values: Vec<_> = values.into_iter().collect();
+        // Registries stand in the order of their names, everything else as it came.
+        if name == "mirror_validate_registry_images" {
+            let registry = |labels: &str| labels.split(",outcome=").next().map(str::to_owned);
+            values.sort_by_cached_key(|(labels, (place, ..))| (registry(labels), *place));
+        } else {
+            values.sort_by_key(|(_, (place, ..))| *place);
+        }
+        for (labels, (_, _, value)) in values {
+            let value = match name.as_str() {
+                "mirror_validate_last_run_exit_code" => exit.code().to_string(),
+                _ => value,
+            };
+            text += &format!("{name}{{{labels} {value}\n");
+        }
+    }
+    text
+}
+
+/// Whether the greatest value stands for all; otherwise their sum.
+fn is_latest(name: &str) -> bool {
+    ["_seconds", "_info", "_exit_code"]
+        .iter()
+        .any(|suffix| name.ends_with(suffix))
+}

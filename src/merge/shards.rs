@@ -1,0 +1,167 @@
+//! Which parts of a list there are, which are absent, and which of several files of a part counts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::error::MergeError;
+
+/// At most so many absent shards are named one by one.
+const NAMED: usize = 50;
+
+/// A part of a list; the whole list is the part 0 of 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    pub index: u64,
+    pub count: u64,
+}
+
+impl Shard {
+    pub const WHOLE: Self = Self { index: 0, count: 1 };
+
+    /// `None`: there is no such part.
+    pub fn new(index: u64, count: u64) -> Option<Self> {
+        (index < count).then_some(Self { index, count })
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        let (index, count) = text.split_once('/')?;
+        Self::new(index.parse().ok()?, count.parse().ok()?)
+    }
+}
+
+impl std::fmt::Display for Shard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match *self {
+            Self::WHOLE => f.write_str("the whole list"),
+            Self { index, count } => write!(f, "shard {index}/{count}"),
+        }
+    }
+}
+
+/// What one file has.
+pub struct Part {
+    /// The file, for messages.
+    pub name: String,
+    pub shard: Shard,
+    /// Whether it is the result of a run that came to its end.
+    pub is_complete: bool,
+    /// When the run ended, or else began, in seconds since 1970.
+    pub time: i64,
+}
+
+/// The files that count.
+#[derive(Debug, Default)]
+pub struct Choice {
+    /// Their numbers, the more recent ones of a shard later.
+    pub used: Vec<usize>,
+    /// Shards without a file, the first [`NAMED`] of them.
+    pub absent: Vec<Shard>,
+    /// Shards of which there is no complete file.
+    pub incomplete: Vec<Shard>,
+    /// For the user: what is absent, incomplete or superseded.
+    pub notes: Vec<String>,
+}
+
+/// Chooses the latest complete file of each shard. Of a shard without one all files count.
+///
+/// # Errors
+/// [`MergeError::Divisions`] where the files are not parts of one division.
+pub fn choose(parts: &[Part]) -> Result<Choice, MergeError> {
+    let mut choice = Choice::default();
+    let Some(first) = parts.first() else {
+        return Ok(choice);
+    };
+    let count = first.shard.count;
+    let mut by_index: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+    for (number, part) in parts.iter().enumerate() {
+        if part.shard.count != count {
+            return Err(MergeError::Divisions(
+                first.name.clone(),
+                part.name.clone(),
+                first.shard.to_string(),
+                part.shard.to_string(),
+            ));
+        }
+        by_index.entry(part.shard.index).or_default().push(number);
+    }
+    for (index, mut files) in by_index.clone() {
+        let shard = Shard { index, count };
+        // Stable: of equal times the order of the arguments decides.
+        files.sort_by_key(|file| (parts[*file].is_complete, parts[*file].time));
+        let Some(last) = files.last().copied() else {
+            continue;
+        };
+        if parts[last].is_complete {
+            for superseded in &files[..files.len() - 1] {
+                choice.notes.push(format!(
+                    "{shard}: {} is used, {} is left out",
+                    parts[last].name, parts[*superseded].name
+                ));
+            }
+            choice.used.push(last);
+        } else {
+            for file in &files {
+                choice.notes.push(format!(
+                    "{shard} is not complete: {} is of a run that did not come to its end",
+                    parts[*file].name
+                ));
+            }
+            choice.used.extend(files);
+            choice.incomplete.push(shard);
+        }
+    }
+    let present: BTreeSet<u64> = by_index.into_keys().collect();
+    choice.absent = (0..count)
+        .filter(|index| !present.contains(index))
+        .take(NAMED)
+        .map(|index| Shard { index, count })
+        .collect();
+    let absent = choice.absent.iter();
+    let mut notes: Vec<String> = absent.map(|shard| format!("{shard} is absent")).collect();
+    let more = (count - present.len() as u64).saturating_sub(notes.len() as u64);
+    if more > 0 {
+        notes.push(format!("{more} more shards are absent"));
+    }
+    choice.notes.append(&mut notes);
+    Ok(choice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(shard: &str, is_complete: bool, time: i64) -> Part {
+        Part {
+            name: format!("{shard}@{time}"),
+            shard: Shard::parse(shard).expect("a shard"),
+            is_complete,
+            time,
+        }
+    }
+
+    #[test]
+    fn the_latest_complete_file_of_a_shard_counts() {
+        let parts = [
+            part("0/3", true, 9),
+            part("0/3", true, 7),
+            part("0/3", false, 11),
+            part("2/3", false, 5),
+            part("2/3", false, 4),
+        ];
+        let choice = choose(&parts).expect("a choice");
+        assert_eq!(choice.used, [0, 4, 3]);
+        assert_eq!(choice.absent, [Shard { index: 1, count: 3 }]);
+        assert_eq!(choice.incomplete, [Shard { index: 2, count: 3 }]);
+        let same = [part("0/1", true, 3), part("0/1", true, 3)];
+        assert_eq!(choose(&same).expect("a choice").used, [1]);
+    }
+
+    #[test]
+    fn absent_shards_are_not_all_named_where_there_are_many() {
+        let choice = choose(&[part("0/18446744073709551615", true, 1)]).expect("a choice");
+        assert_eq!(choice.absent.len(), NAMED);
+        assert_eq!(
+            choice.notes.last().map(String::as_str),
+            Some("18446744073709551564 more shards are absent")
+        );
+    }
+}
