@@ -16,6 +16,7 @@ mod floor;
 #[path = "../support/registry.rs"]
 mod registry;
 mod server;
+mod shapes;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,13 +33,14 @@ use registry::Registry;
 use server::FastServer;
 
 /// What one run of the program cost.
-struct Cost {
+pub struct Cost {
     wall: Duration,
     cpu: Duration,
     peak_kib: Option<u64>,
 }
 
-/// Everything, or with the argument `memory` only what bounds the memory, with `yaml` only a YAML list.
+/// Everything, or with the argument `memory` only what bounds the memory, with `yaml` only a YAML list, with `shapes` lists and
+/// registries of other shapes.
 fn main() {
     let content = images(1);
     let only = |what: &str| std::env::args().any(|arg| arg == what);
@@ -59,6 +61,9 @@ fn main() {
     let at_once = || FastServer::start(&content, Duration::ZERO);
     if only("yaml") {
         return yaml(&at_once(), &at_once());
+    }
+    if only("shapes") {
+        return shapes::all();
     }
     if only("memory") {
         million_lines(&at_once());
@@ -101,6 +106,7 @@ fn main() {
         );
     }
     yaml(&at_once(), &at_once());
+    shapes::all();
     recorded(&at_once(), 5_000);
     deep(&at_once(), 1_000);
     million_lines(&at_once());
@@ -110,7 +116,7 @@ fn main() {
 }
 
 /// A list of two architectures under the tag `1`, in the repository `team/x0` and so on.
-fn images(count: usize) -> Content {
+pub fn images(count: usize) -> Content {
     let mut content = Content::default();
     for number in 0..count {
         content.multi(
@@ -146,14 +152,14 @@ fn needed(content: &Content, count: usize, source: &str, destination: &str) -> V
         .collect()
 }
 
-fn list(count: usize) -> String {
+pub fn list(count: usize) -> String {
     (0..count)
         .map(|number| format!("team/x{number} team/x{number} 1\n"))
         .collect()
 }
 
 /// The program as `cargo build --release` makes it.
-fn program() -> &'static Path {
+pub fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_image-tools"))
 }
 
@@ -164,7 +170,7 @@ fn static_program() -> Option<PathBuf> {
 }
 
 /// Runs the program on a list.
-fn run(dir: &Dir, list: &str, args: &str) -> Cost {
+pub fn run(dir: &Dir, list: &str, args: &str) -> Cost {
     run_with(program(), dir, list, args)
 }
 
@@ -224,7 +230,7 @@ fn bounded(cost: &Cost, mib: u64) {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
-fn row(
+pub fn row(
     setting: &str,
     count: usize,
     jobs: usize,
@@ -381,7 +387,7 @@ fn real(jobs: usize, count: usize) {
     row("docker-registry", count, jobs, &cost, None, Some(floor));
 }
 
-fn passed(dir: &Dir, count: usize) {
+pub fn passed(dir: &Dir, count: usize) {
     let log = dir.read("log");
     assert!(
         log.contains(&format!("{count} images: {count} passed"))

@@ -24,6 +24,17 @@ struct Answers {
     firsts: HashMap<String, Vec<u8>>,
 }
 
+/// How a server answers.
+#[derive(Clone, Copy, Default)]
+pub struct Shape {
+    /// Before each answer.
+    pub delay: Duration,
+    /// The probe asks for tokens of the server's own token server.
+    pub wants_tokens: bool,
+    /// Each request of so many takes 5 s; 0: none does.
+    pub slow_every: usize,
+}
+
 /// What the server was asked.
 #[derive(Default)]
 pub struct Counts {
@@ -35,6 +46,15 @@ pub struct Counts {
 impl FastServer {
     /// Answers each request after this delay.
     pub fn start(content: &Content, delay: Duration) -> Self {
+        let shape = Shape {
+            delay,
+            ..Shape::default()
+        };
+        Self::with(content, shape)
+    }
+
+    /// Answers in this way.
+    pub fn with(content: &Content, shape: Shape) -> Self {
         let mut answers: HashMap<String, (Vec<u8>, usize)> = HashMap::new();
         for (_, reference, stored) in &content.manifests {
             let head = format!(
@@ -73,7 +93,7 @@ impl FastServer {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (answers, counts) = (answers.clone(), shared.clone());
-                std::thread::spawn(move || serve(stream, &answers, &counts, delay));
+                std::thread::spawn(move || serve(stream, &answers, &counts, shape));
             }
         });
         Self { port, counts }
@@ -99,7 +119,8 @@ impl FastServer {
     }
 }
 
-fn serve(mut stream: TcpStream, answers: &Answers, counts: &Counts, delay: Duration) {
+fn serve(mut stream: TcpStream, answers: &Answers, counts: &Counts, shape: Shape) {
+    let port = stream.local_addr().map_or(0, |address| address.port());
     let _ = stream.set_nodelay(true);
     let mut buffer = vec![0; 64 * 1024];
     let mut filled = 0;
@@ -133,10 +154,13 @@ fn serve(mut stream: TcpStream, answers: &Answers, counts: &Counts, delay: Durat
         let is_head = method == "HEAD";
         if path != "/v2/" {
             let count = if is_head { &counts.heads } else { &counts.gets };
-            count.fetch_add(1, Ordering::SeqCst);
+            let number = count.fetch_add(1, Ordering::SeqCst) + 1;
+            if shape.slow_every > 0 && number.is_multiple_of(shape.slow_every) {
+                std::thread::sleep(Duration::from_secs(5));
+            }
         }
-        if !delay.is_zero() {
-            std::thread::sleep(delay);
+        if !shape.delay.is_zero() {
+            std::thread::sleep(shape.delay);
         }
         let name = path.rsplit('/').next().unwrap_or_default();
         let first = answers
@@ -146,6 +170,19 @@ fn serve(mut stream: TcpStream, answers: &Answers, counts: &Counts, delay: Durat
         let sent = match answers.whole.get(name) {
             Some(_) if first.is_some() => {
                 stream.write_all(first.map(Vec::as_slice).unwrap_or_default())
+            }
+            _ if path.starts_with("/token") => {
+                let body = r#"{"token":"t","expires_in":300}"#;
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+                stream.write_all(format!("{head}{body}").as_bytes())
+            }
+            _ if path == "/v2/" && shape.wants_tokens => {
+                let challenge =
+                    format!("Bearer realm=\"http://127.0.0.1:{port}/token\",service=\"x\"");
+                let head = format!(
+                    "HTTP/1.1 401 Unauthorized\r\nwww-authenticate: {challenge}\r\ncontent-length: 0\r\n\r\n"
+                );
+                stream.write_all(head.as_bytes())
             }
             _ if path == "/v2/" => {
                 stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
