@@ -185,6 +185,11 @@ fn the_variables_of_the_system_s_cas_are_obeyed_or_errors() {
     with("SSL_CERT_DIR", &dir.path().join("missing"))
         .code(2)
         .one_error("missing of $SSL_CERT_DIR: No such file");
+    dir.write("cas/own.pem", &pair.pem);
+    let cas = dir.path().join("cas");
+    with("SSL_CERT_DIR", &cas).code(0).has("PASS");
+    let list = std::env::join_paths([dir.path().join("missing"), cas]).unwrap();
+    with("SSL_CERT_DIR", list.as_ref()).code(0).has("PASS");
     with("SSL_CERT_DIR", &dir.path().join("no-cas"))
         .code(2)
         .one_error(" of $SSL_CERT_DIR has no certificate");

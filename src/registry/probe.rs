@@ -79,7 +79,10 @@ pub fn probe(name: &str, retrier: &Retrier, log: &Log) -> Result<Endpoint, Error
                     base = plain.clone();
                     return Ok(response);
                 }
-                Err(failure @ (Failure::Refused(_) | Failure::Interrupted)) => return Err(failure),
+                Err(
+                    failure
+                    @ (Failure::Refused(_) | Failure::ConnectTimeout | Failure::Interrupted),
+                ) => return Err(failure),
                 // HTTPS, then; this is the answer only if that fails too.
                 Err(Failure::Timeout(_)) => is_mute = true,
                 other => early = other.ok(),

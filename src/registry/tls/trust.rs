@@ -121,8 +121,7 @@ impl Trust {
     }
 }
 
-/// The certificates of `$SSL_CERT_FILE`, and a check of `$SSL_CERT_DIR`: what the user names there is
-/// used, or is an error; it is never replaced by other CAs.
+/// The certificates of `$SSL_CERT_FILE` and `$SSL_CERT_DIR`: what the user names there is used, or is an error; it is never replaced by other CAs.
 ///
 /// # Errors
 /// [`TrustError`] where there is no certificate.
@@ -147,11 +146,21 @@ fn named_by_environment() -> Result<Vec<CertificateDer<'static>>, TrustError> {
             return Err(TrustError::NoCertificate(shown));
         }
     }
-    if let Some(path) = named("SSL_CERT_DIR") {
-        let shown = format!("{} of $SSL_CERT_DIR", show(&path));
-        fs::read_dir(&path).map_err(|error| TrustError::Io(shown.clone(), error.to_string()))?;
-        if found.is_empty() && rustls_native_certs::load_native_certs().certs.is_empty() {
-            return Err(TrustError::NoCertificate(shown));
+    if let Some(list) = named("SSL_CERT_DIR") {
+        let shown = |path: &Path| format!("{} of $SSL_CERT_DIR", show(path));
+        // As OpenSSL: a list, of which some need not be there.
+        let read: Vec<_> = std::env::split_paths(&list)
+            .map(|path| {
+                fs::read_dir(&path).map_err(|error| TrustError::Io(shown(&path), error.to_string()))
+            })
+            .collect();
+        if !read.iter().any(Result::is_ok) {
+            read.into_iter().collect::<Result<Vec<_>, _>>()?;
+        }
+        let all = rustls_native_certs::load_native_certs().certs.into_iter();
+        found.extend(all.filter(|one| RootCertStore::empty().add(one.clone()).is_ok()));
+        if found.is_empty() {
+            return Err(TrustError::NoCertificate(shown(&list)));
         }
     }
     Ok(found)
