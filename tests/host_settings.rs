@@ -91,7 +91,7 @@ fn registries_conf_is_read_where_the_other_tools_read_it() {
     let fresh = Dir::new();
     fresh.write(
         ".config/docker/daemon.json",
-        format!("{{\"insecure-registries\": [\"{name}\"]}}"),
+        format!("{{\"insecure-registries\": [\"https://{name}/\"]}}"),
     );
     validate(&fresh, &name, "", &[]).code(0);
 }

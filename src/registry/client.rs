@@ -1,10 +1,10 @@
 //! What can be asked of a registry.
 
+mod settings;
+
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
 
 use ureq::http::Method;
 
@@ -12,48 +12,18 @@ use super::Side;
 use super::answer::Answer;
 use super::credentials::Credentials;
 use super::error::Error;
-use super::exchange::{BodyMode, Clock, Exchange, Response, SystemClock};
+use super::exchange::{BodyMode, Clock, Exchange, Response};
 use super::host::Host;
-use super::http::{Agents, HttpExchange};
-use super::insecure::InsecureHosts;
-use super::proxy::Proxies;
 use super::query::Query;
 use super::redirect::authority;
 use super::registries_conf::RegistriesConf;
 use super::retry::{Gate, Retrier, RetrySettings};
-use super::tls::{CertsD, Trust, TrustError};
 use super::upcoming::Upcoming;
 use crate::log::Log;
 use crate::manifest::{self, Blob, Digest, MAX_BYTES, Manifest, MediaType, Platform};
 use crate::reference::{Reference, Repository};
-use crate::sync::Interrupt;
 
-/// Configuration of a client.
-#[derive(Debug)]
-pub struct Settings {
-    /// Hosts whose certificates are not verified, and to which plain HTTP is allowed.
-    pub insecure: InsecureHosts,
-    /// The same for destinations, where they have others than sources.
-    pub insecure_destinations: Option<InsecureHosts>,
-    /// Further trusted CAs.
-    pub ca_files: Vec<PathBuf>,
-    /// The longest time of one request without progress.
-    pub timeout: Duration,
-    /// The most retries of one request.
-    pub retries: u32,
-    /// How long images wait for a registry that is down, in total for each host.
-    pub patience: Duration,
-    /// Number of threads that send requests.
-    pub jobs: usize,
-    /// Credentials.
-    pub credentials: Credentials,
-    /// Certificates for single registries.
-    pub certs_d: CertsD,
-    /// Proxies.
-    pub proxies: Proxies,
-    /// Settings of this host's other tools.
-    pub conf: RegistriesConf,
-}
+pub use settings::Settings;
 
 /// Documents of more bytes are parsed one at a time: what parsing takes besides the document is bounded
 /// for each, and would add up.
@@ -78,46 +48,6 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client that has sent nothing yet.
-    ///
-    /// # Errors
-    /// [`TrustError`] where the configured certificates cannot be used.
-    pub fn new(settings: Settings, interrupt: &Arc<Interrupt>) -> Result<Self, TrustError> {
-        let trust = Trust::load(settings.insecure.all, &settings.ca_files)?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(interrupt.clone()));
-        let connect = |insecure: Arc<InsecureHosts>| {
-            let agents = Agents::new(
-                trust.clone(),
-                insecure.clone(),
-                settings.certs_d.clone(),
-                settings.proxies.clone(),
-                settings.jobs,
-                settings.timeout,
-                clock.clone(),
-            );
-            let retry = RetrySettings {
-                retries: settings.retries,
-                patience: settings.patience,
-                timeout: settings.timeout,
-                insecure,
-            };
-            (
-                Box::new(HttpExchange::new(agents, interrupt.clone())),
-                retry,
-            )
-        };
-        let (exchange, retry) = connect(Arc::new(settings.insecure));
-        let of_destinations = settings.insecure_destinations.map(|insecure| {
-            let (exchange, retry) = connect(Arc::new(insecure));
-            Retrier::new(exchange, clock.clone(), retry)
-        });
-        Ok(Self {
-            conf: settings.conf,
-            of_destinations,
-            ..Self::over(exchange, clock.clone(), retry, settings.credentials)
-        })
-    }
-
     /// A client over this exchange.
     pub(super) fn over(
         exchange: Box<dyn Exchange>,
@@ -369,13 +299,14 @@ impl Client {
             .name("probe".to_owned())
             .spawn(move || {
                 // The request that needs it gets the error.
-                let _ = host.endpoint(&client.retrier, &log);
+                let _ = host.endpoint(client.retrier_of(side), &log);
             });
     }
 
     /// Whether a registry takes requests now, as far as is known.
     pub fn gate(&self, side: Side, repository: &Repository) -> Gate {
-        self.host(side, &repository.registry).gate(&self.retrier)
+        self.host(side, &repository.registry)
+            .gate(self.retrier_of(side))
     }
 
     /// Ends all requests.
@@ -409,10 +340,7 @@ impl Client {
     pub(super) fn send(&self, side: Side, query: &Query<'_>, log: &Log) -> Result<Answer, Error> {
         self.remark(query.repository, log);
         let host = self.host(side, &query.repository.registry);
-        let retrier = match (&self.of_destinations, side) {
-            (Some(retrier), Side::Destination) => retrier,
-            _ => &self.retrier,
-        };
+        let retrier = self.retrier_of(side);
         let answer = host.ask(retrier, query, (side, &self.upcoming), log)?;
         if answer.from_registry || answer.response.status.as_u16() != 401 {
             return Ok(answer);
@@ -437,6 +365,13 @@ impl Client {
         if remarked.insert(text.to_owned()) {
             drop(remarked);
             log.warn(text);
+        }
+    }
+
+    fn retrier_of(&self, side: Side) -> &Retrier {
+        match (&self.of_destinations, side) {
+            (Some(retrier), Side::Destination) => retrier,
+            _ => &self.retrier,
         }
     }
 

@@ -178,7 +178,8 @@ impl RegistriesConf {
         for host in daemon.insecure.unwrap_or_default() {
             let bare = host
                 .trim_start_matches("http://")
-                .trim_start_matches("https://");
+                .trim_start_matches("https://")
+                .trim_end_matches('/');
             match bare.parse() {
                 Ok(host) => self.of_docker.push(host),
                 Err(_) => self.warnings.push(format!(
@@ -429,6 +430,7 @@ mod tests {
                 "line 1: a [[registry]] has neither",
             ),
             ("x = \"\n", "line 1: "),
+            ("\nx = tru\n", "line 2: invalid TOML value"),
             (
                 "\n[[registry]]\nlocation = 'a.io'\ninsecure = 'true'\n",
                 "line 4: insecure is neither true nor false",

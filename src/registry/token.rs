@@ -5,6 +5,7 @@
 //! the next lines too: [`batch`].
 
 mod access;
+mod answer;
 mod batch;
 mod grant;
 mod query;
@@ -13,7 +14,7 @@ mod several;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -25,7 +26,6 @@ use super::answer::describe;
 use super::credentials::{Credential, Identity};
 use super::error::{Diagnostic, Error};
 use super::exchange::{BodyMode, Request, Response};
-use super::fields::{Field, fields};
 use super::login;
 use super::redirect::{self, authority, without_secrets};
 use super::retry::Retrier;
@@ -33,23 +33,14 @@ use super::secret::Secret;
 use crate::log::Log;
 use crate::sync::Flight;
 use batch::Batching;
-
 use query::Key;
 
+pub use answer::{Token, parse};
 pub use grant::{Grant, Origin};
 pub use query::{NextScopes, TokenQuery};
 
-/// Tokens live at least this long, whatever the server says (as all clients have it).
-const LEAST_LIFE: Duration = Duration::from_secs(60);
-
-/// They are renewed this long before they expire.
-const EARLY: Duration = Duration::from_secs(10);
-
 /// The largest answer of a token server, in bytes: it may have its token twice, and an identity token.
 const LIMIT: u64 = 512 * 1024;
-
-/// The longest token, in bytes.
-const LONGEST: usize = 128 * 1024;
 
 /// The longest challenge, in bytes, as it is remembered beside its tokens.
 const LONGEST_CHALLENGE: usize = 8 * 1024;
@@ -62,43 +53,6 @@ const MOST_KEPT_BYTES: usize = 4 * 1024 * 1024;
 
 /// So many replaced identity tokens are kept; beyond it likewise.
 const MOST_REPLACED: usize = 32;
-
-/// What stands before a token in its header.
-const BEARER: &str = "Bearer ";
-
-/// A token with its end.
-#[derive(Clone, Debug)]
-pub struct Token {
-    /// The value of the Authorization header.
-    header: Secret,
-    expires: Instant,
-}
-
-/// Why an answer has no token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoToken {
-    #[error("the token server's answer has no token")]
-    Absent,
-    /// Its length in bytes.
-    #[error("the token server's token has {0} bytes, more than {max} KiB", max = LONGEST / 1024)]
-    TooLong(usize),
-}
-
-impl Token {
-    /// The value of the Authorization header.
-    pub fn header(&self) -> Secret {
-        self.header.clone()
-    }
-
-    /// The token itself.
-    fn text(&self) -> &str {
-        &self.header.expose()[BEARER.len()..]
-    }
-
-    fn is_fresh(&self, now: Instant) -> bool {
-        now < self.expires
-    }
-}
 
 /// What came of a batch.
 enum Batch {
@@ -372,43 +326,6 @@ fn exchange(realm: Url, key: &Key, identity: &Secret) -> Request {
     let mut request = Request::new(Method::POST, realm, &[], BodyMode::Keep(LIMIT));
     request.form = Some(Secret::new(form.finish()));
     request
-}
-
-/// Reads a token server's answer, leniently: servers disagree on names and types.
-/// The second is an identity token that replaces the one that was sent.
-///
-/// # Errors
-/// [`NoToken`] where it has none that can be used.
-pub fn parse(body: &[u8], now: Instant) -> Result<(Token, Option<Secret>), NoToken> {
-    let wanted = ["access_token", "token", "refresh_token", "expires_in"];
-    let mut found = fields(body, &wanted)
-        .map_err(|_| NoToken::Absent)?
-        .into_iter();
-    let mut next = || found.next().unwrap_or_default();
-    let [access, token, replaced] = [next(), next(), next()].map(Field::text);
-    let seconds = match next() {
-        Field::Text(text) => text.trim().parse().ok(),
-        Field::Number(number) => Some(number),
-        _ => None,
-    };
-    let token = access.or(token).ok_or(NoToken::Absent)?;
-    // One with control characters would be a header of its own.
-    if token.bytes().any(|b| b.is_ascii_control()) {
-        return Err(NoToken::Absent);
-    }
-    let longest = token.len().max(replaced.as_ref().map_or(0, String::len));
-    if longest > LONGEST {
-        return Err(NoToken::TooLong(longest));
-    }
-    let life = seconds
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .unwrap_or(LEAST_LIFE);
-    let life = life.clamp(LEAST_LIFE, Duration::from_secs(24 * 3600));
-    let token = Token {
-        header: Secret::new(format!("{BEARER}{token}")),
-        expires: now + life.saturating_sub(EARLY),
-    };
-    Ok((token, replaced.map(Secret::new)))
 }
 
 /// The realm as a URL that credentials may be sent to.

@@ -14,7 +14,7 @@ use crate::escape::escape;
 pub fn parse(text: &str) -> Result<File, String> {
     let document = toml_span::parse(text).map_err(|error| {
         let line = line_of(text, error.span.start);
-        format!("line {line}: {}", escape(&error.kind.to_string()))
+        format!("line {line}: {}", escape(&error.to_string()))
     })?;
     let reader = Reader { text };
     let mut file = File {

@@ -1,3 +1,4 @@
+use super::answer::{LONGEST, NoToken};
 use super::*;
 use crate::registry::challenge::Bearer;
 use crate::registry::login::Logins;

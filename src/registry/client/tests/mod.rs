@@ -7,6 +7,7 @@ use super::*;
 use crate::registry::exchange::Request;
 use crate::registry::failure::Failure;
 use crate::registry::scripted::{FakeClock, Scripted, no_log, refused, reply, with_header};
+use std::time::Duration;
 
 type Reply = Result<Response, Failure>;
 
