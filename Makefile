@@ -30,11 +30,12 @@ demo: all
 	IMAGE_TOOLS='$(BIN)' $(CARGO) run --release --quiet --example demo
 
 # Unit tests and tests of the real binary against real registries; also of static binaries, in
-# chroots, where they can be built and root is here to make the chroots.
+# chroots, where they can be built and root is here to make the chroots. Many tests wait: more threads
+# than two cores.
 test: test-tools test-static test-promtool
 	IMAGE_TOOLS_PROMTOOL="$$(ls -d $(CURDIR)/target/prometheus/usr/bin/promtool 2>/dev/null || echo promtool)" \
 	IMAGE_TOOLS_STATIC="$$(ls -d '$(TARGET_DIR)/$(TARGET)/debug/image-tools' '$(TARGET_DIR)/static-gnu/$(GNU)/debug/image-tools' 2>/dev/null | tr '\n' ' ')" \
-	$(CARGO) test
+	RUST_TEST_THREADS="$${RUST_TEST_THREADS:-4}" $(CARGO) test
 
 .PHONY: test-static
 test-static:
