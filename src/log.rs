@@ -156,9 +156,16 @@ impl Log {
         }
     }
 
-    /// The same for work that must not put the image aside.
-    pub fn without_aside(&self) -> Self {
+    /// The same for work that nothing has to wait for: it does not put the image aside, and does not
+    /// keep the port, so that the run can end before it.
+    pub fn in_background(&self) -> Self {
+        let port = Arc::downgrade(&self.port);
         Self {
+            port: Arc::new(move |record| {
+                if let Some(port) = port.upgrade() {
+                    port(record);
+                }
+            }),
             aside: None,
             ..self.clone()
         }

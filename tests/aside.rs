@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use crate::support::{Content, Dir, Server};
+use crate::support::{Content, Dir, Reply, Server};
 
 const PER_HOST: usize = 100;
 
@@ -141,4 +141,34 @@ fn a_registry_that_comes_back_gets_its_images() {
     run.wait_for("connection refused");
     let _server = Server::at(port, content());
     run.end().code(0).has("100 passed");
+}
+
+#[test]
+fn a_registry_that_asks_for_patience_for_ever_is_given_up_after_its_retries() {
+    let source = Server::of(content());
+    let busy =
+        Server::start(|_| Reply::error(429, "TOOMANYREQUESTS", "later").header("retry-after", "2"));
+    let dir = Dir::new();
+    let line = format!("{}/team/x0:1 {}/team/x0:1\n", source.name(), busy.name());
+    dir.write("list.txt", &line);
+    let run = dir.validate().args("-f list.txt -j 4 --retries 1").run();
+    run.code(3).has("429 Too Many Requests");
+    assert!(busy.requests().len() < 10, "{}", busy.requests().len());
+}
+
+#[test]
+fn a_probe_that_nothing_waits_for_does_not_hold_the_run_back() {
+    let source = Server::of(content());
+    let (_listener, mute) = mute();
+    let dir = Dir::new();
+    let line = format!("{}/team/none:1 {mute}/team/none:1\n", source.name());
+    dir.write("list.txt", &line);
+    let begun = Instant::now();
+    let run = dir.validate().args("-f list.txt --timeout 8s").run();
+    run.code(3).has("source manifest does not exist");
+    assert!(
+        begun.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        begun.elapsed()
+    );
 }

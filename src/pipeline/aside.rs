@@ -42,7 +42,7 @@ impl Aside {
     }
 
     /// Takes an image; `begin` gives it back to the pool.
-    pub fn put(self: &Arc<Self>, job: Job, begin: impl Fn(Job) + Send + 'static) {
+    pub fn put(self: &Arc<Self>, job: Job, begin: fn(Job)) {
         let rest = (TICK * (1 << job.times_aside.min(10))).min(LONGEST_REST);
         let is_watched = {
             let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
@@ -53,26 +53,21 @@ impl Aside {
             return;
         }
         let own = self.clone();
-        let watch = move || {
-            while own.look(&begin) {
-                own.interrupt.sleep(TICK);
-            }
-        };
-        // Without another thread, this one watches: the run goes on, if slowly.
-        if thread::Builder::new()
-            .name("aside".to_owned())
-            .spawn(watch)
-            .is_err()
-        {
-            self.jobs
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .is_watched = false;
+        let watch = thread::Builder::new().name("aside".to_owned());
+        if watch.spawn(move || own.watch(begin)).is_err() {
+            // Without another thread, this one watches: the run goes on, if slowly.
+            self.watch(begin);
+        }
+    }
+
+    fn watch(&self, begin: fn(Job)) {
+        while self.look(begin) {
+            self.interrupt.sleep(TICK);
         }
     }
 
     /// Gives back what can go on; false: nothing is aside any more.
-    fn look(&self, begin: &impl Fn(Job)) -> bool {
+    fn look(&self, begin: fn(Job)) -> bool {
         let mut ready = Vec::new();
         let goes_on = {
             let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);

@@ -293,7 +293,7 @@ impl Client {
         if !host.is_first_use() {
             return;
         }
-        let (client, log) = (self.clone(), log.without_aside());
+        let (client, log) = (self.clone(), log.in_background());
         // Without a thread, the first request probes.
         let _ = thread::Builder::new()
             .name("probe".to_owned())

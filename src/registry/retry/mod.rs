@@ -39,9 +39,6 @@ const BROKEN_PAUSE: Duration = Duration::from_millis(100);
 /// whether the host is down.
 const ENOUGH_FAILURES: u32 = 5;
 
-/// The longest pause of a host for which an image keeps its thread.
-const LONGEST_HOLD: Duration = Duration::from_secs(1);
-
 /// The most kept connections that a request finds closed; beyond it they count as broken.
 const MOST_STALE: u32 = 64;
 
@@ -343,7 +340,8 @@ impl Retrier {
                 Admission::Wait(time) => {
                     let failed = state.brake.failed_attempts().max(sent);
                     let wait = || Some(log.wait(&authority(url), failed.saturating_add(1)));
-                    if (time > LONGEST_HOLD || state.brake.is_closed()) && log.put_aside(wait) {
+                    // Only what the patience bounds: a pause that the host asks for counts as a retry.
+                    if state.brake.is_closed() && log.put_aside(wait) {
                         return Err(Error::Interrupted);
                     }
                     _wait = wait();
