@@ -4,7 +4,7 @@
 //!
 //! While a registry is down, one image at a time goes back to try it.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -27,7 +27,9 @@ pub struct Aside {
 
 #[derive(Default)]
 struct Jobs {
-    waiting: VecDeque<(Instant, Job)>,
+    /// By the names of their registries, in the list's order, with the end of their rest: one look at a
+    /// registry is for all of its images.
+    waiting: HashMap<(String, String), Vec<(Instant, Job)>>,
     /// Whether a thread looks after them.
     is_watched: bool,
 }
@@ -46,7 +48,8 @@ impl Aside {
         let rest = (TICK * (1 << job.times_aside.min(10))).min(LONGEST_REST);
         let is_watched = {
             let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-            jobs.waiting.push_back((Instant::now() + rest, job));
+            let group = jobs.waiting.entry(job.registries()).or_default();
+            group.push((Instant::now() + rest, job));
             std::mem::replace(&mut jobs.is_watched, true)
         };
         if is_watched {
@@ -75,20 +78,20 @@ impl Aside {
                 jobs.waiting.clear();
             }
             let now = Instant::now();
-            let mut tried = HashSet::new();
-            for (not_before, job) in std::mem::take(&mut jobs.waiting) {
-                let may_go = now >= not_before
-                    && match job.gate() {
-                        Gate::Open => true,
-                        Gate::Trial => tried.insert(job.registries()),
-                        Gate::Closed => false,
-                    };
-                if may_go {
-                    ready.push(job);
-                } else {
-                    jobs.waiting.push_back((not_before, job));
-                }
+            for group in jobs.waiting.values_mut() {
+                let mut left = match group.first().map(|(_, job)| job.gate()) {
+                    Some(Gate::Open) => usize::MAX,
+                    Some(Gate::Trial) => 1,
+                    Some(Gate::Closed) | None => 0,
+                };
+                let rested = |(not_before, _): &mut (Instant, Job)| {
+                    let may_go = left > 0 && now >= *not_before;
+                    left -= usize::from(may_go);
+                    may_go
+                };
+                ready.extend(group.extract_if(.., rested).map(|(_, job)| job));
             }
+            jobs.waiting.retain(|_, group| !group.is_empty());
             jobs.is_watched = !jobs.waiting.is_empty();
             jobs.is_watched
         };

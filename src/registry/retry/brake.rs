@@ -134,10 +134,7 @@ impl Brake {
     /// May a request be sent? `patience`: how long the host may be closed, in total.
     pub fn admit(&self, now: Instant, patience: Duration) -> Admission<'_> {
         let mut state = self.lock();
-        let patience = match state.answered {
-            Some(_) => patience,
-            None => patience.min(PATIENCE_WITH_STRANGERS),
-        };
+        let patience = state.patience(patience);
         let (closed_before, not_before) = (state.closed_before, state.not_before);
         if let Some(closed) = &mut state.closed {
             let until = not_before.map_or(closed.until, |time| time.max(closed.until));
@@ -174,10 +171,7 @@ impl Brake {
     /// What [`Brake::admit`] would say, without taking anything.
     pub fn gate(&self, now: Instant, patience: Duration) -> Gate {
         let state = self.lock();
-        let patience = match state.answered {
-            Some(_) => patience,
-            None => patience.min(PATIENCE_WITH_STRANGERS),
-        };
+        let patience = state.patience(patience);
         match &state.closed {
             Some(closed) => {
                 let until = state
@@ -266,6 +260,14 @@ impl Brake {
 }
 
 impl State {
+    /// How long the host may be closed, in total.
+    fn patience(&self, patience: Duration) -> Duration {
+        match self.answered {
+            Some(_) => patience,
+            None => patience.min(PATIENCE_WITH_STRANGERS),
+        }
+    }
+
     fn open(&mut self, now: Instant) {
         if let Some(closed) = self.closed.take() {
             self.closed_before += now.saturating_duration_since(closed.since);
