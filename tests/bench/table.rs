@@ -47,17 +47,14 @@ impl Table {
             std::env::consts::OS,
             std::env::consts::ARCH,
         );
-        let other = Program::static_file().map_or_else(String::new, |_| {
-            "; static/*: the file of make static".to_owned()
-        });
-        println!("build: cargo build --release{other}\n");
+        println!("build: {}\n", build());
         for line in [
             columns(
                 "scenario",
-                COLUMNS.map(|(_, name, _)| name.to_owned()),
+                &COLUMNS.map(|(_, name, _)| name.to_owned()),
                 name_width,
             ),
-            columns("", COLUMNS.map(|(_, _, unit)| unit.to_owned()), name_width),
+            columns("", &COLUMNS.map(|(_, _, unit)| unit.to_owned()), name_width),
         ] {
             println!("{line}");
         }
@@ -76,7 +73,7 @@ impl Table {
                 return;
             }
         };
-        println!("{}", columns(name, cells(&row), self.name_width));
+        println!("{}", columns(name, &cells(&row), self.name_width));
         self.notes
             .extend(row.note.map(|note| format!("{name}: {note}")));
         if let (Some(limit), Some(peak)) = (row.limit_mib, row.cost.peak_kib)
@@ -102,7 +99,21 @@ impl Table {
     }
 }
 
-fn columns(name: &str, cells: [String; COLUMNS.len()], name_width: usize) -> String {
+/// The builds that are measured, with the settings of this environment that make them differ.
+fn build() -> String {
+    let mut build = "cargo build --release".to_owned();
+    for (name, value) in std::env::vars() {
+        if name.starts_with("CARGO_PROFILE_BENCH_") {
+            build += &format!(" {name}={value}");
+        }
+    }
+    if Program::static_file().is_some() {
+        build += "; static/*: the file of make static";
+    }
+    build
+}
+
+fn columns(name: &str, cells: &[String; COLUMNS.len()], name_width: usize) -> String {
     let mut line = format!("{name:<name_width$}");
     for (cell, (width, _, _)) in cells.iter().zip(COLUMNS) {
         let _ = write!(line, " {cell:>width$}");

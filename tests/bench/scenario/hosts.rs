@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use super::Scenario;
-use crate::fast_registry::{Behaviour, FastRegistry};
+use crate::fast_registry::{Behaviour, FastRegistry, Requests};
 use crate::program::{Program, assert_passed};
 use crate::row::{Measured, Row};
 use crate::support::{Content, Dir};
@@ -57,7 +57,7 @@ fn three_destinations() -> Measured {
     let cost = Program::release().validate(&dir, &lines, "-j 4");
     assert_passed(&dir, 3 * SOURCES);
     let requests = destinations.iter().map(FastRegistry::take);
-    let requests = requests.fold(source.take(), |sum, requests| sum.and(requests));
+    let requests = requests.fold(source.take(), Requests::and);
     Ok(Row::new(3 * SOURCES, 4, cost).requests(requests))
 }
 

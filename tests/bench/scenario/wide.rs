@@ -39,15 +39,19 @@ pub fn scenarios() -> Vec<Scenario> {
             )
         })
     });
-    let bandwidth = [4, 20].map(|jobs| {
-        Scenario::new(format!("bandwidth-1MBps/j{jobs}"), move || {
-            let behaviour = Behaviour {
-                bytes_per_second: Some(BANDWIDTH),
-                ..Behaviour::default()
-            };
-            plain(&Workload::wide(40, CHILDREN, CHILD_BYTES), &behaviour, jobs)
-        })
-    });
+    let bandwidth = [("", CHILD_BYTES), ("small-children-", 0)]
+        .into_iter()
+        .flat_map(|(children, bytes)| {
+            [4, 20].map(|jobs| {
+                Scenario::new(format!("bandwidth-1MBps/{children}j{jobs}"), move || {
+                    let behaviour = Behaviour {
+                        bytes_per_second: Some(BANDWIDTH),
+                        ..Behaviour::default()
+                    };
+                    plain(&Workload::wide(40, CHILDREN, bytes), &behaviour, jobs)
+                })
+            })
+        });
     let one = Scenario::new("wide-50ms/one-of-200", one_index);
     no_latency
         .into_iter()
