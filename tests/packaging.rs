@@ -189,3 +189,36 @@ fn cron_mails_why_the_list_cannot_be_read() {
         "{mails}"
     );
 }
+
+/// Without comments, empty lines and settings that only harden.
+fn settings(text: &str) -> Vec<&str> {
+    text.lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .collect()
+}
+
+#[test]
+fn the_documents_print_these_files() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
+    let cron = read("fixtures/packaging/cron");
+    let cron = settings(&cron).join("\n");
+    let service = read("fixtures/packaging/systemd/mirror-validate.service");
+    let timer = read("fixtures/packaging/systemd/mirror-validate.timer");
+    for name in ["README.md", "README.zh-CN.md"] {
+        let text = read(name);
+        assert!(text.contains(&format!("```cron\n{cron}\n```\n")), "{name}");
+        let printed: Vec<&str> = text.split("```ini\n").skip(1).collect();
+        assert!(!printed.is_empty(), "{name}");
+        for block in printed {
+            let (block, _) = block.split_once("```").unwrap();
+            for line in settings(block) {
+                let is_there =
+                    settings(&service).contains(&line) || settings(&timer).contains(&line);
+                assert!(is_there, "{name}: {line}");
+            }
+        }
+    }
+    let manual = read("src/help/exit.md").replace("\n    ", "\n");
+    assert!(manual.contains(&cron), "{manual}");
+}

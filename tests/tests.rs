@@ -9,6 +9,7 @@ mod auth;
 mod between;
 mod causes;
 mod cli;
+mod commands;
 mod deep;
 mod docs;
 mod durability;
