@@ -27,6 +27,7 @@ mod metrics;
 mod not_validated;
 mod omissions;
 mod output;
+mod packaging;
 mod pool;
 mod portable;
 mod products;
