@@ -35,6 +35,7 @@ mod published;
 mod reading;
 mod recorded;
 mod referrers;
+mod release;
 mod remedy;
 mod report;
 mod report_forms;
