@@ -360,7 +360,10 @@ fn the_deb_installs_and_goes_away() {
         "grep -q Apache root/usr/share/doc/image-tools/copyright",
     );
     shell(&dir, &format!("{dpkg} -P image-tools"));
-    assert_eq!(shell(&dir, "find root -path '*/usr/*' ! -type d").stdout, "");
+    assert_eq!(
+        shell(&dir, "find root -path '*/usr/*' ! -type d").stdout,
+        ""
+    );
 }
 
 #[test]
