@@ -36,6 +36,7 @@ mod published;
 mod reading;
 mod recorded;
 mod referrers;
+mod release;
 mod remedy;
 mod report;
 mod report_forms;
