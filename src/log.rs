@@ -138,6 +138,14 @@ impl Log {
         Self::new(false, |_| ())
     }
 
+    /// The same counters and hosts, with records for another port.
+    pub fn with_port(&self, port: impl Fn(Record) + Send + Sync + 'static) -> Self {
+        Self {
+            port: Arc::new(port),
+            ..self.clone()
+        }
+    }
+
     /// A log for one image, with no requests counted yet.
     pub fn for_image(&self, image: u64) -> Self {
         Self {

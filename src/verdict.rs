@@ -290,6 +290,17 @@ impl Outcome {
             Self::Failed(reason) | Self::NotValidated(reason) => Some(reason),
         }
     }
+
+    /// Whether a signal ended the run before the image had an outcome.
+    pub fn is_interrupted(&self) -> bool {
+        let reason = self.reason();
+        reason.is_some_and(|reason| reason.code == Code::Interrupted)
+    }
+
+    /// Whether the image passed, or was recorded.
+    pub fn has_passed(&self) -> bool {
+        *self == Self::Passed
+    }
 }
 
 /// A source as a recording keeps it, already in the recording's format.

@@ -52,4 +52,5 @@ mod there;
 mod tls;
 mod tokens;
 mod verdicts;
+mod waiting;
 mod why;

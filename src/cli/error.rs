@@ -43,6 +43,8 @@ pub enum UsageError {
     /// A word behind a flag whose value has to stand behind `=`.
     #[error("unexpected argument \"{}\"; a value of {flag} is written {flag}={}", escape(.value), escape(.value))]
     Equals { value: String, flag: &'static str },
+    #[error("{0} needs an image list; give one with -f (-f - reads it from standard input)")]
+    NeedsList(&'static str),
     #[error("no image list; give a file, or - for standard input")]
     NoFile,
     #[error("flag needs a value: {0}")]

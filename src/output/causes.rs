@@ -56,6 +56,14 @@ impl Causes {
         }
     }
 
+    /// Forgets all of them; the run goes on.
+    pub fn restart(&mut self) {
+        *self = Self {
+            begun: self.begun,
+            ..Self::new()
+        };
+    }
+
     /// Takes a line of the list with its finding.
     pub fn add(&mut self, entry: &Entry<'_>) {
         let Some(reason) = entry.finding.outcome.reason() else {

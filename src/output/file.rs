@@ -220,12 +220,12 @@ impl Output {
         Ok(previous)
     }
 
-    /// Puts something else in its place, made from the partial file, and takes that away; the name
-    /// under which the image list was kept, if it was there.
+    /// Puts something else in its place, made from the partial file, which stays; the name under which
+    /// the image list was kept, if it was there.
     ///
     /// # Errors
-    /// [`OutputError::Left`]; the partial file is still there then.
-    pub fn commit_other(
+    /// [`OutputError::Left`].
+    pub fn place(
         &mut self,
         write: impl FnOnce(&File, &mut dyn Write) -> io::Result<()>,
     ) -> Result<Option<String>, OutputError> {
@@ -245,13 +245,27 @@ impl Output {
             let _ = fs::remove_file(&other);
             self.left(error)
         })?;
-        remove(&self.partial).map_err(|error| self.refused(error))?;
-        self.is_done = true;
+        self.is_list = false;
+        self.replaced = fs::symlink_metadata(&self.path).ok();
         sync_directory(&self.path);
         Ok(previous)
     }
 
-    /// Leaves no file, also none of an earlier run. An image list that was there is kept.
+    /// The same, and removes the partial file.
+    ///
+    /// # Errors
+    /// [`OutputError`]; after [`OutputError::Left`] the partial file is still there.
+    pub fn commit_other(
+        &mut self,
+        write: impl FnOnce(&File, &mut dyn Write) -> io::Result<()>,
+    ) -> Result<Option<String>, OutputError> {
+        let previous = self.place(write)?;
+        self.discard()?;
+        Ok(previous)
+    }
+
+    /// Removes what has the name of the output; an image list that was there is kept. The partial file
+    /// stays.
     ///
     /// # Errors
     /// [`OutputError::Io`].
@@ -269,7 +283,8 @@ impl Output {
             remove(&self.path).map_err(|error| self.refused(error))?;
             Removed::Earlier
         };
-        self.discard()?;
+        self.is_list = false;
+        self.replaced = None;
         Ok(removed)
     }
 

@@ -41,7 +41,7 @@ pub use outcome_log::OutcomeLog;
 pub use progress::{Display, Progress};
 pub use recording::RECORDING;
 pub use report::{STANDARD_OUTPUT, kind as report_kind, object as report_object};
-pub use summary::{Counts, Totals};
+pub use summary::{Counts, Totals, duration};
 
 /// One form of output.
 pub trait Sink: Send {
@@ -61,6 +61,13 @@ pub trait Sink: Send {
     /// # Errors
     /// [`OutputError::Left`] where the disk refuses (full, gone).
     fn flush(&mut self) -> Result<(), OutputError>;
+
+    /// An attempt of `--wait` has ended: puts the file in its place as of now, and forgets every line that
+    /// did not pass. Each of these is taken again.
+    ///
+    /// # Errors
+    /// As [`Sink::finish`].
+    fn restart(&mut self, end: &RunEnd<'_>) -> Result<(), OutputError>;
 
     /// Puts the file in its place; the notes are for the summary.
     ///

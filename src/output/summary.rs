@@ -28,6 +28,11 @@ impl Counts {
             Outcome::NotValidated(_) => self.not_validated += 1,
         }
     }
+
+    /// Forgets the lines that did not pass.
+    pub fn forget_unsettled(&mut self) {
+        (self.failed, self.not_validated) = (0, 0);
+    }
 }
 
 /// How many lines came to which end, and how the run ended.
@@ -37,6 +42,8 @@ pub struct Totals {
     pub counts: Counts,
     /// Images whose source lacks a wanted architecture.
     pub lacking: u64,
+    /// Those of them that passed.
+    pub lacking_passed: u64,
     /// Requests that were sent for them.
     pub requests: u64,
     /// Bytes of blobs that were read.
@@ -51,6 +58,12 @@ impl Totals {
     /// All that have come to an end.
     pub fn images(&self) -> u64 {
         self.counts.passed + self.counts.failed + self.counts.not_validated
+    }
+
+    /// Forgets the lines that did not pass; each of them is counted again.
+    pub fn forget_unsettled(&mut self) {
+        self.counts.forget_unsettled();
+        self.lacking = self.lacking_passed;
     }
 
     /// The exit code that they make.

@@ -7,7 +7,6 @@ use crossbeam_channel::Sender;
 
 use super::destinations::Destinations;
 use super::event::Event;
-use super::memo::Turn;
 use super::places::{Load, Places};
 use super::workers::{Workers, describe_panic};
 use crate::list::{Image, Line, List, Numbered, Rules, Shard};
@@ -129,17 +128,8 @@ impl Reader {
     }
 
     fn image(&self, workers: &Workers, line: Line, image: Numbered) {
-        let turn = workers.turn(&image.image, line.number);
-        let load = match turn {
-            Turn::Validate => {
-                workers.announce(&image.image);
-                Load::image(line.bytes.len())
-            }
-            Turn::Wait | Turn::Known { .. } => Load::line(line.bytes.len()),
-        };
-        if self.places.take(load, &self.interrupt) {
-            workers.begin(turn, line, image, load);
-        } else {
+        if let Err(image) = workers.take(line, image, &self.places, &self.interrupt) {
+            let (line, image) = *image;
             self.send(Event::NotBegun {
                 line,
                 image: Some(image),

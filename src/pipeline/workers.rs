@@ -14,7 +14,7 @@ use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use super::aside::Aside;
 use super::event::Event;
 use super::memo::{Memo, Turn, in_short};
-use super::places::Load;
+use super::places::{Load, Places};
 use crate::list::{Image, Line, Numbered};
 use crate::log::Log;
 use crate::registry::Gate;
@@ -155,20 +155,39 @@ impl Workers {
     }
 
     /// How a line gets the finding of its image.
-    pub fn turn(&self, image: &Image, line: u64) -> Turn {
+    fn turn(&self, image: &Image, line: u64) -> Turn {
         match &self.crew.memo {
             Some(memo) => memo.begin(image, line),
             None => Turn::Validate,
         }
     }
 
-    /// Tells the task of an image that begins later.
-    pub fn announce(&self, image: &Image) {
-        self.crew.task.announce(image);
+    /// Takes the image of a line as soon as there is a place for it. After a signal there is none: line
+    /// and image are given back.
+    pub fn take(
+        &self,
+        line: Line,
+        image: Numbered,
+        places: &Places,
+        interrupt: &Interrupt,
+    ) -> Result<(), Box<(Line, Numbered)>> {
+        let turn = self.turn(&image.image, line.number);
+        let load = match turn {
+            Turn::Validate => {
+                self.crew.task.announce(&image.image);
+                Load::image(line.bytes.len())
+            }
+            Turn::Wait | Turn::Known { .. } => Load::line(line.bytes.len()),
+        };
+        if !places.take(load, interrupt) {
+            return Err(Box::new((line, image)));
+        }
+        self.begin(turn, line, image, load);
+        Ok(())
     }
 
     /// Begins an image.
-    pub fn begin(&self, turn: Turn, line: Line, image: Numbered, load: Load) {
+    fn begin(&self, turn: Turn, line: Line, image: Numbered, load: Load) {
         let number = line.number;
         let own = image.clone();
         self.crew.send(Event::Begun { line, image, load });

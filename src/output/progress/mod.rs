@@ -47,6 +47,8 @@ pub struct Progress {
     bytes: Arc<AtomicU64>,
     /// The hosts that requests wait for.
     waits: Waits,
+    /// Until the next attempt of `--wait`.
+    pause: Option<Duration>,
 }
 
 impl Progress {
@@ -76,6 +78,7 @@ impl Progress {
             words,
             bytes,
             waits,
+            pause: None,
         }
     }
 
@@ -102,6 +105,13 @@ impl Progress {
         }
     }
 
+    /// Shows that the next attempt begins after this time.
+    pub fn pause(&mut self, totals: &Totals, left: Duration) {
+        self.pause = Some(left);
+        self.update(totals);
+        self.pause = None;
+    }
+
     fn facts(&self, totals: &Totals) -> Facts {
         let elapsed = self.begun.elapsed();
         let is_settled = elapsed >= SETTLED;
@@ -126,6 +136,7 @@ impl Progress {
             bytes,
             elapsed: is_settled.then_some(elapsed),
             waiting: self.waits.first(),
+            pause: self.pause,
         }
     }
 

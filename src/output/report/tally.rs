@@ -41,6 +41,14 @@ impl Tally {
         }
     }
 
+    /// Forgets the images that did not pass.
+    pub fn forget_unsettled(&mut self) {
+        for row in self.registries.values_mut() {
+            row.counts.forget_unsettled();
+            row.reasons.clear();
+        }
+    }
+
     /// By reason code only, the most frequent first.
     pub fn reasons(&self) -> Vec<(String, u64)> {
         let mut all: BTreeMap<&str, u64> = BTreeMap::new();
