@@ -27,10 +27,12 @@ macro_rules! topic {
 /// All topics, in the order of the help.
 pub static TOPICS: &[Topic] = &[
     topic!("list", "forms of the image list, and names of images"),
+    topic!("flags", "how flags are written, and variables"),
     topic!("verdicts", "what is compared, and why digests differ"),
     topic!("messages", "messages of failures, and what to do"),
     topic!("codes", "reason codes; 'help CODE' explains one"),
-    topic!("exit", "exit codes and the failed list"),
+    topic!("exit", "exit codes, the failed list, cron"),
+    topic!("log", "log, summary, progress, typed images"),
     topic!("credentials", "files and variables with passwords"),
     topic!("certificates", "CAs, self-signed certificates, plain HTTP"),
     topic!("proxies", "proxies and their variables"),
@@ -41,6 +43,7 @@ pub static TOPICS: &[Topic] = &[
     topic!("metrics", "totals and alerts for Prometheus"),
     topic!("shards", "one list for several hosts"),
     topic!("kubernetes", "jobs in Kubernetes"),
+    topic!("speed", "time-outs, retries, measurements"),
     topic!("contributing", "where to change this program"),
 ];
 
