@@ -16,7 +16,7 @@ fn list() -> String {
     for code in &CODES[..13] {
         list += &format!("team/x team/x {code}\n");
     }
-    list + "no image\nteam/x team/x digest-differs\n"
+    list + "no \u{202e}image\nteam/x team/x digest-differs\n"
 }
 
 /// Validates each part of a list and the whole, as `all`.
@@ -104,6 +104,60 @@ fn reports_of_four_shards_are_that_of_a_single_run() {
     // A merged report can be merged.
     merge(&dir, "again.json whole.jsonl").code(1).error("");
     assert_eq!(timeless(json(&dir.read("again.json"))), single);
+}
+
+#[test]
+fn a_report_that_was_reformatted_is_merged() {
+    let dir = Dir::new();
+    validate(&dir, 3);
+    let single = timeless(json(&dir.read("all.json")));
+    let jq = std::process::Command::new("jq").arg("--version").output();
+    if jq.is_err() {
+        skip("no jq");
+        return;
+    }
+    for flags in ["", "-S", "-c", "--tab -S", "-cS"] {
+        for form in ["json", "jsonl"] {
+            for index in 0..3 {
+                let name = format!("{index}.{form}");
+                let text = dir.command("jq").args(flags).args(".").arg(&name).run();
+                dir.write(&format!("new-{name}"), &text.code(0).stdout);
+            }
+            let inputs = format!("new-0.{form} new-1.{form} new-2.{form}");
+            for out in ["whole.json", "whole.jsonl"] {
+                merge(&dir, &format!("{out} {inputs}")).code(1).error("");
+            }
+            assert_eq!(
+                timeless(json(&dir.read("whole.json"))),
+                single,
+                "{flags} {form}"
+            );
+            merge(&dir, "again.json whole.jsonl").code(1).error("");
+            assert_eq!(
+                timeless(json(&dir.read("again.json"))),
+                single,
+                "{flags} {form}"
+            );
+            // Each image has a line of its own again, without the field of the other form, and nothing hides.
+            let whole = dir.read("whole.json");
+            let lines = whole.lines().filter(|line| line.starts_with("{\"")).count();
+            assert_eq!(lines, 33, "{whole}");
+            assert!(!whole.contains("\"type\":\"image\"") && !whole.contains('\u{202e}'));
+            let whole = dir.read("whole.jsonl");
+            assert_eq!(whole.matches("{\"type\":\"image\",\"").count(), 33);
+        }
+    }
+    // Cut off in the middle: with its header it counts as far as it goes, and without it cannot.
+    let pretty = dir.command("jq").args(". 1.json").run().stdout;
+    dir.write("cut.json", &pretty[..pretty.len() - 60]);
+    merge(&dir, "whole.json 0.json cut.json 2.json")
+        .code(1)
+        .one_error("shard 1/3 is not complete: cut.json");
+    let sorted = dir.command("jq").args("-S . 1.json").run().stdout;
+    dir.write("cut.json", &sorted[..sorted.len() / 2]);
+    merge(&dir, "whole.json 0.json cut.json 2.json")
+        .code(2)
+        .one_error("cut.json:");
 }
 
 #[test]

@@ -2,18 +2,18 @@
 
 use std::cmp::Reverse;
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
 use super::error::MergeError;
-use super::report::{IMAGE, Kept, Outcome, Report, read};
+use super::report::{IMAGE, Kept, Report, read};
 use super::shards::{Choice, Part, choose};
 use super::{Input, Merged, output};
 use crate::exit::Exit;
 use crate::output::report_object::{FORMAT, TOOL, VERSION};
 use crate::output::{json_line, show};
+use crate::report_reading::Outcome;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Form {
@@ -185,7 +185,7 @@ impl Whole {
         let mut whole = Self::default();
         for line in lines {
             *match line.outcome {
-                Outcome::Passed => &mut whole.passed,
+                Outcome::Passed | Outcome::Recorded => &mut whole.passed,
                 Outcome::Failed => &mut whole.failed,
                 Outcome::NotValidated => &mut whole.not_validated,
             } += 1;
@@ -275,13 +275,10 @@ fn write(
             (IMAGE, "\n")
         }
     };
-    let mut bytes = Vec::new();
     for (index, line) in lines.iter().enumerate() {
-        bytes.resize(line.length as usize, 0);
-        let file = &reports[usize::from(line.file)].1.file;
-        file.read_exact_at(&mut bytes, line.offset)?;
+        let object = reports[usize::from(line.file)].1.line(line)?;
         out.write_all(prefix.as_bytes())?;
-        out.write_all(&bytes)?;
+        out.write_all(object.as_bytes())?;
         let is_last = index + 1 == lines.len();
         out.write_all(if is_last { "\n" } else { separator }.as_bytes())?;
     }
