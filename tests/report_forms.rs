@@ -30,7 +30,7 @@ fn lint(dir: &Dir, name: &str) -> Run {
 }
 
 /// The suite's attributes and the test cases of a file that `xmllint` has found valid.
-fn junit(dir: &Dir, name: &str) -> Value {
+pub fn junit(dir: &Dir, name: &str) -> Value {
     const READ: &str = "import json, sys, xml.etree.ElementTree as E
 root = E.parse(sys.argv[1]).getroot()
 assert len(root) == 1
@@ -42,7 +42,7 @@ print(json.dumps([suite.attrib, [[case.get('classname'), case.get('name'), *[(c.
 }
 
 /// The rows of a file, by Python's reader, as a list of cells each.
-fn csv(dir: &Dir, name: &str) -> Value {
+pub fn csv(dir: &Dir, name: &str) -> Value {
     const CHECK: &str = "import csv, json, sys
 data = open(sys.argv[1], newline='', encoding='utf-8').read()
 assert data.endswith('\\r\\n')
@@ -53,7 +53,7 @@ print(json.dumps(rows))";
 }
 
 /// What a browser would load or run, and what there is of some elements.
-fn html(dir: &Dir, name: &str) -> Value {
+pub fn html(dir: &Dir, name: &str) -> Value {
     let tidy = dir.command("tidy").args("-q -e -utf8").arg(name).run();
     let complaints: Vec<&str> = tidy
         .stderr

@@ -22,7 +22,9 @@ pub enum MergeError {
     Unknown(String, &'static str),
     #[error("cannot merge {0} with {2}: {1} is not {3}")]
     Kinds(String, &'static str, String, &'static str),
-    #[error("cannot write {0}: a merged report has the suffix .json or .jsonl")]
+    #[error(
+        "cannot write {0}: a merged report has the suffix .json, .jsonl, .xml, .csv, .md or .html"
+    )]
     Suffix(String),
     /// What is wrong with it.
     #[error("{0} is damaged: {1}; copy it again, or run its shard again")]

@@ -3,6 +3,7 @@
 
 mod error;
 mod failed;
+mod form;
 mod metrics;
 mod recordings;
 mod report;
@@ -91,7 +92,8 @@ pub fn run(out: &Path, inputs: &[PathBuf], list: Option<&Path>) -> Result<Merged
         let name = inputs[0].name.clone();
         return Err(MergeError::NoFailedList(name, content.name()));
     }
-    if content != Content::Report && reports::form(out).is_some() && content != Content::Recording {
+    if content != Content::Report && form::Form::of(out).is_some() && content != Content::Recording
+    {
         let name = inputs[0].name.clone();
         return Err(MergeError::NoReport(name, content.name(), show(out)));
     }

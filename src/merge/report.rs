@@ -140,6 +140,16 @@ fn counts(lines: &[Kept]) -> [u64; 3] {
 }
 
 impl Report {
+    /// The run's settings but for its shard, as JSON.
+    pub fn settings_of_all(&self) -> String {
+        let mut fields: Fields = serde_json::from_str(self.run.get()).unwrap_or_default();
+        let is_shard = fields.remove("shard").is_some();
+        if is_shard && let Ok(null) = RawValue::from_string("null".to_owned()) {
+            fields.insert("shard".to_owned(), null);
+        }
+        one_line(&fields.to_text())
+    }
+
     /// The object of a line, without its first brace and without the field `type`, on one line of text.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::object::{LineObject, word};
+use super::object::{Head, LineObject, word};
 use super::report;
 use crate::list::List;
 use crate::output::file::Output;
@@ -20,10 +20,16 @@ struct Report {
 }
 
 fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, OutputError> {
-    Ok(Some(Box::new(Report {
-        words: settings.words,
-        rows: Spool::new(Output::create(&CSV, name, input, settings)?),
-    })))
+    let output = Output::create(&CSV, name, input, settings)?;
+    Ok(Some(new(output, Head::new(input, settings))))
+}
+
+/// A report of a run, into this file.
+pub fn new(output: Output, head: Head) -> Box<dyn Sink> {
+    Box::new(Report {
+        words: head.words,
+        rows: Spool::new(output),
+    })
 }
 
 impl Sink for Report {
