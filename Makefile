@@ -66,11 +66,22 @@ test-promtool:
 	  dpkg -x prometheus_*.deb . && rm prometheus_*.deb; \
 	fi || echo "no promtool: metrics will not be checked with it" >&2
 
+
+# The schemas of Kubernetes, from PyPI, for the manifests in fixtures/kubernetes.
+KUBERNETES_VALIDATE = $(TARGET_DIR)/kubernetes/bin/kubernetes-validate
+.PHONY: test-kubernetes
+test: test-kubernetes
+test: export IMAGE_TOOLS_KUBERNETES_VALIDATE = $(shell command -v '$(KUBERNETES_VALIDATE)' || echo kubernetes-validate)
+test-kubernetes:
+	@if [ ! -x '$(KUBERNETES_VALIDATE)' ]; then \
+	  python3 -m venv '$(TARGET_DIR)/kubernetes' && '$(TARGET_DIR)/kubernetes/bin/pip' install -q kubernetes-validate==1.37.0; \
+	fi || echo "no kubernetes-validate: the Kubernetes manifests will not be checked" >&2
+
 # Debian's servers that the tests start; installed where that is possible without asking.
-TEST_PACKAGES := docker-registry nginx-light tinyproxy skopeo python3-jsonschema python3-yaml tidy parallel man-db groff-base gcc libc6-dev ca-certificates
+TEST_PACKAGES := docker-registry nginx-light tinyproxy skopeo python3-jsonschema python3-yaml tidy parallel man-db groff-base libxml2-utils python3-venv gcc libc6-dev ca-certificates
 .PHONY: test-tools
 test-tools:
-	@for program in docker-registry nginx tinyproxy skopeo tidy man groff parallel cc; do \
+	@for program in docker-registry nginx tinyproxy skopeo tidy xmllint man groff parallel cc; do \
 	  PATH="$$PATH:/usr/sbin" command -v $$program >/dev/null || missing="$$missing $$program"; \
 	done; \
 	/usr/bin/python3 -c 'import jsonschema' 2>/dev/null || missing="$$missing python3-jsonschema"; \

@@ -4,13 +4,13 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::manifest::{Digest, Referrer, Spec};
 
 /// A reason code: one stable word for programs. The words are an interface, listed in the report's
 /// JSON Schema: new ones may come, none changes its meaning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Code {
     /// Failed: the destination registry answers that it has no such manifest.
@@ -145,7 +145,7 @@ impl Code {
 
 /// The kind of a difference between the two sides of one platform. The words are an interface, like
 /// those of [`Code`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
     /// The same config and layers; the manifest's JSON is another.
@@ -186,7 +186,7 @@ impl Class {
 }
 
 /// Why the two sides of one platform differ.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Why {
     /// The platform, as `os/architecture[/variant]`; `None`: it is no image, and has none.
     pub platform: Option<String>,

@@ -16,11 +16,16 @@ fn list() -> String {
     for code in &CODES[..13] {
         list += &format!("team/x team/x {code}\n");
     }
-    list + "no image\nteam/x team/x digest-differs\n"
+    list + "no \u{202e}image\nteam/x team/x digest-differs\n"
 }
 
 /// Validates each part of a list and the whole, as `all`.
 fn validate(dir: &Dir, count: u64) {
+    validate_with(dir, count, "");
+}
+
+/// The same; `more`: flags of the run of the whole.
+fn validate_with(dir: &Dir, count: u64, more: &str) {
     let (source, destination) = registries();
     dir.write("list.txt", list());
     let flags = format!(
@@ -34,6 +39,7 @@ fn validate(dir: &Dir, count: u64) {
     dir.validate()
         .args(&flags)
         .args(&outputs("all"))
+        .args(more)
         .run()
         .code(1);
     for index in 0..count {
@@ -104,6 +110,158 @@ fn reports_of_four_shards_are_that_of_a_single_run() {
     // A merged report can be merged.
     merge(&dir, "again.json whole.jsonl").code(1).error("");
     assert_eq!(timeless(json(&dir.read("again.json"))), single);
+}
+
+/// A report without what takes time and without requests, of which each run needs some of its own.
+fn without_costs(dir: &Dir, name: &str) -> String {
+    let text = dir.read(name);
+    if name.ends_with(".csv") {
+        let rows = crate::report_forms::csv(dir, name);
+        let rows = rows.as_array().unwrap().iter();
+        let rows = rows.map(|row| json(&row.to_string()).as_array().unwrap().clone());
+        let rows = rows.map(|mut row| {
+            row.drain(11..13);
+            Value::from(row).to_string()
+        });
+        return rows.collect::<Vec<_>>().join("\n");
+    }
+    let cut = |text: &str, begin: &str, end: char| {
+        let mut parts = text.split(begin);
+        let mut out = parts.next().unwrap().to_owned();
+        for part in parts {
+            out += &format!("{begin}{}", &part[part.find(end).unwrap()..]);
+        }
+        out
+    };
+    let mut text = text;
+    for (begin, end) in [
+        (" time=\"", '"'),
+        ("timestamp=\"", '"'),
+        ("<dt>Begun</dt>", '\n'),
+        ("<dt>Duration</dt>", '\n'),
+        ("<dt>Requests</dt>", '\n'),
+        ("), begun ", '\n'),
+    ] {
+        text = cut(&text, begin, end);
+    }
+    text
+}
+
+#[test]
+fn the_pages_of_four_shards_are_those_of_a_single_run() {
+    let dir = Dir::new();
+    let pages = "--report all.xml --report all.csv --report all.md --report all.html";
+    validate_with(&dir, 4, pages);
+    for form in ["xml", "csv", "md", "html"] {
+        let run = merge(&dir, &format!("whole.{form} 0.json 3.jsonl 2.json 1.jsonl"));
+        run.code(1).error("");
+        assert!(!dir.has(&format!("whole.{form}.partial")));
+        let [whole, single] =
+            ["whole", "all"].map(|name| without_costs(&dir, &format!("{name}.{form}")));
+        assert!(
+            single.contains("index-differs") && single.contains("destination-missing"),
+            "{single}"
+        );
+        assert_eq!(whole, single, "{form}");
+        // A page that lacks a shard does not look whole.
+        merge(&dir, &format!("part.{form} 0.json 3.jsonl 1.jsonl"))
+            .code(1)
+            .one_error("shard 2/4 is absent");
+        if matches!(form, "md" | "html") {
+            assert!(
+                dir.read(&format!("part.{form}"))
+                    .contains("Incomplete run: ")
+            );
+        }
+    }
+    crate::report_forms::junit(&dir, "whole.xml");
+    crate::report_forms::html(&dir, "whole.html");
+}
+
+#[test]
+fn the_reports_of_recording_shards_become_a_page() {
+    let (source, _) = registries();
+    let dir = Dir::new();
+    dir.write(
+        "list.txt",
+        "team/x team/x passes\nteam/x team/x digest-differs\nteam/x team/x none\n",
+    );
+    let flags = format!("-f list.txt -s {} --retries 0", source.name());
+    for index in 0..2 {
+        dir.validate()
+            .args(&format!(
+                "{flags} --record r.rec --report {index}.json --shard {index}/2"
+            ))
+            .run()
+            .error("");
+    }
+    dir.validate()
+        .args(&format!(
+            "{flags} --record all.rec --report all.md --report all.html"
+        ))
+        .run()
+        .error("");
+    for form in ["md", "html"] {
+        merge(&dir, &format!("whole.{form} 0.json 1.json")).error("");
+        let [whole, single] =
+            ["whole", "all"].map(|name| without_costs(&dir, &format!("{name}.{form}")));
+        assert!(single.contains("recorded"), "{single}");
+        assert_eq!(whole, single);
+    }
+}
+
+#[test]
+fn a_report_that_was_reformatted_is_merged() {
+    let dir = Dir::new();
+    validate(&dir, 3);
+    let single = timeless(json(&dir.read("all.json")));
+    let jq = std::process::Command::new("jq").arg("--version").output();
+    if jq.is_err() {
+        skip("no jq");
+        return;
+    }
+    for flags in ["", "-S", "-c", "--tab -S", "-cS"] {
+        for form in ["json", "jsonl"] {
+            for index in 0..3 {
+                let name = format!("{index}.{form}");
+                let text = dir.command("jq").args(flags).args(".").arg(&name).run();
+                dir.write(&format!("new-{name}"), &text.code(0).stdout);
+            }
+            let inputs = format!("new-0.{form} new-1.{form} new-2.{form}");
+            for out in ["whole.json", "whole.jsonl"] {
+                merge(&dir, &format!("{out} {inputs}")).code(1).error("");
+            }
+            assert_eq!(
+                timeless(json(&dir.read("whole.json"))),
+                single,
+                "{flags} {form}"
+            );
+            merge(&dir, "again.json whole.jsonl").code(1).error("");
+            assert_eq!(
+                timeless(json(&dir.read("again.json"))),
+                single,
+                "{flags} {form}"
+            );
+            // Each image has a line of its own again, without the field of the other form, and nothing hides.
+            let whole = dir.read("whole.json");
+            let lines = whole.lines().filter(|line| line.starts_with("{\"")).count();
+            assert_eq!(lines, 33, "{whole}");
+            assert!(!whole.contains("\"type\":\"image\"") && !whole.contains('\u{202e}'));
+            let whole = dir.read("whole.jsonl");
+            assert_eq!(whole.matches("{\"type\":\"image\",\"").count(), 33);
+        }
+    }
+    // Cut off in the middle: with its header it counts as far as it goes, and without it cannot.
+    let pretty = dir.command("jq").args(". 1.json").run().stdout;
+    dir.write("cut.json", &pretty[..pretty.len() - 60]);
+    merge(&dir, "whole.json 0.json cut.json 2.json")
+        .code(1)
+        .one_error("shard 1/3 is not complete: cut.json");
+    let sorted = dir.command("jq").args("-S . 1.json").run().stdout;
+    dir.write("cut.json", &sorted[..sorted.len() / 2]);
+    merge(&dir, "whole.json 0.json cut.json 2.json")
+        .code(2)
+        .one_error("cut.json:");
 }
 
 #[test]
@@ -187,6 +345,10 @@ fn what_does_not_belong_together_is_refused() {
     dir.write("good.json", report("1/2", 9, 'a', "", &[2]));
     let totals = report("1/2", 9, 'a', "", &[2]).replace("\"passed\":1", "\"passed\":2");
     dir.write("totals.json", totals);
+    let odd = report("0/2", 9, 'a', "\"subset\"", &[1]);
+    let odd = odd.replace("\"passed\",", "\"failed\",\"code\":\"odd\",");
+    let odd = odd.replace("\"passed\":1,\"failed\":0", "\"passed\":0,\"failed\":1");
+    dir.write("odd.json", odd);
     dir.write("text.txt", "a b c\n");
     dir.write("page.html", "<!DOCTYPE html>\n");
     dir.write("out.json", "as it was");
@@ -203,7 +365,15 @@ fn what_does_not_belong_together_is_refused() {
         ("out.json text.txt", "text.txt is a failed list"),
         ("out.json page.html", "it is XML or HTML"),
         ("out.json nowhere.json", "cannot read nowhere.json"),
-        ("out.csv a.json good.json", ".json or .jsonl"),
+        (
+            "out.txt a.json good.json",
+            ".json, .jsonl, .xml, .csv, .md or .html",
+        ),
+        ("out.html text.txt", "text.txt is a failed list"),
+        (
+            "out.html flags.json odd.json",
+            "odd.json is damaged: line 1 of the list: unknown variant `odd`",
+        ),
         ("a.json a.json good.json", "a.json is one of the files"),
         (
             "out.json --list text.txt a.json",
@@ -215,6 +385,7 @@ fn what_does_not_belong_together_is_refused() {
         merge(&dir, args).code(2).one_error(error);
         assert_eq!(dir.read("out.json"), "as it was", "{args}");
         assert!(!dir.has("out.json.partial"), "{args}");
+        assert!(!dir.has("out.html"), "{args}");
     }
 }
 

@@ -540,9 +540,8 @@ fn lines_of_json_and_standard_input_are_read() {
     let run = remedy(&pretty, "--for crane");
     assert_eq!(commands(&run.code(0).stdout).len(), 1);
     let sorted: Value = serde_json::from_str(&whole).unwrap();
-    remedy(&format!("{sorted:#}"), "--for crane")
-        .code(2)
-        .one_error("the fields version, list and run do not stand before \"lines\"");
+    let run = remedy(&format!("{sorted:#}"), "--for crane");
+    assert_eq!(commands(&run.code(0).stdout).len(), 1);
 }
 
 #[test]

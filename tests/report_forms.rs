@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::report::{CODES, registries};
-use crate::support::{Content, Dir, INDEX, Run, Server, entry};
+use crate::support::{Content, Dir, INDEX, Reply, Run, Server, entry};
 
 /// What a script of Python prints as JSON.
 fn python(dir: &Dir, script: &str, name: &str) -> Value {
@@ -18,34 +18,31 @@ fn python(dir: &Dir, script: &str, name: &str) -> Value {
     serde_json::from_str(&run.stdout).unwrap()
 }
 
-/// The shape of Jenkins' junit-10.xsd, as far as we use it; the test cases.
-fn junit(dir: &Dir, name: &str) -> Value {
-    const CHECK: &str = "import json, sys, re, xml.etree.ElementTree as E
+/// What `xmllint` says of a file under `fixtures/junit.xsd`.
+fn lint(dir: &Dir, name: &str) -> Run {
+    let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/junit.xsd");
+    let args = ["--noout", "--nonet", "--huge", "--schema", schema, name];
+    let mut command = dir.command("xmllint");
+    for arg in args {
+        command = command.arg(arg);
+    }
+    command.run()
+}
+
+/// The suite's attributes and the test cases of a file that `xmllint` has found valid.
+pub fn junit(dir: &Dir, name: &str) -> Value {
+    const READ: &str = "import json, sys, xml.etree.ElementTree as E
 root = E.parse(sys.argv[1]).getroot()
-shape = {'testsuites': ({'tests', 'failures', 'errors', 'time'}, ['testsuite']),
-  'testsuite': ({'name', 'tests', 'failures', 'errors', 'time', 'timestamp'}, ['testcase', 'system-out']),
-  'testcase': ({'classname', 'name', 'time'}, ['failure', 'error']),
-  'failure': ({'type', 'message'}, []), 'error': ({'type', 'message'}, []), 'system-out': (set(), [])}
-def check(element):
-  attributes, children = shape[element.tag]
-  assert set(element.attrib) == attributes, element.attrib
-  for name in {'tests', 'failures', 'errors'} & attributes: int(element.get(name))
-  if 'time' in attributes: assert re.fullmatch(r'[0-9]+\\.[0-9]{3}', element.get('time'))
-  for child in element:
-    assert child.tag in children, child.tag
-    check(child)
-check(root)
-assert root.tag == 'testsuites' and len(root) == 1
+assert len(root) == 1
 suite = root[0]
-assert re.fullmatch(r'[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}', suite.get('timestamp'))
-cases = suite.findall('testcase')
-assert len({(case.get('classname'), case.get('name')) for case in cases}) == len(cases)
-print(json.dumps([suite.attrib, [[case.get('classname'), case.get('name'), *[(c.tag, c.get('type'), c.get('message'), c.text) for c in case]] for case in cases]]))";
-    python(dir, CHECK, name)
+assert {n: v for n, v in suite.attrib.items() if n not in ('name', 'timestamp')} == root.attrib
+print(json.dumps([suite.attrib, [[case.get('classname'), case.get('name'), *[(c.tag, c.get('type'), c.get('message'), c.text) for c in case]] for case in suite.findall('testcase')]]))";
+    lint(dir, name).code(0);
+    python(dir, READ, name)
 }
 
 /// The rows of a file, by Python's reader, as a list of cells each.
-fn csv(dir: &Dir, name: &str) -> Value {
+pub fn csv(dir: &Dir, name: &str) -> Value {
     const CHECK: &str = "import csv, json, sys
 data = open(sys.argv[1], newline='', encoding='utf-8').read()
 assert data.endswith('\\r\\n')
@@ -56,7 +53,7 @@ print(json.dumps(rows))";
 }
 
 /// What a browser would load or run, and what there is of some elements.
-fn html(dir: &Dir, name: &str) -> Value {
+pub fn html(dir: &Dir, name: &str) -> Value {
     let tidy = dir.command("tidy").args("-q -e -utf8").arg(name).run();
     let complaints: Vec<&str> = tidy
         .stderr
@@ -193,6 +190,76 @@ fn every_form_has_every_line() {
     }
     let cell = |line: &str| line.starts_with("| ") && line.matches(" | ").count() < 1;
     assert!(!page.lines().any(cell), "{page}");
+}
+
+/// Characters that no XML file can have, and those that end a text or an attribute.
+const HOSTILE: &str = "]]>&amp;<!--'\"\u{1}\u{8}\u{b}\u{7f}\u{85}\u{fffe}\u{ffff}\u{1fffe}\u{202e}";
+
+#[test]
+fn hostile_texts_are_valid_in_junit() {
+    let server = Server::start(|_| Reply::error(403, HOSTILE, HOSTILE));
+    let dir = Dir::new();
+    let name = format!("{}.txt", HOSTILE.replace('/', ""));
+    let long = "\u{fffe}&]]>".repeat(300);
+    dir.write(
+        &name,
+        format!("team/x team/x 1\n{HOSTILE}\n{HOSTILE}\n{long} y z\nteam/x team/x 1\n"),
+    );
+    let flags = format!(
+        "--retries 0 -s {} -d {} --report r.xml",
+        server.name(),
+        server.alias()
+    );
+    dir.validate()
+        .args(&flags)
+        .arg("-f")
+        .arg(&name)
+        .run()
+        .code(3);
+    let report = junit(&dir, "r.xml");
+    let cases = report[1].as_array().unwrap();
+    assert_eq!(cases.len(), 5);
+    let name = report[0]["name"].as_str().unwrap();
+    assert!(name.starts_with("]]>&amp;<!--'\"\\u{1}\\u{8}"), "{name}");
+    assert!(
+        name.contains("\\u{fffe}\\u{ffff}\\u{1fffe}\\u{202e}"),
+        "{name}"
+    );
+    for case in [&cases[0], &cases[1]] {
+        let message = case[2][2].as_str().unwrap();
+        assert!(message.contains("]]>&amp;<!--"), "{message}");
+    }
+}
+
+#[test]
+fn the_schema_refuses_what_gitlab_and_jenkins_cannot_read() {
+    let dir = Dir::new();
+    dir.write("list.txt", "no image\nneither\n");
+    with_all(&dir, "").code(3);
+    let good = dir.read("r.xml");
+    for (from, to) in [
+        ("<error type=\"invalid-line\"", "<error"),
+        ("<error ", "<broken "),
+        (" name=\"list.txt:2\"", " name=\"list.txt:1\""),
+        (" errors=\"2\"", " errors=\"two\""),
+        ("</testsuite>", "<testcase classname=\"a\"/></testsuite>"),
+        (" message=", " mesage="),
+        (" time=\"0.000\"", " time=\"0,000\""),
+        ("list.txt:1", "\u{1}"),
+    ] {
+        assert!(good.contains(from), "{from}: {good}");
+        let bad = good.replace(from, to).replace(
+            "</error>",
+            if to == "<broken " {
+                "</broken>"
+            } else {
+                "</error>"
+            },
+        );
+        dir.write("bad.xml", bad);
+        assert_ne!(lint(&dir, "bad.xml").status.code(), Some(0), "{from}: {to}");
+    }
+    lint(&dir, "r.xml").code(0);
 }
 
 #[test]

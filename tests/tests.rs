@@ -19,6 +19,7 @@ mod host_settings;
 mod hosted;
 mod hostile;
 mod kept;
+mod kubernetes;
 mod list;
 mod list_command;
 mod manual;

@@ -39,7 +39,7 @@ pub fn help(command: &Command, page: Page) -> String {
     format!(
         "{}
 The files are reports (.json, .jsonl), failed lists, metrics or recordings of the shards of one list, all of one kind.
-A merged report is written as .json or .jsonl, by the suffix of OUT. For example:
+The suffix of OUT selects the form of a merged report, as for --report. For example:
   {PROGRAM} merge all.json shard-*.json
 Shards that are absent or not complete are named on standard error. The exit code is that of the whole run: 1 if an
 image failed, else 3 if one was not validated or a shard is absent or not complete.

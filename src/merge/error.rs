@@ -4,6 +4,7 @@ use std::io;
 
 use crate::list::ListError;
 use crate::output::OutputError;
+use crate::report_reading::ReportError;
 use crate::task::record::RecordingError;
 
 #[derive(Debug, thiserror::Error)]
@@ -21,15 +22,13 @@ pub enum MergeError {
     Unknown(String, &'static str),
     #[error("cannot merge {0} with {2}: {1} is not {3}")]
     Kinds(String, &'static str, String, &'static str),
-    #[error("cannot write {0}: a merged report has the suffix .json or .jsonl")]
+    #[error(
+        "cannot write {0}: a merged report has the suffix .json, .jsonl, .xml, .csv, .md or .html"
+    )]
     Suffix(String),
     /// What is wrong with it.
     #[error("{0} is damaged: {1}; copy it again, or run its shard again")]
     Damaged(String, String),
-    #[error(
-        "{0} has format version {1}, and this program reads version 1; use the version of image-tools that made it"
-    )]
-    Newer(String, u64),
     #[error("cannot merge {0} with {1}: they are reports of different lists ({2}, {3})")]
     Lists(String, String, String, String),
     /// Two files, and the setting with its values.
@@ -51,9 +50,22 @@ pub enum MergeError {
     #[error("--list is for failed lists only: {0} is {1}")]
     NoFailedList(String, &'static str),
     #[error(transparent)]
+    Report(ReportError),
+    #[error(transparent)]
     List(#[from] ListError),
     #[error(transparent)]
     Recording(#[from] RecordingError),
     #[error(transparent)]
     Output(#[from] OutputError),
+}
+
+impl From<ReportError> for MergeError {
+    fn from(error: ReportError) -> Self {
+        match error {
+            ReportError::Damaged { name, line, why } => {
+                Self::Damaged(name, format!("line {line}: {why}"))
+            }
+            error => Self::Report(error),
+        }
+    }
 }

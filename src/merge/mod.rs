@@ -3,6 +3,7 @@
 
 mod error;
 mod failed;
+mod form;
 mod metrics;
 mod recordings;
 mod report;
@@ -91,7 +92,8 @@ pub fn run(out: &Path, inputs: &[PathBuf], list: Option<&Path>) -> Result<Merged
         let name = inputs[0].name.clone();
         return Err(MergeError::NoFailedList(name, content.name()));
     }
-    if content != Content::Report && reports::form(out).is_some() && content != Content::Recording {
+    if content != Content::Report && form::Form::of(out).is_some() && content != Content::Recording
+    {
         let name = inputs[0].name.clone();
         return Err(MergeError::NoReport(name, content.name(), show(out)));
     }
@@ -138,14 +140,10 @@ impl Input {
     fn content(&self) -> Result<Content, MergeError> {
         let text = String::from_utf8_lossy(&self.begin);
         let unknown = |why| Err(MergeError::Unknown(self.name.clone(), why));
-        let format = |format: &str| {
-            text.starts_with(&format!("{{\n\"format\": \"{format}\""))
-                || text.starts_with(&format!("{{\"type\":\"header\",\"format\":\"{format}\""))
-        };
         match text.chars().next() {
-            _ if format(FORMAT) => Ok(Content::Report),
-            _ if format(RECORDING) => Ok(Content::Recording),
-            Some('{' | '[') => unknown("it is JSON, but not as image-tools writes it"),
+            _ if has_format(&text, FORMAT) => Ok(Content::Report),
+            _ if has_format(&text, RECORDING) => Ok(Content::Recording),
+            Some('{' | '[') => unknown("it is JSON, but not a report or a recording"),
             Some('<') => unknown("it is XML or HTML"),
             _ if text.contains('\0') => unknown("it is not text"),
             _ if text.starts_with("# HELP mirror_validate_") => Ok(Content::Metrics),
@@ -154,4 +152,17 @@ impl Input {
             _ => Ok(Content::FailedList),
         }
     }
+}
+
+/// Whether a JSON object begins with the field `format` of this value among its first fields; it may have been
+/// reformatted.
+fn has_format(begin: &str, format: &str) -> bool {
+    let value = format!("\"{format}\"");
+    let Some(fields) = begin.trim_start().strip_prefix('{') else {
+        return false;
+    };
+    fields.match_indices("\"format\"").any(|(at, key)| {
+        let rest = fields[at + key.len()..].trim_start().strip_prefix(':');
+        rest.is_some_and(|rest| rest.trim_start().starts_with(&value))
+    })
 }

@@ -1,9 +1,8 @@
 //! A report as it is read for merging: of its lines memory holds only where they stand.
-//!
-//! Both JSON forms have each line's object in one line of text.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufReader};
+use std::os::unix::fs::FileExt as _;
 
 use chrono::DateTime;
 use serde::Deserialize;
@@ -11,52 +10,26 @@ use serde_json::value::RawValue;
 
 use super::error::MergeError;
 use super::shards::{Part, Shard};
-use crate::output::report_object::{FORMAT, VERSION};
+use crate::report_reading::{
+    Fields, Header, Outcome, Part as ReportPart, ReportError, ReportReader, Totals, one_line,
+};
 
 /// How a line of `.jsonl` begins; the rest of the object follows.
 pub const IMAGE: &str = "{\"type\":\"image\",";
 
-/// The longest line of text that is taken into memory, in bytes.
-const LONGEST: u64 = 64 << 20;
+/// How a line's object begins in `.json`.
+const DOCUMENT_LINE: &str = "{\"line\":";
 
-/// A line's object without its first brace, or what stands in its place.
+/// Where a line's object stands.
 #[derive(Clone, Copy)]
 pub struct Kept {
     /// Number of the line in the list.
     pub line: u64,
     pub offset: u64,
-    pub length: u32,
+    length: u32,
     /// Number of the report.
     pub file: u16,
     pub outcome: Outcome,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    #[serde(alias = "recorded")]
-    Passed,
-    Failed,
-    NotValidated,
-}
-
-#[derive(Deserialize)]
-struct Header {
-    format: String,
-    version: u64,
-    begun: String,
-    #[serde(default)]
-    ended: Option<String>,
-    list: String,
-    list_digest: Option<String>,
-    shard: Option<Index>,
-    run: Box<RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Index {
-    index: u64,
-    count: u64,
 }
 
 #[derive(Deserialize)]
@@ -67,35 +40,9 @@ struct LineObject {
     requests: u64,
 }
 
-#[derive(Deserialize)]
-struct Totals {
-    #[serde(default)]
-    ended: Option<String>,
-    #[serde(default)]
-    list_digest: Option<String>,
-    lines: u64,
-    passed: u64,
-    failed: u64,
-    not_validated: u64,
-    requests: u64,
-    milliseconds: u64,
-    exit_code: u8,
-    signal: Option<i32>,
-    #[serde(default)]
-    absent_shards: Vec<serde::de::IgnoredAny>,
-    #[serde(default)]
-    incomplete_shards: Vec<serde::de::IgnoredAny>,
-}
-
-/// The elements of a `.json` behind its lines.
-#[derive(Deserialize)]
-struct Footer {
-    totals: Totals,
-}
-
 /// A report but for its lines.
 pub struct Report {
-    pub file: File,
+    file: File,
     pub part: Part,
     pub begun: String,
     /// `None`: the run did not come to its end.
@@ -105,21 +52,6 @@ pub struct Report {
     pub run: Box<RawValue>,
     pub requests: u64,
     pub milliseconds: u64,
-}
-
-/// A report being read.
-struct Reader<'a> {
-    name: &'a str,
-    input: BufReader<&'a File>,
-    /// Where the text begins that was read last, and where the next one does.
-    at: u64,
-    next: u64,
-    text: Vec<u8>,
-    number: u64,
-    lines: &'a mut Vec<Kept>,
-    first: usize,
-    file: u16,
-    requests: u64,
 }
 
 /// Reads a report and adds its lines; `number`: of the report.
@@ -132,26 +64,42 @@ pub fn read(
     number: u16,
     lines: &mut Vec<Kept>,
 ) -> Result<Report, MergeError> {
-    let mut reader = Reader {
-        name,
-        input: BufReader::with_capacity(1 << 16, &file),
-        at: 0,
-        next: 0,
-        text: Vec::new(),
-        number: 0,
-        first: lines.len(),
-        lines,
-        file: number,
-        requests: 0,
-    };
-    let (header, totals) = reader.all()?;
-    let (ended, list_digest) = match &totals {
-        Some(totals) => (
-            header.ended.or_else(|| totals.ended.clone()),
-            header.list_digest.or_else(|| totals.list_digest.clone()),
-        ),
-        None => (None, header.list_digest),
-    };
+    let first = lines.len();
+    let (mut header, mut totals, mut requests) = (None, None, 0);
+    let input = BufReader::with_capacity(1 << 16, &file);
+    let mut reader = ReportReader::<_, LineObject>::new(input, name);
+    while let Some(part) = reader.next() {
+        match part {
+            Ok(ReportPart::Header(read)) => header = Some(*read),
+            Ok(ReportPart::Line(line)) => {
+                requests += line.object.requests;
+                lines.push(Kept {
+                    line: line.object.line,
+                    offset: line.offset,
+                    length: u32::try_from(line.length)
+                        .map_err(|_| reader.damaged("a line is too long"))?,
+                    file: number,
+                    outcome: line.object.outcome,
+                });
+            }
+            Ok(ReportPart::Totals(read)) => {
+                if read.counts() != counts(&lines[first..]) {
+                    return Err(reader
+                        .damaged("its totals are not those of its lines")
+                        .into());
+                }
+                totals = Some(read);
+            }
+            Err(ReportError::Unfinished { .. }) if header.is_some() => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let header: Header = header.ok_or_else(|| reader.damaged("it has no header"))?;
+    let (mut ended, mut list_digest) = (None, header.list_digest);
+    if let Some(totals) = &totals {
+        ended = header.ended.or_else(|| totals.ended.clone());
+        list_digest = list_digest.or_else(|| totals.list_digest.clone());
+    }
     let shard = match header.shard {
         None => Shard::WHOLE,
         Some(shard) => Shard::new(shard.index, shard.count)
@@ -159,14 +107,7 @@ pub fn read(
     };
     let time = ended.as_ref().unwrap_or(&header.begun);
     let time = DateTime::parse_from_rfc3339(time).map_err(|_| reader.damaged("no such time"))?;
-    let is_complete = list_digest.is_some()
-        && totals.as_ref().is_some_and(|totals| {
-            totals.signal.is_none()
-                && matches!(totals.exit_code, 0 | 1 | 3)
-                && totals.absent_shards.is_empty()
-                && totals.incomplete_shards.is_empty()
-        });
-    let requests = totals.as_ref().map_or(reader.requests, |of| of.requests);
+    let is_complete = list_digest.is_some() && totals.as_ref().is_some_and(Totals::are_complete);
     Ok(Report {
         part: Part {
             name: name.to_owned(),
@@ -179,156 +120,59 @@ pub fn read(
         list: header.list,
         list_digest,
         run: header.run,
-        requests,
+        requests: totals.as_ref().map_or(requests, |of| of.requests),
         milliseconds: totals.map_or(0, |totals| totals.milliseconds),
         file,
     })
 }
 
-impl Reader<'_> {
-    /// The header, and the totals if the report has an end.
-    fn all(&mut self) -> Result<(Header, Option<Totals>), MergeError> {
-        self.next()?;
-        let is_document = self.text == b"{\n";
-        let header = if is_document {
-            self.document_header()?
-        } else {
-            self.json(&self.text)?
-        };
-        let header: Header = header;
-        if header.format != FORMAT {
-            return Err(self.damaged("its format is another"));
+/// Lines that passed, failed, and were not validated.
+fn counts(lines: &[Kept]) -> [u64; 3] {
+    let mut counts = [0; 3];
+    for line in lines {
+        counts[match line.outcome {
+            Outcome::Passed | Outcome::Recorded => 0,
+            Outcome::Failed => 1,
+            Outcome::NotValidated => 2,
+        }] += 1;
+    }
+    counts
+}
+
+impl Report {
+    /// The run's settings but for its shard, as JSON.
+    pub fn settings_of_all(&self) -> String {
+        let mut fields: Fields = serde_json::from_str(self.run.get()).unwrap_or_default();
+        let is_shard = fields.remove("shard").is_some();
+        if is_shard && let Ok(null) = RawValue::from_string("null".to_owned()) {
+            fields.insert("shard".to_owned(), null);
         }
-        if header.version != VERSION {
-            return Err(MergeError::Newer(self.name.to_owned(), header.version));
-        }
-        let totals = if is_document {
-            self.document()?
-        } else {
-            self.json_lines()?
-        };
-        if let Some(totals) = &totals {
-            self.check(totals)?;
-        }
-        Ok((header, totals))
+        one_line(&fields.to_text())
     }
 
-    fn document_header(&mut self) -> Result<Header, MergeError> {
-        let mut text = b"{\n".to_vec();
-        while self.next()? {
-            if self.text == b"\"lines\": [\n" {
-                text.extend_from_slice(b"\"lines\": []}");
-                return self.json(&text);
+    /// The object of a line, without its first brace and without the field `type`, on one line of text.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, or is another than it was.
+    pub fn line(&self, kept: &Kept) -> io::Result<String> {
+        let mut bytes = vec![0; kept.length as usize];
+        self.file.read_exact_at(&mut bytes, kept.offset)?;
+        let mut text = String::from_utf8(bytes).map_err(|_| io::ErrorKind::InvalidData)?;
+        // As it was written; everything else was reformatted, or has characters that may have to be escaped.
+        let is_plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        if !is_plain {
+            text = one_line(&text);
+        }
+        for (begin, before) in [(IMAGE, IMAGE.len()), (DOCUMENT_LINE, 1)] {
+            if text.starts_with(begin) {
+                text.drain(..before);
+                return Ok(text);
             }
-            text.extend_from_slice(&self.text);
-            if text.len() as u64 > LONGEST {
-                break;
-            }
         }
-        Err(self.damaged("it has no lines"))
-    }
-
-    fn document(&mut self) -> Result<Option<Totals>, MergeError> {
-        while self.next()? {
-            if self.text == b"],\n" {
-                let mut text = b"{".to_vec();
-                while self.next()? {
-                    text.extend_from_slice(&self.text);
-                }
-                return if text.ends_with(b"}\n}\n") {
-                    Ok(Some(self.json::<Footer>(&text)?.totals))
-                } else {
-                    Ok(None)
-                };
-            }
-            let end = match self.text.as_slice() {
-                [.., b',', b'\n'] => 2,
-                [.., b'\n'] => 1,
-                _ => return Ok(None),
-            };
-            self.line(1, end)?;
-        }
-        Ok(None)
-    }
-
-    fn json_lines(&mut self) -> Result<Option<Totals>, MergeError> {
-        while self.next()? {
-            if !self.text.ends_with(b"\n") {
-                return Ok(None);
-            }
-            if self.text.starts_with(IMAGE.as_bytes()) {
-                self.line(IMAGE.len(), 1)?;
-                continue;
-            }
-            let totals = self.json(&self.text)?;
-            if self.next()? {
-                return Err(self.damaged("something follows its totals"));
-            }
-            return Ok(Some(totals));
-        }
-        Ok(None)
-    }
-
-    /// Takes the line of the list that was read; `before` and `end`: bytes of the text that are not kept.
-    fn line(&mut self, before: usize, end: usize) -> Result<(), MergeError> {
-        let text = &self.text[..self.text.len() - end];
-        let object: LineObject = self.json(text)?;
-        let length = text.len().saturating_sub(before);
-        self.requests += object.requests;
-        self.lines.push(Kept {
-            line: object.line,
-            offset: self.at + before as u64,
-            length: u32::try_from(length).map_err(|_| self.damaged("a line is too long"))?,
-            file: self.file,
-            outcome: object.outcome,
-        });
-        Ok(())
-    }
-
-    fn check(&self, totals: &Totals) -> Result<(), MergeError> {
-        let lines = &self.lines[self.first..];
-        let count = |outcome| lines.iter().filter(|line| line.outcome == outcome).count() as u64;
-        let found = [
-            lines.len() as u64,
-            count(Outcome::Passed),
-            count(Outcome::Failed),
-            count(Outcome::NotValidated),
-        ];
-        let said = [
-            totals.lines,
-            totals.passed,
-            totals.failed,
-            totals.not_validated,
-        ];
-        if found == said {
-            Ok(())
-        } else {
-            Err(self.damaged("its totals are not those of its lines"))
-        }
-    }
-
-    /// Reads the next line of text with its line feed; false at the end.
-    fn next(&mut self) -> Result<bool, MergeError> {
-        self.text.clear();
-        let mut input = io::Read::take(&mut self.input, LONGEST);
-        let read = input
-            .read_until(b'\n', &mut self.text)
-            .map_err(|error| MergeError::Io(self.name.to_owned(), error))?;
-        if read as u64 == LONGEST {
-            return Err(self.damaged("a line is too long"));
-        }
-        self.at = self.next;
-        self.next += read as u64;
-        self.number += 1;
-        Ok(read > 0)
-    }
-
-    fn json<'t, T: Deserialize<'t>>(&self, text: &'t [u8]) -> Result<T, MergeError> {
-        serde_json::from_slice(text).map_err(|_| self.damaged("not an object of a report"))
-    }
-
-    fn damaged(&self, why: &str) -> MergeError {
-        let why = format!("line {}: {why}", self.number);
-        MergeError::Damaged(self.name.to_owned(), why)
+        let mut fields: Fields = serde_json::from_str(&one_line(&text))?;
+        fields.remove("type");
+        text = fields.to_text();
+        text.remove(0);
+        Ok(text)
     }
 }

@@ -2,45 +2,30 @@
 
 use std::cmp::Reverse;
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
 use super::error::MergeError;
-use super::report::{IMAGE, Kept, Outcome, Report, read};
+use super::form::{Form, JsonForm, OtherForm};
+use super::report::{IMAGE, Kept, Report, read};
 use super::shards::{Choice, Part, choose};
 use super::{Input, Merged, output};
 use crate::exit::Exit;
 use crate::output::report_object::{FORMAT, TOOL, VERSION};
 use crate::output::{json_line, show};
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    Document,
-    Lines,
-}
+use crate::report_reading::Outcome;
 
 /// What the merged report says of the whole run.
 #[derive(Default)]
-struct Whole {
-    passed: u64,
-    failed: u64,
-    not_validated: u64,
-    requests: u64,
-    milliseconds: u64,
-    begun: String,
+pub struct Whole {
+    pub passed: u64,
+    pub failed: u64,
+    pub not_validated: u64,
+    pub requests: u64,
+    pub milliseconds: u64,
+    pub begun: String,
     ended: String,
-}
-
-/// The form of a report of this name.
-pub fn form(name: &Path) -> Option<Form> {
-    let suffix = name.extension()?;
-    if suffix.eq_ignore_ascii_case("json") {
-        Some(Form::Document)
-    } else {
-        suffix.eq_ignore_ascii_case("jsonl").then_some(Form::Lines)
-    }
 }
 
 /// Merges reports.
@@ -48,7 +33,7 @@ pub fn form(name: &Path) -> Option<Form> {
 /// # Errors
 /// [`MergeError`].
 pub fn merge(out: &Path, inputs: Vec<Input>) -> Result<Merged, MergeError> {
-    let form = form(out).ok_or_else(|| MergeError::Suffix(show(out)))?;
+    let form = Form::of(out).ok_or_else(|| MergeError::Suffix(show(out)))?;
     let mut lines = Vec::new();
     let mut reports: Vec<Report> = Vec::new();
     for (number, input) in inputs.into_iter().enumerate() {
@@ -63,8 +48,20 @@ pub fn merge(out: &Path, inputs: Vec<Input>) -> Result<Merged, MergeError> {
     in_order(&reports, &choice, &mut lines)?;
     let whole = Whole::of(&reports, &choice, &lines);
     let exit = whole.exit(&choice);
-    output(out)?
-        .commit_other(|_, out| write(out, form, &reports, &choice, &whole, &lines, exit))?;
+    match form {
+        Form::Json(form) => {
+            output(out)?
+                .commit_other(|_, out| write(out, form, &reports, &choice, &whole, &lines, exit))?;
+        }
+        Form::Other(new) => {
+            let made = OtherForm {
+                new,
+                reports: &reports,
+                lines: &lines,
+            };
+            made.write(output(out)?, &whole, &choice)?;
+        }
+    }
     let images = lines.len();
     let s = if images == 1 { "" } else { "s" };
     let summary = format!(
@@ -185,7 +182,7 @@ impl Whole {
         let mut whole = Self::default();
         for line in lines {
             *match line.outcome {
-                Outcome::Passed => &mut whole.passed,
+                Outcome::Passed | Outcome::Recorded => &mut whole.passed,
                 Outcome::Failed => &mut whole.failed,
                 Outcome::NotValidated => &mut whole.not_validated,
             } += 1;
@@ -208,10 +205,9 @@ impl Whole {
     }
 
     fn exit(&self, choice: &Choice) -> Exit {
-        let is_whole = choice.absent.is_empty() && choice.incomplete.is_empty();
         match (self.failed, self.not_validated) {
             (1.., _) => Exit::Failed,
-            (0, 0) if is_whole => Exit::Passed,
+            (0, 0) if choice.is_whole() => Exit::Passed,
             _ => Exit::NotValidated,
         }
     }
@@ -219,7 +215,7 @@ impl Whole {
 
 fn write(
     out: &mut dyn Write,
-    form: Form,
+    form: JsonForm,
     reports: &[(usize, Report)],
     choice: &Choice,
     whole: &Whole,
@@ -229,8 +225,6 @@ fn write(
     let Some((_, first)) = reports.first() else {
         return Ok(());
     };
-    let mut run = settings(first);
-    run.insert("shard".to_owned(), Value::Null);
     let digest = reports
         .iter()
         .find_map(|(_, report)| report.list_digest.as_ref());
@@ -256,9 +250,9 @@ fn write(
     }
     let (list, digest) = (json_line(&first.list), json_line(&digest));
     let (begun, ended) = (json!(whole.begun), json!(whole.ended));
-    let (format, tool, run) = (json!(FORMAT), json!(TOOL), json_line(&run));
+    let (format, tool, run) = (json!(FORMAT), json!(TOOL), first.settings_of_all());
     let (prefix, separator) = match form {
-        Form::Document => {
+        JsonForm::Document => {
             write!(
                 out,
                 "{{\n\"format\": {format},\n\"version\": {VERSION},\n\"tool\": {tool},\n\"begun\": {begun},\n\"ended\": {ended},\n\
@@ -266,7 +260,7 @@ fn write(
             )?;
             ("{", ",\n")
         }
-        Form::Lines => {
+        JsonForm::Lines => {
             writeln!(
                 out,
                 "{{\"type\":\"header\",\"format\":{format},\"version\":{VERSION},\"tool\":{tool},\"begun\":{begun},\"list\":{list},\
@@ -275,19 +269,16 @@ fn write(
             (IMAGE, "\n")
         }
     };
-    let mut bytes = Vec::new();
     for (index, line) in lines.iter().enumerate() {
-        bytes.resize(line.length as usize, 0);
-        let file = &reports[usize::from(line.file)].1.file;
-        file.read_exact_at(&mut bytes, line.offset)?;
+        let object = reports[usize::from(line.file)].1.line(line)?;
         out.write_all(prefix.as_bytes())?;
-        out.write_all(&bytes)?;
+        out.write_all(object.as_bytes())?;
         let is_last = index + 1 == lines.len();
         out.write_all(if is_last { "\n" } else { separator }.as_bytes())?;
     }
     match form {
-        Form::Document => write!(out, "],\n\"totals\": {totals}\n}}\n"),
-        Form::Lines => {
+        JsonForm::Document => write!(out, "],\n\"totals\": {totals}\n}}\n"),
+        JsonForm::Lines => {
             totals["ended"] = ended;
             let fields = totals.to_string();
             let fields = fields.strip_prefix('{').unwrap_or_default();

@@ -61,6 +61,13 @@ pub struct Choice {
     pub notes: Vec<String>,
 }
 
+impl Choice {
+    /// Whether there is a complete file of every shard.
+    pub fn is_whole(&self) -> bool {
+        self.absent.is_empty() && self.incomplete.is_empty()
+    }
+}
+
 /// Chooses the latest complete file of each shard. Of a shard without one all files count.
 ///
 /// # Errors

@@ -40,7 +40,9 @@ pub use metrics::{METRICS, write_unbegun};
 pub use outcome_log::OutcomeLog;
 pub use progress::{Display, Progress};
 pub use recording::RECORDING;
-pub use report::{STANDARD_OUTPUT, kind as report_kind, object as report_object};
+pub use report::{
+    STANDARD_OUTPUT, kind as report_kind, object as report_object, of_lines as report_of_lines,
+};
 pub use summary::{Counts, Totals, duration};
 
 /// One form of output.

@@ -52,6 +52,8 @@ pub struct Totals {
     pub signal: Option<i32>,
     /// Whether the list could not be read, or an output not be written.
     pub broke: bool,
+    /// Whether reports were merged of which some are absent or of runs that did not come to their end.
+    pub lacks_lines: bool,
 }
 
 impl Totals {
@@ -83,6 +85,9 @@ impl Totals {
                     not_validated: 1.., ..
                 },
                 ..
+            }
+            | Self {
+                lacks_lines: true, ..
             } => Exit::NotValidated,
             _ => Exit::Passed,
         }

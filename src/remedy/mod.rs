@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use crate::registry::InsecureHosts;
 use crate::report_reading::{
-    Header, LineObject, Outcome, Part, ReportError, ReportReader, Run, Totals,
+    Header, LineObject, Located, Outcome, Part, ReportError, ReportReader, Run, Totals,
 };
 use failure::{Failure, Mending};
 use print::Printer;
@@ -105,7 +105,11 @@ pub fn run(wish: Wish, out: &mut impl Write) -> Result<(), RemedyError> {
         .into_iter()
         .filter(|registry| plan.is_insecure(registry))
         .collect();
-    plan.run = header.run;
+    plan.run = serde_json::from_str(header.run.get()).map_err(|error| ReportError::Damaged {
+        name: name.clone(),
+        line: 1,
+        why: format!("run: {error}"),
+    })?;
     file.rewind().map_err(|error| ReportError::Unreadable {
         name: name.clone(),
         error,
@@ -135,11 +139,12 @@ fn read(
     name: &str,
     mut take: impl FnMut(Read) -> Result<(), RemedyError>,
 ) -> Result<(), RemedyError> {
-    let mut reader = ReportReader::new(BufReader::with_capacity(1 << 16, file), name);
+    let mut reader =
+        ReportReader::<_, LineObject>::new(BufReader::with_capacity(1 << 16, file), name);
     while let Some(part) = reader.next() {
         match part? {
             Part::Header(header) => take(Read::Header(*header))?,
-            Part::Line(object) => {
+            Part::Line(Located { object, .. }) => {
                 if let Some(line) = of_line(&object).map_err(|why| {
                     reader.damaged(format!("line {} of the list: {why}", object.line))
                 })? {

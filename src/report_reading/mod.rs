@@ -3,17 +3,20 @@
 //!
 //! A report is a file from outside: what is in it is only as good as its writer.
 
+mod fields;
 mod object;
 mod values;
 
 use std::io::{self, BufRead, ErrorKind};
+use std::marker::PhantomData;
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
 
 use crate::escape::escape;
 use values::Values;
 
+pub use fields::{Fields, one_line};
 pub use object::{Header, LineObject, Outcome, Run, Totals};
 
 /// The newest version of the format that is read.
@@ -42,40 +45,66 @@ pub enum ReportError {
     },
 }
 
-/// A part of a report, in the order in which they come.
-pub enum Part {
+/// A part of a report, in the order in which they come: the header before the lines, or, in a document whose
+/// keys were sorted, behind them.
+pub enum Part<L> {
     Header(Box<Header>),
-    Line(Box<LineObject>),
+    Line(Located<L>),
     /// The last one.
     Totals(Totals),
+}
+
+/// A line's object, and where its text stands in the file, in bytes.
+pub struct Located<L> {
+    pub object: Box<L>,
+    pub offset: u64,
+    pub length: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Begin,
-    /// In the array of a document; `true`: before its first element.
-    Document(bool),
+    /// In the array of a document.
+    Document {
+        is_first: bool,
+    },
     Lines,
+    /// The header has been read behind the lines of a document.
+    Behind,
     End,
 }
 
-/// Reads one report. Ends without an error only after the totals.
-pub struct ReportReader<R> {
+/// Reads one report, whose lines are taken as `L`. Ends without an error only after the totals.
+pub struct ReportReader<R, L> {
     values: Values<R>,
     name: String,
     state: State,
+    /// What stands in front of a document's lines, until its header is known.
+    fields: Fields,
+    totals: Option<Totals>,
     /// Lines that were read.
     lines: u64,
+    line_type: PhantomData<L>,
 }
 
-impl<R: BufRead> ReportReader<R> {
+/// The field that tells the lines of `.jsonl` from each other.
+#[derive(Deserialize)]
+struct Tag {
+    #[serde(rename = "type", default)]
+    name: Option<String>,
+}
+
+impl<R: BufRead, L: DeserializeOwned> ReportReader<R, L> {
     /// `name`: of the file, for messages.
     pub fn new(input: R, name: &str) -> Self {
         Self {
             values: Values::new(input),
             name: name.to_owned(),
             state: State::Begin,
+            fields: Fields::default(),
+            totals: None,
             lines: 0,
+            line_type: PhantomData,
         }
     }
 
@@ -88,40 +117,60 @@ impl<R: BufRead> ReportReader<R> {
         }
     }
 
-    fn next_part(&mut self) -> Result<Option<Part>, ReportError> {
-        match self.state {
-            State::Begin => self.header().map(|header| Some(Part::Header(header))),
-            State::Document(is_first) => self.element(is_first).map(Some),
-            State::Lines => self.json_line().map(Some),
-            State::End => match self.peek()? {
-                None => Ok(None),
-                Some(_) => Err(self.damaged("something follows the report's end")),
-            },
+    fn next_part(&mut self) -> Result<Option<Part<L>>, ReportError> {
+        loop {
+            return match self.state {
+                State::Begin => match self.begin()? {
+                    Some(header) => Ok(Some(Part::Header(header))),
+                    None => continue,
+                },
+                State::Document { is_first } => self.element(is_first).map(Some),
+                State::Lines => self.json_line().map(Some),
+                State::Behind => {
+                    self.state = State::End;
+                    Ok(self.totals.take().map(Part::Totals))
+                }
+                State::End => match self.peek()? {
+                    None => Ok(None),
+                    Some(_) => Err(self.damaged("something follows the report's end")),
+                },
+            };
         }
     }
 
-    fn header(&mut self) -> Result<Box<Header>, ReportError> {
+    /// Reads up to the first line; `None`: the header's fields stand behind the lines.
+    fn begin(&mut self) -> Result<Option<Box<Header>>, ReportError> {
         match self.peek()? {
             Some(b'{') => self.values.skip(),
             None => return Err(self.not_report("it is empty")),
             Some(_) => return Err(self.not_report("it is not a JSON object")),
         }
-        let mut fields = Map::new();
-        let has_lines = self.fields(&mut fields, true)?;
-        match fields.get("format").and_then(Value::as_str) {
+        let has_lines = self.read_fields(true)?;
+        match self.fields.get::<String>("format").as_deref() {
             Some(FORMAT) => {}
             Some(_) => return Err(self.not_report("its format is another")),
             None => return Err(self.not_report("it does not begin with the field \"format\"")),
         }
         let is_sorted = ["version", "list", "run"]
             .iter()
-            .any(|name| !fields.contains_key(*name));
-        if has_lines && is_sorted {
-            return Err(self.damaged(
-                "the fields version, list and run do not stand before \"lines\", where image-tools writes them",
-            ));
-        }
-        match fields.get("version").and_then(Value::as_u64) {
+            .any(|name| !self.fields.contains(name));
+        let header = if has_lines && is_sorted {
+            None
+        } else {
+            Some(self.header()?)
+        };
+        self.state = if has_lines {
+            self.expect(b'[')?;
+            State::Document { is_first: true }
+        } else {
+            State::Lines
+        };
+        Ok(header)
+    }
+
+    /// The header, from the fields that were read.
+    fn header(&mut self) -> Result<Box<Header>, ReportError> {
+        match self.fields.get("version") {
             Some(VERSION) => {}
             Some(version) if version > VERSION => {
                 let name = self.name.clone();
@@ -129,13 +178,8 @@ impl<R: BufRead> ReportReader<R> {
             }
             _ => return Err(self.damaged("it has no version")),
         }
-        self.state = if has_lines {
-            self.expect(b'[')?;
-            State::Document(true)
-        } else {
-            State::Lines
-        };
-        let header = serde_json::from_value(Value::Object(fields));
+        let text = std::mem::take(&mut self.fields).to_text();
+        let header = serde_json::from_str(&text);
         header
             .map(Box::new)
             .map_err(|error| self.damaged(error.to_string()))
@@ -143,11 +187,7 @@ impl<R: BufRead> ReportReader<R> {
 
     /// Reads the fields of an object up to its end or, if wanted, to the value of `lines`; says whether
     /// it is there.
-    fn fields(
-        &mut self,
-        fields: &mut Map<String, Value>,
-        until_lines: bool,
-    ) -> Result<bool, ReportError> {
+    fn read_fields(&mut self, until_lines: bool) -> Result<bool, ReportError> {
         if self.peek()? == Some(b'}') {
             self.values.skip();
             return Ok(false);
@@ -159,7 +199,7 @@ impl<R: BufRead> ReportReader<R> {
                 return Ok(true);
             }
             let value = self.value()?;
-            if fields.insert(key, value).is_some() {
+            if !self.fields.insert(key, value) {
                 return Err(self.damaged("a field stands twice"));
             }
             match self.peek()? {
@@ -172,46 +212,60 @@ impl<R: BufRead> ReportReader<R> {
         }
     }
 
-    /// The next element of a document's array, or the totals behind it.
-    fn element(&mut self, is_first: bool) -> Result<Part, ReportError> {
+    /// The next element of a document's array, or what stands behind it.
+    fn element(&mut self, is_first: bool) -> Result<Part<L>, ReportError> {
         if self.peek()? == Some(b']') {
             self.values.skip();
-            let mut fields = Map::new();
             if self.peek()? == Some(b',') {
                 self.values.skip();
-                self.fields(&mut fields, false)?;
+                self.read_fields(false)?;
             } else {
                 self.expect(b'}')?;
             }
-            let Some(totals) = fields.remove("totals") else {
+            let Some(totals) = self.fields.remove("totals") else {
                 return Err(self.damaged("it has no totals"));
             };
-            return self.totals(totals);
+            let totals = self.totals(totals.get().as_bytes())?;
+            if !self.fields.contains("format") {
+                return Ok(Part::Totals(totals));
+            }
+            self.totals = Some(totals);
+            self.state = State::Behind;
+            return self.header().map(Part::Header);
         }
         if !is_first {
             self.expect(b',')?;
+            self.peek()?;
         }
-        self.state = State::Document(false);
-        self.lines += 1;
-        self.value().map(Part::Line)
+        self.state = State::Document { is_first: false };
+        let offset = self.values.offset();
+        let text = self.text()?;
+        self.line(&text, offset)
     }
 
     /// The next line of `.jsonl`.
-    fn json_line(&mut self) -> Result<Part, ReportError> {
-        let value: Value = self.value()?;
-        if value.get("type").and_then(Value::as_str) == Some("totals") {
-            return self.totals(value);
+    fn json_line(&mut self) -> Result<Part<L>, ReportError> {
+        self.peek()?;
+        let offset = self.values.offset();
+        let text = self.text()?;
+        let tag: Tag = self.object(&text)?;
+        if tag.name.as_deref() == Some("totals") {
+            return self.totals(&text).map(Part::Totals);
         }
-        self.lines += 1;
-        let object = serde_json::from_value(value);
-        object
-            .map(Part::Line)
-            .map_err(|error| self.damaged(error.to_string()))
+        self.line(&text, offset)
     }
 
-    fn totals(&mut self, value: Value) -> Result<Part, ReportError> {
-        let totals: Totals =
-            serde_json::from_value(value).map_err(|error| self.damaged(error.to_string()))?;
+    fn line(&mut self, text: &[u8], offset: u64) -> Result<Part<L>, ReportError> {
+        self.lines += 1;
+        Ok(Part::Line(Located {
+            object: self.object(text)?,
+            offset,
+            length: text.len(),
+        }))
+    }
+
+    fn totals(&mut self, text: &[u8]) -> Result<Totals, ReportError> {
+        let totals: Totals = self.object(text)?;
         if totals.lines != self.lines {
             return Err(self.damaged(format!(
                 "its totals count {} lines, and it has {}",
@@ -219,12 +273,20 @@ impl<R: BufRead> ReportReader<R> {
             )));
         }
         self.state = State::End;
-        Ok(Part::Totals(totals))
+        Ok(totals)
+    }
+
+    fn object<T: DeserializeOwned>(&self, text: &[u8]) -> Result<T, ReportError> {
+        serde_json::from_slice(text).map_err(|error| self.damaged(error.to_string()))
+    }
+
+    fn text(&mut self) -> Result<Vec<u8>, ReportError> {
+        self.values.value().map_err(|error| self.failed(error))
     }
 
     fn value<T: DeserializeOwned>(&mut self) -> Result<T, ReportError> {
-        let text = self.values.value().map_err(|error| self.failed(error))?;
-        serde_json::from_slice(&text).map_err(|error| self.damaged(error.to_string()))
+        let text = self.text()?;
+        self.object(&text)
     }
 
     fn peek(&mut self) -> Result<Option<u8>, ReportError> {
@@ -265,8 +327,8 @@ impl<R: BufRead> ReportReader<R> {
     }
 }
 
-impl<R: BufRead> Iterator for ReportReader<R> {
-    type Item = Result<Part, ReportError>;
+impl<R: BufRead, L: DeserializeOwned> Iterator for ReportReader<R, L> {
+    type Item = Result<Part<L>, ReportError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let part = self.next_part();

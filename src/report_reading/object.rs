@@ -1,13 +1,32 @@
 //! The objects of a report, as far as they are read. Fields that a later version adds are no matter.
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 /// What a report says of its run.
 #[derive(Debug, Deserialize)]
 pub struct Header {
+    /// RFC 3339.
+    #[serde(default)]
+    pub begun: String,
+    /// `.json` only; `.jsonl` has it in its totals.
+    #[serde(default)]
+    pub ended: Option<String>,
     /// The name of the list.
     pub list: String,
-    pub run: Run,
+    #[serde(default)]
+    pub list_digest: Option<String>,
+    #[serde(default)]
+    pub shard: Option<Shard>,
+    /// The settings, with their keys in the order of the file.
+    pub run: Box<RawValue>,
+}
+
+/// The part of a list.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Shard {
+    pub index: u64,
+    pub count: u64,
 }
 
 /// What the run looked at.
@@ -61,7 +80,46 @@ pub enum Outcome {
     Recorded,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Debug, Deserialize)]
 pub struct Totals {
+    /// `.jsonl` only.
+    #[serde(default)]
+    pub ended: Option<String>,
+    /// `.jsonl` only.
+    #[serde(default)]
+    pub list_digest: Option<String>,
     pub lines: u64,
+    #[serde(default)]
+    pub passed: u64,
+    #[serde(default)]
+    pub failed: u64,
+    #[serde(default)]
+    pub not_validated: u64,
+    #[serde(default)]
+    pub requests: u64,
+    #[serde(default)]
+    pub milliseconds: u64,
+    #[serde(default)]
+    pub exit_code: Option<u8>,
+    #[serde(default)]
+    pub signal: Option<i32>,
+    #[serde(default)]
+    pub absent_shards: Vec<Shard>,
+    #[serde(default)]
+    pub incomplete_shards: Vec<Shard>,
+}
+
+impl Totals {
+    /// Lines that passed, failed, and were not validated.
+    pub fn counts(&self) -> [u64; 3] {
+        [self.passed, self.failed, self.not_validated]
+    }
+
+    /// Whether the run, and every run that was merged into it, came to its end.
+    pub fn are_complete(&self) -> bool {
+        self.signal.is_none()
+            && matches!(self.exit_code, Some(0 | 1 | 3))
+            && self.absent_shards.is_empty()
+            && self.incomplete_shards.is_empty()
+    }
 }

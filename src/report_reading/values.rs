@@ -11,11 +11,22 @@ pub struct Values<R> {
     input: R,
     /// Number of the text line that is read, from 1.
     line: u64,
+    /// Bytes that were read.
+    offset: u64,
 }
 
 impl<R: BufRead> Values<R> {
     pub fn new(input: R) -> Self {
-        Self { input, line: 1 }
+        Self {
+            input,
+            line: 1,
+            offset: 0,
+        }
+    }
+
+    /// Where the next byte stands, in bytes.
+    pub fn offset(&self) -> u64 {
+        self.offset
     }
 
     /// Number of the text line where the next byte stands, from 1.
@@ -42,6 +53,7 @@ impl<R: BufRead> Values<R> {
             });
             let found = buffer.get(count).copied();
             self.line += lines;
+            self.offset += count as u64;
             self.input.consume(count);
             if found.is_some() {
                 return Ok(found);
@@ -51,6 +63,7 @@ impl<R: BufRead> Values<R> {
 
     /// Takes the byte that [`Values::peek`] found.
     pub fn skip(&mut self) {
+        self.offset += 1;
         self.input.consume(1);
     }
 
@@ -96,6 +109,7 @@ impl<R: BufRead> Values<R> {
             let read = &buffer[..taken];
             text.extend_from_slice(read);
             self.line += read.iter().map(|b| u64::from(*b == b'\n')).sum::<u64>();
+            self.offset += taken as u64;
             self.input.consume(taken);
             if is_whole {
                 return Ok(text);

@@ -7,8 +7,8 @@ pub mod record;
 mod specs;
 mod validate;
 
-pub use record::Recorder;
-pub use validate::{Deep, Depth, Sources, Validator};
+pub use record::{Recorder, WORDS as RECORD};
+pub use validate::{Deep, Depth, Sources, Validator, WORDS as VALIDATE};
 
 use crate::list::Image;
 use crate::log::Log;

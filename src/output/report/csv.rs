@@ -2,33 +2,38 @@
 
 use std::path::Path;
 
-use super::object::{LineObject, word};
+use super::object::{Head, LineObject, word};
 use super::report;
 use crate::list::List;
 use crate::output::file::Output;
 use crate::output::spool::Spool;
 use crate::output::{Entry, Kind, Opened, OutputError, RunEnd, RunSettings, Sink};
-use crate::task::Words;
 
 pub static CSV: Kind = report(open);
 
 const HEADER: &str = "line,place,m_id,source,tag,destination,destination_tag,outcome,code,message,details,requests,milliseconds,same_as_line\r\n";
 
 struct Report {
-    words: &'static Words,
+    head: Head,
     rows: Spool<u64>,
 }
 
 fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, OutputError> {
-    Ok(Some(Box::new(Report {
-        words: settings.words,
-        rows: Spool::new(Output::create(&CSV, name, input, settings)?),
-    })))
+    let output = Output::create(&CSV, name, input, settings)?;
+    Ok(Some(new(output, Head::new(input, settings))))
+}
+
+/// A report of a run, into this file.
+pub fn new(output: Output, head: Head) -> Box<dyn Sink> {
+    Box::new(Report {
+        head,
+        rows: Spool::new(output),
+    })
 }
 
 impl Sink for Report {
     fn take(&mut self, entry: &Entry<'_>) {
-        let object = LineObject::new(entry, self.words);
+        let object = LineObject::new(entry, self.head.words);
         let number = |number: Option<u64>| number.map_or_else(String::new, |n| n.to_string());
         let text = |text: Option<&str>| cell(text.unwrap_or_default());
         let cells = [

@@ -51,20 +51,26 @@ struct Report {
 }
 
 fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, OutputError> {
-    Ok(Some(Box::new(Report {
-        images: Spool::new(Output::create(&HTML, name, input, settings)?),
-        head: Head::new(input, settings),
+    let output = Output::create(&HTML, name, input, settings)?;
+    Ok(Some(new(output, Head::new(input, settings))))
+}
+
+/// A report of a run, into this file.
+pub fn new(output: Output, head: Head) -> Box<dyn Sink> {
+    Box::new(Report {
+        images: Spool::new(output),
+        head,
         tally: Tally::default(),
         bytes: 0,
         bytes_of_details: 0,
         passed: 0,
         bytes_of_passed: 0,
-    })))
+    })
 }
 
 impl Sink for Report {
     fn take(&mut self, entry: &Entry<'_>) {
-        self.tally.add(entry);
+        self.tally.add(entry, self.head.words);
         let section = match entry.finding.outcome {
             Outcome::Passed => return self.take_passed(entry),
             Outcome::Failed(_) => 0,

@@ -37,15 +37,21 @@ struct Report {
 }
 
 fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, OutputError> {
-    Ok(Some(Box::new(Report {
-        cases: Spool::new(Output::create(&JUNIT, name, input, settings)?),
-        head: Head::new(input, settings),
+    let output = Output::create(&JUNIT, name, input, settings)?;
+    Ok(Some(new(output, Head::new(input, settings))))
+}
+
+/// A report of a run, into this file.
+pub fn new(output: Output, head: Head) -> Box<dyn Sink> {
+    Box::new(Report {
+        cases: Spool::new(output),
+        head,
         fingerprints: Fingerprints::default(),
         names: HashMap::new(),
         bytes: 0,
         bytes_of_details: 0,
         bytes_of_passed: 0,
-    })))
+    })
 }
 
 impl Sink for Report {

@@ -27,17 +27,23 @@ struct Report {
 }
 
 fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, OutputError> {
-    Ok(Some(Box::new(Report {
-        output: Output::create(&MARKDOWN, name, input, settings)?,
-        head: Head::new(input, settings),
+    let output = Output::create(&MARKDOWN, name, input, settings)?;
+    Ok(Some(new(output, Head::new(input, settings))))
+}
+
+/// A report of a run, into this file.
+pub fn new(output: Output, head: Head) -> Box<dyn Sink> {
+    Box::new(Report {
+        output,
+        head,
         tally: Tally::default(),
         rows: Default::default(),
-    })))
+    })
 }
 
 impl Sink for Report {
     fn take(&mut self, entry: &Entry<'_>) {
-        self.tally.add(entry);
+        self.tally.add(entry, self.head.words);
         let rows = match entry.finding.outcome {
             Outcome::Passed => return,
             Outcome::Failed(_) => &mut self.rows[0],
@@ -50,7 +56,10 @@ impl Sink for Report {
         let object = LineObject::new(entry, self.head.words);
         let image = entry.image.map(|image| &image.image);
         let (source, destination) = match image {
-            Some(image) => (image.source_name(), image.destination_name()),
+            Some(image) if self.head.words.compares => {
+                (image.source_name(), image.destination_name())
+            }
+            Some(image) => (image.source_name(), String::new()),
             None => (entry.line.place.to_string(), String::new()),
         };
         let row = format!(

@@ -15,19 +15,55 @@ mod text;
 
 use std::path::Path;
 
-use super::Kind;
+use super::file::Output;
+use super::{Kind, Sink};
+use object::Head;
 
 /// The name that means standard output.
 pub const STANDARD_OUTPUT: &str = "-";
 
-/// The forms by their suffixes.
-static FORMS: [(&str, &Kind); 6] = [
-    ("json", &json::JSON),
-    ("jsonl", &jsonl::JSON_LINES),
-    ("xml", &junit::JUNIT),
-    ("csv", &csv::CSV),
-    ("md", &markdown::MARKDOWN),
-    ("html", &html::HTML),
+/// Makes a report of a run that a file takes in.
+type New = fn(Output, Head) -> Box<dyn Sink>;
+
+/// One form.
+struct Form {
+    suffix: &'static str,
+    kind: &'static Kind,
+    /// `None`: the JSON forms, which `merge` copies.
+    new: Option<New>,
+}
+
+static FORMS: [Form; 6] = [
+    Form {
+        suffix: "json",
+        kind: &json::JSON,
+        new: None,
+    },
+    Form {
+        suffix: "jsonl",
+        kind: &jsonl::JSON_LINES,
+        new: None,
+    },
+    Form {
+        suffix: "xml",
+        kind: &junit::JUNIT,
+        new: Some(junit::new),
+    },
+    Form {
+        suffix: "csv",
+        kind: &csv::CSV,
+        new: Some(csv::new),
+    },
+    Form {
+        suffix: "md",
+        kind: &markdown::MARKDOWN,
+        new: Some(markdown::new),
+    },
+    Form {
+        suffix: "html",
+        kind: &html::HTML,
+        new: Some(html::new),
+    },
 ];
 
 /// The form of a report in a file of this name; `None`: the suffix is not known.
@@ -35,11 +71,19 @@ pub fn kind(name: &Path) -> Option<&'static Kind> {
     if name == Path::new(STANDARD_OUTPUT) {
         return Some(&jsonl::JSON_LINES);
     }
+    form(name).map(|form| form.kind)
+}
+
+/// How a report that is no JSON is made of lines that have ended before.
+pub fn of_lines(name: &Path) -> Option<New> {
+    form(name)?.new
+}
+
+fn form(name: &Path) -> Option<&'static Form> {
     let suffix = name.extension()?;
-    let form = FORMS
+    FORMS
         .iter()
-        .find(|(known, _)| suffix.eq_ignore_ascii_case(known));
-    form.map(|(_, kind)| *kind)
+        .find(|form| suffix.eq_ignore_ascii_case(form.suffix))
 }
 
 /// What every report's row has in common.

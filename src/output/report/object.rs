@@ -157,7 +157,10 @@ pub fn headline(end: &RunEnd<'_>, words: &Words) -> String {
     } else {
         format!("{images} image{s} {}", words.passed)
     };
-    match (end.totals.signal, end.totals.broke) {
+    match (
+        end.totals.signal,
+        end.totals.broke || end.totals.lacks_lines,
+    ) {
         (Some(_), _) => format!("Interrupted: {result}"),
         (None, true) => format!("Incomplete run: {result}"),
         (None, false) => result,

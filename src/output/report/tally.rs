@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use super::object::word;
 use crate::output::{Counts, Entry};
+use crate::task::Words;
 
 /// Registries that are counted one by one; a list can name millions.
 const MAX_REGISTRIES: usize = 500;
 
-/// Images by destination registry.
+/// Images by registry.
 #[derive(Default)]
 pub struct Tally {
     pub registries: BTreeMap<String, Row>,
@@ -23,9 +24,11 @@ pub struct Row {
 }
 
 impl Tally {
-    pub fn add(&mut self, entry: &Entry<'_>) {
+    /// `words`: of the task. Where nothing is compared, the sources' registries are counted.
+    pub fn add(&mut self, entry: &Entry<'_>, words: &Words) {
         let registry = match entry.image {
-            Some(image) => image.image.destination.registry.as_str(),
+            Some(image) if words.compares => image.image.destination.registry.as_str(),
+            Some(image) => image.image.source.registry.as_str(),
             None => "(no image)",
         };
         let is_full = self.registries.len() >= MAX_REGISTRIES;

@@ -15,7 +15,7 @@ use crate::task::{Task, Words, outcome, read_source};
 use crate::verdict::{Finding, Reason, RecordedSource};
 
 /// The words of this task.
-const WORDS: Words = Words {
+pub const WORDS: Words = Words {
     task: "record",
     passed: "recorded",
     not_passed: "not recorded",

@@ -16,7 +16,7 @@ use std::path::Path;
 use crate::list::Override;
 
 pub use format::{FORMAT, Source, footer, header};
-pub use making::Recorder;
+pub use making::{Recorder, WORDS};
 pub use published::Published;
 pub use reading::{Recording, RecordingError};
 

@@ -38,7 +38,7 @@ pub use deep::{Deep, Depth};
 pub use sources::Sources;
 
 /// The words of this task.
-const WORDS: Words = Words {
+pub const WORDS: Words = Words {
     task: "validate",
     passed: "passed",
     not_passed: "not validated",
