@@ -110,7 +110,7 @@ fn an_image_that_is_mirrored_meanwhile_passes() {
         metrics.contains("code=\"destination-missing\"} 1\n"),
         "{metrics}"
     );
-    // Of a line with several objects the last one counts.
+    // The attempts are separated; of a line with several objects the last one counts.
     let mut last = HashMap::new();
     for line in dir.read("r.jsonl").lines() {
         let object: Value = serde_json::from_str(line).expect("JSON");
@@ -120,6 +120,15 @@ fn an_image_that_is_mirrored_meanwhile_passes() {
     }
     assert_eq!(last.len(), 5);
     assert_eq!(last["2"], "passed");
+    // So do the programs that read it.
+    dir.program().args("merge all.json r.jsonl").run().code(1);
+    assert_eq!(
+        outcomes(&dir.read("all.json")),
+        outcomes(&dir.read("r.json"))
+    );
+    let one = dir.program().args("remedy r.json --for skopeo").run();
+    let other = dir.program().args("remedy r.jsonl --for skopeo").run();
+    assert_eq!(one.code(0).stdout, other.code(0).stdout);
     assert!(dir.names().iter().all(|name| !name.ends_with(".partial")));
 }
 

@@ -82,6 +82,11 @@ pub fn read(
                     outcome: line.object.outcome,
                 });
             }
+            Ok(ReportPart::Attempt) => {
+                let mut kept = lines.split_off(first);
+                kept.retain(|line| matches!(line.outcome, Outcome::Passed | Outcome::Recorded));
+                lines.append(&mut kept);
+            }
             Ok(ReportPart::Totals(read)) => {
                 if read.counts() != counts(&lines[first..]) {
                     return Err(reader

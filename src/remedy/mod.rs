@@ -79,6 +79,7 @@ pub fn run(wish: Wish, out: &mut impl Write) -> Result<(), RemedyError> {
         insecure_registries: BTreeSet::new(),
     };
     let mut registries = BTreeSet::new();
+    let mut attempts = 0_u64;
     read(&file, &name, |part| {
         match part {
             Read::Header(read) => header = Some(read),
@@ -91,6 +92,11 @@ pub fn run(wish: Wish, out: &mut impl Write) -> Result<(), RemedyError> {
                         }
                     }
                 }
+            }
+            Read::Attempt => {
+                attempts += 1;
+                counts = Counts::default();
+                registries.clear();
             }
             Read::Repeated => counts.repeated += 1,
             Read::NotValidated => counts.not_validated += 1,
@@ -119,7 +125,13 @@ pub fn run(wish: Wish, out: &mut impl Write) -> Result<(), RemedyError> {
         .begin(&header.list, &counts)
         .map_err(RemedyError::Output)?;
     read(&file, &name, |part| match part {
-        Read::Failure(failure) => printer.image(&failure).map_err(RemedyError::Output),
+        Read::Attempt => {
+            attempts -= 1;
+            Ok(())
+        }
+        Read::Failure(failure) if attempts == 0 => {
+            printer.image(&failure).map_err(RemedyError::Output)
+        }
         _ => Ok(()),
     })?;
     printer.end(&counts).map_err(RemedyError::Output)
@@ -129,6 +141,8 @@ pub fn run(wish: Wish, out: &mut impl Write) -> Result<(), RemedyError> {
 enum Read {
     Header(Header),
     Failure(Box<Failure>),
+    /// The failures so far do not count.
+    Attempt,
     Repeated,
     NotValidated,
     Totals(Totals),
@@ -151,6 +165,7 @@ fn read(
                     take(line)?;
                 }
             }
+            Part::Attempt => take(Read::Attempt)?,
             Part::Totals(totals) => take(Read::Totals(totals))?,
         }
     }

@@ -50,6 +50,8 @@ pub enum ReportError {
 pub enum Part<L> {
     Header(Box<Header>),
     Line(Located<L>),
+    /// Of the lines so far only those that passed count: `--wait` made another attempt.
+    Attempt,
     /// The last one.
     Totals(Totals),
 }
@@ -92,6 +94,13 @@ pub struct ReportReader<R, L> {
 struct Tag {
     #[serde(rename = "type", default)]
     name: Option<String>,
+}
+
+/// Between two attempts.
+#[derive(Deserialize)]
+struct Attempt {
+    /// Lines so far that passed.
+    passed: u64,
 }
 
 impl<R: BufRead, L: DeserializeOwned> ReportReader<R, L> {
@@ -251,6 +260,11 @@ impl<R: BufRead, L: DeserializeOwned> ReportReader<R, L> {
         let tag: Tag = self.object(&text)?;
         if tag.name.as_deref() == Some("totals") {
             return self.totals(&text).map(Part::Totals);
+        }
+        if tag.name.as_deref() == Some("attempt") {
+            let attempt: Attempt = self.object(&text)?;
+            self.lines = attempt.passed;
+            return Ok(Part::Attempt);
         }
         self.line(&text, offset)
     }

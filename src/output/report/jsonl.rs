@@ -87,8 +87,10 @@ impl Sink for Report {
         Ok(())
     }
 
-    /// Every object stays; of a line that has several the last one counts.
-    fn restart(&mut self, _: &RunEnd<'_>) -> Result<(), OutputError> {
+    /// Objects cannot be taken back: one line says that those of images that did not pass come again.
+    fn restart(&mut self, end: &RunEnd<'_>) -> Result<(), OutputError> {
+        let object = json!({"passed": end.totals.counts.passed});
+        self.add("attempt", &object.to_string());
         self.flush()
     }
 
