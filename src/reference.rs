@@ -100,7 +100,7 @@ pub enum NameError {
     Registry(String),
     /// A user or password before the registry.
     #[error(
-        "a name has no user and password; put them into a credential file ('image-tools help credentials')"
+        "a name must not contain a user name or password; use a credential file ('image-tools help credentials')"
     )]
     Credentials,
     /// The port is not between 1 and 65535.
@@ -108,19 +108,19 @@ pub enum NameError {
     Port(String),
     /// The repository's path.
     #[error(
-        "the repository {0:?} is not a name (wanted: lower-case letters, digits, and between them \
-         one '.', one or two '_', any number of '-'; parts separated by '/'; tag or digest in the third field)"
+        "the repository {0:?} is not valid (expected lower-case letters and digits, separated by \
+         one '.', one or two '_' or any number of '-', in parts separated by '/'; tag or digest in the third field)"
     )]
     Path(String),
     /// The path is too long.
-    #[error("the repository has {0} characters, more than {MAX_PATH}")]
+    #[error("the repository has {0} characters; the maximum is {MAX_PATH}")]
     Long(usize),
     /// A name that could be taken for an image ID.
-    #[error("a name of 64 hexadecimal digits cannot be told from an image ID")]
+    #[error("a name of 64 hexadecimal digits looks like an image ID")]
     Identifier,
     /// The tag.
     #[error(
-        "the tag is not valid (wanted: letters, digits, '_', '.', '-', at most 128 and not '.' or '-' first)"
+        "the tag is not valid (expected at most 128 letters, digits, '_', '.' and '-', not starting with '.' or '-')"
     )]
     Tag,
     /// The digest in place of a tag.
@@ -130,11 +130,11 @@ pub enum NameError {
     #[error("write the registry without {0:?}")]
     Scheme(String),
     /// An override with a placeholder that is none.
-    #[error("{0:?} is not a placeholder (wanted: {{registry}}, {{path}} or {{name}})")]
+    #[error("{0:?} is not a placeholder (expected {{registry}}, {{path}} or {{name}})")]
     Placeholder(String),
     /// An override with a template that names no image.
     #[error(
-        "the template {0:?} gives every image of a registry the same name; put {{path}} or {{name}} into it"
+        "the template {0:?} gives every image of a registry the same name; add {{path}} or {{name}}"
     )]
     Template(String),
     /// A registry that a template puts into a path.

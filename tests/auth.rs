@@ -116,7 +116,8 @@ fn a_real_registry_with_a_password() {
     dir.write(".docker/config.json", auth_file(&name, "alice:wrong"));
     validate(&dir, &name, &[])
         .code(3)
-        .has(".docker/config.json were refused");
+        .has("rejected the credentials from ")
+        .has(".docker/config.json, or ");
     // Podman's file before docker's.
     dir.write(".config/containers/auth.json", auth_file(&name, PAIR));
     validate(&dir, &name, &[]).code(0);
@@ -144,7 +145,7 @@ fn broken_files_and_entries() {
     validate(&dir, &name, &[])
         .code(3)
         .has(&format!("the entry \"{name}\" of the credential file "))
-        .has("\"auth\" is not base64");
+        .has("\"auth\" is not valid base64");
     dir.write(".docker/config.json", "{\"auths\": s3cret");
     validate(&dir, &name, &[])
         .code(3)
@@ -200,7 +201,7 @@ fn credential_helpers() {
     configured(json!({"credsStore": "none"}))
         .code(3)
         .has("(docker-credential-none of ")
-        .has("/.docker/config.json gave no password; not there: ");
+        .has("/.docker/config.json returned no password; not found: ");
     configured(json!({"credsStore": "none", "auths": auths}))
         .code(0)
         .has_not("WARN");
@@ -216,10 +217,10 @@ fn credential_helpers() {
         .has("20 not validated");
     configured(json!({"credsStore": "slow", "auths": auths}))
         .code(0)
-        .has("did not answer within 2 s");
+        .has("did not finish within 2 s");
     configured(json!({"credsStore": "../bin/docker-credential-good"}))
         .code(3)
-        .has("its name is not that of a program");
+        .has("a helper name must not contain a path");
 }
 
 #[test]
@@ -254,7 +255,7 @@ fn a_login_in_another_window_counts_for_the_next_line() {
         ))
         .stdin("team/x team/x 1\nteam/x team/x 2\n")
         .run();
-    run.has("there are no credentials for")
+    run.has("no credentials were found for")
         .has(&format!("PASS [{}/team/x:2]", source.name()));
 }
 
@@ -359,14 +360,14 @@ fn no_credentials_says_why() {
     ];
     let run = validate(&dir, &name, &[("XDG_RUNTIME_DIR", "/nowhere")]);
     run.code(3).has(&format!(
-        "there are no credentials for {name} (not there: /nowhere/containers/auth.json, {}): log in to {name}",
+        "no credentials were found for {name} (not found: /nowhere/containers/auth.json, {}): log in to {name}",
         all.join(", ")
     ));
     let docker = &all[1];
     for (content, expected) in [
         (
             "{}".to_owned(),
-            format!("{docker} has no \"auths\"; not there: "),
+            format!("{docker} has no \"auths\"; not found: "),
         ),
         (
             auth_file(host, PAIR),
@@ -374,7 +375,7 @@ fn no_credentials_says_why() {
         ),
         (
             auth_file(&format!("{name}/other"), PAIR),
-            format!("{docker} has {name}/other: that is another namespace of the registry; "),
+            format!("{docker} has {name}/other: it is for another namespace of the registry; "),
         ),
         (
             auth_file(&format!("127.0.0.11:{port}"), PAIR),
@@ -382,7 +383,7 @@ fn no_credentials_says_why() {
         ),
         (
             auth_file("quay.io", PAIR),
-            format!("({docker} has quay.io; not there: "),
+            format!("({docker} has entries for quay.io; not found: "),
         ),
     ] {
         dir.write(".docker/config.json", content);
@@ -411,10 +412,10 @@ fn variables_that_cannot_be_used_are_named_at_the_start() {
         validate(&dir, &name, &[(set, "s3cret")])
             .code(3)
             .has(&format!(
-                "[WARN] ${set} is not used, because ${unset} is not set"
+                "[WARN] ${set} is ignored, because ${unset} is not set"
             ))
             .has(&format!(
-                "there are no credentials for {name} (${set} is not used, because ${unset} is not set; "
+                "no credentials were found for {name} (${set} is ignored, because ${unset} is not set; "
             ));
     }
     validate(&dir, &name, &[("REGISTRY_AUTH_FILE", "missing.json")])

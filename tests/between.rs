@@ -73,14 +73,14 @@ fn plain_http_names_its_whole_url_to_the_proxy() {
     refused
         .code(3)
         .has(&format!(
-            "the proxy 127.0.0.1:{} refused user and password (407); give user and password in the proxy's variable: ",
+            "the proxy 127.0.0.1:{} rejected the user name or password (407); set them in the proxy variable: ",
             proxy.port
         ))
         .has_not("wrong");
     validate(format!("http://127.0.0.1:{}", proxy.port))
         .code(3)
         .has(&format!(
-            "the proxy 127.0.0.1:{} requires a password (407)",
+            "the proxy 127.0.0.1:{} requires a user name and password (407)",
             proxy.port
         ));
 }

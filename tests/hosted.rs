@@ -276,7 +276,8 @@ fn ecr_private_has_basic_and_no_digest_on_get() {
     let run = internet.run(&format!("{HOST}/x/y mirror.test/x/y 1\n"));
     run.code(3)
         .has("the credentials from ")
-        .has(".docker/config.json were refused");
+        .has("rejected the credentials from ")
+        .has(".docker/config.json, or ");
 }
 
 #[test]
@@ -297,7 +298,8 @@ fn ecr_private_says_403_for_an_expired_token() {
     let run = internet.run(&format!("{HOST}/x/y mirror.test/x/y 1\n"));
     run.code(3)
         .has("Your authorization token has expired")
-        .has(".docker/config.json were refused");
+        .has("rejected the credentials from ")
+        .has(".docker/config.json, or ");
 }
 
 #[test]
@@ -415,9 +417,7 @@ fn tencent_with_stored_credentials_that_are_refused() {
     });
     docker_config(&internet, "ccr.ccs.tencentyun.com", "user:hunter2");
     let run = internet.run("ccr.ccs.tencentyun.com/a/x mirror.test/a/x 1\n");
-    run.code(3)
-        .has(".docker/config.json were refused")
-        .has_not("hunter2");
+    run.code(3).has(".docker/config.json").has_not("hunter2");
 }
 
 #[test]

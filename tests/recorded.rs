@@ -499,7 +499,7 @@ fn lists_of_one_field_are_recorded_without_a_destination() {
         .args("-f list.txt --recorded s.json")
         .run()
         .code(3)
-        .has("a line of one field needs the destination registry: give it with -d");
+        .has("a line with one field requires -d (the destination registry)");
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn every_cause_has_its_own_remedy() {
             "client",
             "",
             "--ca-file client.pem",
-            "the certificate is not for servers (extended key usage); have the registry's certificate issued again",
+            "the certificate is not a server certificate (extended key usage); have the registry's certificate issued again",
         ),
         (
             "rsa",
@@ -215,7 +215,7 @@ fn a_real_registry_with_a_private_ca() {
     let dir = Dir::new();
     refused(
         &validate(&dir, &registry.name(), ""),
-        "the certificate is signed by an unknown authority (image-tools test authority); install the CA's certificate",
+        "the certificate is signed by an unknown authority (image-tools test authority); install the CA certificate",
     );
     dir.write("ca.pem", &authority.pem);
     validate(&dir, &registry.name(), "--ca-file ca.pem")
@@ -266,7 +266,7 @@ fn a_configured_certificate_is_for_its_names_and_its_time_only() {
     );
     unmended(
         &run,
-        "the certificate is for other names: registry.test; use one of these names in the list",
+        "the certificate is valid for other names only: registry.test; use one of these names in the list",
     );
     let expired = Pair::self_signed(&["127.0.0.1"], true);
     dir.write("expired.pem", &expired.pem);
@@ -409,7 +409,7 @@ fn plain_http_is_for_this_machine_only_or_on_request() {
     let run = validate(&dir, &outside, "");
     run.code(3)
         .has("the server does not speak TLS on this port")
-        .has("for plain HTTP use --tls-verify=false");
+        .has("for plain HTTP, use --tls-verify=false");
     assert!(server.requests().is_empty());
     validate(&dir, &outside, "--tls-verify=false")
         .code(0)

@@ -90,10 +90,10 @@ impl Entry {
             (Some(_), Some(digest)) => {
                 return Err(LineError::new(
                     format!(
-                        "the destination has a digest that the source has not: {:?}",
+                        "the destination has a digest, but the source has none: {:?}",
                         escape(&whole)
                     ),
-                    format!("write the digest behind the source: {}@{digest}", from.name),
+                    format!("append the digest to the source: {}@{digest}", from.name),
                 ));
             }
         };
@@ -189,7 +189,7 @@ impl<'a> Side<'a> {
         let text = name(text)?;
         if is_digest(text) {
             return Err(LineError::new(
-                format!("a digest in place of a name: {:?}", escape(text)),
+                format!("a digest instead of a name:  {:?}", escape(text)),
                 "write NAME@DIGEST",
             ));
         }

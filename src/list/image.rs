@@ -108,8 +108,7 @@ impl Rules {
             }
             (None, (_, None)) => {
                 return Err(
-                    "a line of one field needs the destination registry: give it with -d"
-                        .to_owned(),
+                    "a line with one field requires -d (the destination registry)".to_owned(),
                 );
             }
             (None, (from, to)) => names::both(&entry.source, from, to).map_err(of_source)?,

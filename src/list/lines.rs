@@ -311,11 +311,11 @@ mod tests {
         ] {
             assert_eq!(
                 error(text),
-                "cannot read the image list test: it is UTF-16 text; save it as UTF-8"
+                "cannot read the image list test: it is UTF-16 text; save the file as UTF-8"
             );
         }
         for text in [&b"\x7fELF\0\0\0"[..], b"\0\0\0\0\0", b"a\0"] {
-            assert!(error(text).contains("has a NUL byte"), "{text:?}");
+            assert!(error(text).contains("contains a NUL byte"), "{text:?}");
         }
     }
 

@@ -6,7 +6,8 @@ use crate::reference::NameError;
 use super::entry::MAX_LINE;
 
 /// How an image has to be written.
-pub const WANTED: &str = "wanted: SOURCE DESTINATION TAG, for example: hello-world library/hello-world latest; or NAME:TAG";
+pub const WANTED: &str =
+    "expected SOURCE DESTINATION TAG (hello-world library/hello-world latest) or NAME:TAG";
 
 /// Begins the line of a failed list for an entry of a YAML or JSON file that is not an image.
 pub const REFUSED: &str = "!refused ";
@@ -36,7 +37,7 @@ impl LineError {
     /// Longer than [`MAX_LINE`].
     pub fn long(bytes: usize) -> Self {
         Self::new(
-            format!("the line has {bytes} bytes, more than {MAX_LINE}"),
+            format!("the line has {bytes} bytes; the maximum is {MAX_LINE}"),
             WANTED,
         )
     }
@@ -72,7 +73,7 @@ pub fn refused(text: &str) -> Result<(), LineError> {
         None => Ok(()),
         Some(refused) => Err(LineError::new(
             format!("not an image: {}", quoted(refused)),
-            "correct it in the file that the comment above this line names",
+            "fix it in the file named in the comment above",
         )),
     }
 }
@@ -85,23 +86,20 @@ pub fn of(text: &str) -> Option<LineError> {
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
     if let Some(blank) = text.chars().find(|c| is_odd_blank(*c)) {
         return error(
-            &format!(
-                "there is a character U+{:04X} in the line",
-                u32::from(blank)
-            ),
-            "separate the fields with ordinary blanks".to_owned(),
+            &format!("the character U+{:04X} in the line", u32::from(blank)),
+            "separate the fields with spaces".to_owned(),
         );
     }
     if ["{{", "${", "$("].iter().any(|start| text.contains(start)) {
         return error(
             "a template or a variable",
-            "write the name that it stands for".to_owned(),
+            "write the resulting name".to_owned(),
         );
     }
     if text.contains("<none>") {
         return error(
             "an image without a name or a tag",
-            "remove the line: `docker images` writes <none> for what has none".to_owned(),
+            "remove the line (`docker images` prints <none> for images without a name)".to_owned(),
         );
     }
     if text.contains(['"', '\'', '`', '“', '”', '‘', '’']) {
@@ -116,20 +114,20 @@ pub fn of(text: &str) -> Option<LineError> {
         || words.iter().any(|word| matches!(*word, "=" | "=="))
     {
         return error(
-            "an arrow or a sign between the names",
-            "write the two names with a blank between them: SRC:TAG DST:TAG".to_owned(),
+            "an arrow or an equals sign between the names",
+            "separate the names with a space: SRC:TAG DST:TAG".to_owned(),
         );
     }
     if is_header(text) {
         return error(
-            "a table's header",
-            "remove the line, or begin it with #".to_owned(),
+            "a table header",
+            "remove the line or start it with #".to_owned(),
         );
     }
     if let ["FROM", _, ..] = words[..] {
         return error(
-            "a line of a Dockerfile",
-            "write the image alone, NAME:TAG".to_owned(),
+            "a Dockerfile instruction",
+            "write only the image, NAME:TAG".to_owned(),
         );
     }
     if let [key, _] = words[..]
@@ -137,14 +135,14 @@ pub fn of(text: &str) -> Option<LineError> {
         && key.ends_with(':')
     {
         return error(
-            "a line of YAML",
-            "write the image alone, NAME:TAG, or give the whole YAML file".to_owned(),
+            "a YAML line",
+            "write only the image, NAME:TAG, or use the whole YAML file".to_owned(),
         );
     }
     if let [bullet, _, ..] = words[..]
         && is_bullet(bullet)
     {
-        return error("a list's bullet", format!("remove {bullet:?}"));
+        return error("a list bullet", format!("remove {bullet:?}"));
     }
     if let [
         program @ ("docker" | "podman" | "nerdctl" | "crictl" | "skopeo" | "crane" | "ctr"),
@@ -153,8 +151,8 @@ pub fn of(text: &str) -> Option<LineError> {
     ] = words[..]
     {
         return error(
-            &format!("a command of {program}"),
-            "write the image alone, NAME:TAG".to_owned(),
+            &format!("a {program} command"),
+            "write only the image, NAME:TAG".to_owned(),
         );
     }
     if let Some(error) = text.split([' ', '\t', '=', ',']).find_map(of_name) {
@@ -162,8 +160,8 @@ pub fn of(text: &str) -> Option<LineError> {
     }
     if words.iter().skip(1).any(|word| word.starts_with('#')) {
         return error(
-            "a comment behind the image",
-            "put the comment on a line of its own".to_owned(),
+            "a comment after the image",
+            "put the comment on its own line".to_owned(),
         );
     }
     if text.trim_end().ends_with([',', ';']) {
@@ -174,8 +172,8 @@ pub fn of(text: &str) -> Option<LineError> {
     }
     if words.len() < 3 && text.matches([',', ';']).count() > 1 || text.contains(';') {
         return error(
-            "fields that are separated by commas or semicolons",
-            "separate them with blanks".to_owned(),
+            "commas or semicolons between the fields",
+            "separate the fields with spaces".to_owned(),
         );
     }
     None
@@ -208,7 +206,7 @@ pub fn of_name(name: &str) -> Option<LineError> {
             _ => page.to_owned(),
         };
         return error(
-            "a page of Docker Hub's web site",
+            "a web page of Docker Hub",
             format!("write docker.io/{}", escape(&path)),
         );
     }
@@ -216,7 +214,7 @@ pub fn of_name(name: &str) -> Option<LineError> {
         Some(scheme @ ("http" | "https")) => {
             return error("a URL", format!("write the registry without {scheme}://"));
         }
-        Some(_) => return error("not an image in a registry", REGISTRIES.to_owned()),
+        Some(_) => return error("not a registry image", REGISTRIES.to_owned()),
         None => {}
     }
     let transport = name.split_once(':').map(|(transport, _)| transport);
@@ -224,12 +222,12 @@ pub fn of_name(name: &str) -> Option<LineError> {
         "oci" | "dir" | "docker-archive" | "oci-archive" | "docker-daemon" | "containers-storage",
     ) = transport
     {
-        return error("not an image in a registry", REGISTRIES.to_owned());
+        return error("not a registry image", REGISTRIES.to_owned());
     }
     None
 }
 
-const REGISTRIES: &str = "give an image in a registry: only registries are read";
+const REGISTRIES: &str = "write an image of a registry; other transports are not supported";
 
 /// What to do about a name that the grammar refuses.
 pub fn remedy(error: &NameError) -> String {
@@ -248,7 +246,7 @@ pub fn remedy(error: &NameError) -> String {
     }
 }
 
-const WITHOUT_PORT: &str = "leave {registry} out of the template, or write both names in the list";
+const WITHOUT_PORT: &str = "remove {registry} from the template, or write both names in the list";
 
 /// Blanks that do not separate fields: editors and web pages put them where a blank was meant.
 fn is_odd_blank(c: char) -> bool {

@@ -368,14 +368,14 @@ mod tests {
             .expect_err("no name");
         assert_eq!(
             error.to_string(),
-            "the template \"{registry}\" gives every image of a registry the same name; put {path} or {name} into it"
+            "the template \"{registry}\" gives every image of a registry the same name; add {path} or {name}"
         );
         let error = "reg.io/{tag}/{path}"
             .parse::<Override>()
             .expect_err("an unknown placeholder");
         assert_eq!(
             error.to_string(),
-            "\"{tag}\" is not a placeholder (wanted: {registry}, {path} or {name})"
+            "\"{tag}\" is not a placeholder (expected {registry}, {path} or {name})"
         );
     }
 

@@ -69,7 +69,7 @@ impl Renaming {
                 }
                 Some(_) => {
                     return Err(format!(
-                        "the path of -s would change the destination of {:?}; give -d as well",
+                        "the path of -s would change the destination of {:?}; use -d as well",
                         escape(&entry.source)
                     ));
                 }
@@ -189,7 +189,7 @@ mod tests {
         assert_eq!(
             listed(["s.io/p", "", ""], "nginx:1"),
             Err(
-                "l:1: the path of -s would change the destination of \"nginx\"; give -d as well"
+                "l:1: the path of -s would change the destination of \"nginx\"; use -d as well"
                     .to_owned()
             )
         );

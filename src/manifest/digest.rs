@@ -19,13 +19,13 @@ pub struct Digest(Box<str>);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DigestError {
     /// There is no `algorithm:` in front.
-    #[error("not a digest (wanted: sha256: and 64 hexadecimal digits)")]
+    #[error("not a digest (expected sha256: and 64 hexadecimal digits)")]
     Form,
     /// The algorithm is not one of those that this program computes.
     #[error("the digest algorithm is not supported (supported: sha256, sha512)")]
     Algorithm,
     /// The hash has not the algorithm's length, or other characters than `0-9a-f`.
-    #[error("the hash has to be {0} lower-case hexadecimal digits")]
+    #[error("the hash must be {0} lower-case hexadecimal digits")]
     Hash(usize),
 }
 

@@ -356,7 +356,7 @@ mod tests {
         for (entry, why) in [
             (
                 format!(r#"{{"digest":"{good}","Digest":"{evil}"}}"#),
-                "manifests[0] has the key \"Digest\", which some readers take for \"digest\"",
+                "manifests[0] has the key \"Digest\", which some JSON readers treat as \"digest\"",
             ),
             (
                 format!(r#"{{"digest":"{good}","digest":"{evil}"}}"#),

@@ -85,7 +85,7 @@ pub enum ManifestError {
     #[error("not a manifest: {0}")]
     NotJson(String),
     /// JSON, but none of the six types; the type that it names.
-    #[error("not a manifest of a known type{}", .0.as_ref().map(|name| format!(": {name}")).unwrap_or_default())]
+    #[error("unknown manifest type{}", .0.as_ref().map(|name| format!(": {name}")).unwrap_or_default())]
     UnknownType(Option<String>),
     /// Two readers could see two manifests: keys that differ in letter case only, or fields of an index
     /// and of an image in one document (CVE-2021-41190).
@@ -95,7 +95,7 @@ pub enum ManifestError {
     #[error("damaged manifest: {0}")]
     Damaged(String),
     /// Above a bound.
-    #[error("manifest beyond the bounds: {0}")]
+    #[error("manifest exceeds a limit: {0}")]
     TooLarge(String),
 }
 
@@ -350,7 +350,7 @@ mod tests {
         let index = json!({"schemaVersion": 2, "manifests": vec![entry; MAX_ENTRIES + 1]});
         assert_eq!(
             read(&index).expect_err("too many").to_string(),
-            "manifest beyond the bounds: manifests has more than 10000 entries"
+            "manifest exceeds a limit: manifests has more than 10000 entries"
         );
     }
 
@@ -360,17 +360,14 @@ mod tests {
             config_platform(br#"{"architecture":"arm","os":"linux","variant":"v7","Config":{}}"#);
         assert_eq!(platform.expect("a platform").to_string(), "linux/arm/v7");
         for (text, why) in [
-            (
-                "[]",
-                "not a manifest: image config: JSON, but not an object",
-            ),
+            ("[]", "not a manifest: image config: not a JSON object"),
             (
                 r#"{"os":5}"#,
                 "damaged manifest: image config: os is not a string",
             ),
             (
                 r#"{"os":"linux","OS":"windows"}"#,
-                "ambiguous manifest: image config has the key \"OS\", which some readers take for \"os\"",
+                "ambiguous manifest: image config has the key \"OS\", which some JSON readers treat as \"os\"",
             ),
         ] {
             let error = config_platform(text.as_bytes()).expect_err(text);

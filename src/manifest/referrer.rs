@@ -252,7 +252,7 @@ mod tests {
                 Err("artifactType is not a string"),
             ),
             (r#"{"artifacttype": "x"}"#, Err("artifacttype")),
-            ("[]", Err("not an object")),
+            ("[]", Err("not a JSON object")),
         ] {
             match (artifact_type(text.as_bytes()), expected) {
                 (Ok(found), Ok(expected)) => assert_eq!(found.as_deref(), expected, "{text}"),

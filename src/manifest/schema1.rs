@@ -64,7 +64,7 @@ pub fn payload(
         let found = protected(&signature)?;
         match &cut {
             Some(known) if *known != found => {
-                Err(damaged("the signatures are of different payloads"))
+                Err(damaged("the signatures have different payloads"))
             }
             _ => {
                 cut = Some(found);
@@ -73,14 +73,14 @@ pub fn payload(
         }
     })?;
     // Go's readers take the payload of no signatures to be empty.
-    let (length, tail) = cut.ok_or_else(|| damaged("there is none"))?;
+    let (length, tail) = cut.ok_or_else(|| damaged("there is no signature"))?;
     let (Some(head), Some(rest)) = (bytes.get(..length), text.get(length..)) else {
-        return Err(damaged("formatLength is not a place in the manifest"));
+        return Err(damaged("formatLength is outside the manifest"));
     };
     let is_whole = tail.trim_ascii() == b"}"
         && is_only_signatures(rest, document.signatures.value().unwrap_or_default());
     if !is_whole {
-        return Err(damaged("the payload is not the manifest"));
+        return Err(damaged("the payload is not the whole manifest"));
     }
     Ok([head, &tail].concat())
 }
@@ -94,11 +94,11 @@ fn protected(signature: &Field<'_, '_>) -> Result<(usize, Vec<u8>), ManifestErro
         let text = field.text()?.ok_or_else(|| field.missing())?;
         BASE64_URL_SAFE_NO_PAD
             .decode(text.as_bytes())
-            .map_err(|_| field.at().damaged("is not base64"))
+            .map_err(|_| field.at().damaged("is not valid base64"))
     };
     let header = decode(&protected)?;
-    let header =
-        String::from_utf8(header).map_err(|_| protected.at().damaged("is not base64 of JSON"))?;
+    let header = String::from_utf8(header)
+        .map_err(|_| protected.at().damaged("is not base64-encoded JSON"))?;
     let root = At::Root("protected");
     let [length, tail] = root
         .document(&header, ["formatLength", "formatTail"])
@@ -168,10 +168,10 @@ mod tests {
         let of = |signatures: &str| format!("{head}, \"signatures\" : [{signatures}]}}");
         assert!(parse(of(&format!("{one}, {one}")).as_bytes()).is_ok());
         assert!(refused(&of(&format!("{one}, {other}"))).contains("different payloads"));
-        assert!(refused(&of("")).contains("there is none"));
+        assert!(refused(&of("")).contains("there is no signature"));
         assert!(refused(&of("null")).contains("signatures[0] is missing"));
         assert!(refused(&of("{}")).contains("protected is missing"));
-        assert!(refused(&of("{\"protected\": \"?\"}")).contains("protected is not base64"));
+        assert!(refused(&of("{\"protected\": \"?\"}")).contains("protected is not valid base64"));
         let twice = BASE64_URL_SAFE_NO_PAD.encode(r#"{"formatLength":1,"FormatLength":2}"#);
         let twice = of(&format!("{{\"protected\": \"{twice}\"}}"));
         assert!(refused(&twice).starts_with("ambiguous manifest: protected has the key"));

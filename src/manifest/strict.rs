@@ -69,7 +69,7 @@ impl At<'_> {
         };
         if !text.trim_ascii_start().starts_with('{') {
             return Err(not_json(match serde_json::from_str::<IgnoredAny>(text) {
-                Ok(_) => "JSON, but not an object".to_owned(),
+                Ok(_) => "not a JSON object".to_owned(),
                 Err(error) => format!("not JSON ({error})"),
             }));
         }
@@ -156,8 +156,10 @@ impl<'a> Field<'a, '_> {
             Cow::Borrowed(bytes) => str::from_utf8(bytes).ok().map(Cow::Borrowed),
             Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
         });
-        text.map(Some)
-            .ok_or_else(|| self.at.damaged("has a character that is not valid Unicode"))
+        text.map(Some).ok_or_else(|| {
+            self.at
+                .damaged("contains a character that is not valid Unicode")
+        })
     }
 
     /// A string of at most this many bytes; empty where it is absent.
@@ -185,7 +187,7 @@ impl<'a> Field<'a, '_> {
         let number = raw.parse::<i64>().ok().and_then(|n| u64::try_from(n).ok());
         number.map(Some).ok_or_else(|| {
             self.at
-                .damaged("is not a number of at least 0 without fraction")
+                .damaged("is not a number (expected an integer of 0 or more)")
         })
     }
 

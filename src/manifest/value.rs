@@ -74,7 +74,7 @@ impl Value {
                 for (key, value) in object {
                     if !is_map && !seen.insert(fold(key.as_bytes())) {
                         return Err(ManifestError::Ambiguous(format!(
-                            "the key {} stands there twice, as readers see it that ignore letter case",
+                            "duplicate key {} (ignoring letter case)",
                             shown(key.as_bytes())
                         )));
                     }
@@ -102,7 +102,7 @@ impl Value {
             let known = |name: &&&str| name.as_bytes().eq_ignore_ascii_case(&folded);
             if let Some(name) = names.iter().find(known) {
                 return Err(ManifestError::Ambiguous(format!(
-                    "the key {}, which some readers take for \"{name}\"",
+                    "the key {}, which some JSON readers treat as \"{name}\"",
                     shown(key.as_bytes())
                 )));
             }
@@ -220,7 +220,7 @@ impl<'de> Visitor<'de> for Tree<'_> {
         while let Some(key) = map.next_key::<String>()? {
             let value = map.next_value_seed(self)?;
             if object.contains_key(&key) {
-                let twice = format!("the key {} stands there twice", shown(key.as_bytes()));
+                let twice = format!("duplicate key {}", shown(key.as_bytes()));
                 return Err(self.refuse(ManifestError::Ambiguous(twice)));
             }
             object.insert(key, value);

@@ -58,7 +58,7 @@ impl<const N: usize> ObjectVisitor<'_, N> {
 
     fn twice(&self, key: &[u8]) -> ManifestError {
         ManifestError::Ambiguous(format!(
-            "{} has the key {} twice, as readers see it that ignore letter case",
+            "{} has the key {} twice (ignoring letter case)",
             self.at,
             shown(key)
         ))
@@ -93,7 +93,7 @@ impl<'de, const N: usize> Visitor<'de> for ObjectVisitor<'_, N> {
                     let same = |name: &&str| name.as_bytes().eq_ignore_ascii_case(&folded);
                     if let Some(name) = self.names.iter().find(|name| same(name)) {
                         let refusal = ManifestError::Ambiguous(format!(
-                            "{} has the key {}, which some readers take for \"{name}\"",
+                            "{} has the key {}, which some JSON readers treat as \"{name}\"",
                             self.at,
                             shown(&key)
                         ));

@@ -63,7 +63,7 @@ impl Answer {
             200 if query.method == Method::GET && is_encoded(&response) => {
                 let encoding = response.header("content-encoding").unwrap_or_default();
                 Err(Error::Invalid(query.diagnostic(format!(
-                    "the answer has the encoding {encoding}, which was not asked for"
+                    "the response has Content-Encoding {encoding}, which was not requested"
                 ))))
             }
             200 => Ok(response),
@@ -83,7 +83,7 @@ impl Answer {
             }
             404 if from_registry => Err(Error::Invalid(doubt.unwrap_or_else(|| {
                 diagnostic()
-                    .hint("this is not a registry's answer; check the registry's name and path")
+                    .hint("the response does not look like a registry's; check the host name and the path")
             }))),
             401 | 403 if from_registry => Err(Error::Denied(match doubt {
                 Some(doubt) if !has_errors(&response) => doubt,
@@ -95,7 +95,7 @@ impl Answer {
             _ if !from_registry => {
                 let from = redact(&without_secrets(&response.url), &response.secrets);
                 Err(Error::Invalid(query.diagnostic(format!(
-                    "redirected to {from}, which answers {}",
+                    "redirected to {from}, which returned {}",
                     describe(&response)
                 ))))
             }

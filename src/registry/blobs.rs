@@ -100,7 +100,7 @@ impl Client {
         match response.hashed {
             Some((found, size)) if length_told || found == *digest => Ok((found, size)),
             _ => Err(Error::Invalid(query.diagnostic(
-                "the answer is another blob, and its length was not told: it may be compressed or cut off",
+                "the registry returned a different blob without a Content-Length: the body may be compressed or truncated",
             ))),
         }
     }
@@ -127,7 +127,7 @@ impl Client {
         match (response.hashed, response.unpacked) {
             (Some(found), Some(unpacked)) if found == (digest.clone(), size) => Ok(unpacked),
             _ => Err(Error::Invalid(query.diagnostic(
-                "the answer is another blob, of another digest or length",
+                "the registry returned a different blob (wrong digest or length)",
             ))),
         }
     }

@@ -153,8 +153,8 @@ impl Client {
         if response.is_html() {
             return Err(Error::Invalid(
                 query
-                    .diagnostic("an HTML page instead of a manifest")
-                    .hint("is this a registry? A proxy or a login page may be in between"),
+                    .diagnostic("the response is an HTML page instead of a manifest")
+                    .hint("check the host name; a proxy or a login page may be intercepting the connection"),
             ));
         }
         let manifest = self
@@ -165,7 +165,7 @@ impl Client {
                 if *asked != manifest.digest && !asked.matches(&response.body) =>
             {
                 return Err(invalid(format!(
-                    "the answer is another manifest, of digest {}",
+                    "the registry returned a different manifest (digest {})",
                     manifest.digest
                 )));
             }
@@ -183,7 +183,7 @@ impl Client {
             && !claimed.matches(&response.body)
         {
             log.warn(format!(
-                "{}: the registry names digest {claimed} for a manifest whose digest is {}",
+                "{}: Docker-Content-Digest is {claimed}, but the digest of the manifest is {}",
                 reference.of(repository),
                 manifest.digest
             ));
@@ -193,7 +193,7 @@ impl Client {
             .and_then(|text| MediaType::from_header(&text));
         if let Some(named) = named.filter(|named| !named.is_same_kind(manifest.media_type)) {
             log.warn(format!(
-                "{}: the registry calls it {}, and its body says {}",
+                "{}: Content-Type is {}, but the body is {}",
                 reference.of(repository),
                 named.as_str(),
                 manifest.media_type.as_str()
@@ -279,9 +279,9 @@ impl Client {
         let query = Query::blob(Method::GET, repository, digest, BodyMode::Keep(MAX_BYTES));
         let response = self.ask(side, &query, log)?;
         if !digest.matches(&response.body) {
-            return Err(Error::Invalid(
-                query.diagnostic("the answer is another blob, of another digest"),
-            ));
+            return Err(Error::Invalid(query.diagnostic(
+                "the registry returned a different blob (wrong digest)",
+            )));
         }
         Ok(response.body)
     }

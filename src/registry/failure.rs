@@ -70,22 +70,22 @@ impl Failure {
                 proxy,
                 is_refused: false,
             } => {
-                format!("the proxy {proxy} requires a password (407)")
+                format!("the proxy {proxy} requires a user name and password (407)")
             }
             Self::ProxyLogin {
                 proxy,
                 is_refused: true,
             } => {
-                format!("the proxy {proxy} refused user and password (407)")
+                format!("the proxy {proxy} rejected the user name or password (407)")
             }
-            Self::ConnectTimeout => "no connection in time".to_owned(),
+            Self::ConnectTimeout => "the connection timed out".to_owned(),
             Self::NotTls => "the server does not speak TLS on this port".to_owned(),
-            Self::Lookup(lookup) => format!("the host name has no address ({})", lookup.text),
-            Self::NotHttp(text) => format!("the answer is not HTTP as expected: {text}"),
+            Self::Lookup(lookup) => format!("cannot resolve the host name ({})", lookup.text),
+            Self::NotHttp(text) => format!("the response is not valid HTTP: {text}"),
             Self::TooLarge(limit) if *limit < MIB => {
-                format!("the answer is larger than {} KiB", limit / 1024)
+                format!("the response is larger than {} KiB", limit / 1024)
             }
-            Self::TooLarge(limit) => format!("the answer is larger than {} MiB", limit / MIB),
+            Self::TooLarge(limit) => format!("the response is larger than {} MiB", limit / MIB),
             Self::OwnAddress => REFUSED_ADDRESS.to_owned(),
             Self::Interrupted => "interrupted".to_owned(),
         }
@@ -112,17 +112,17 @@ impl Failure {
             Self::Interrupted => Error::Interrupted,
             Self::Tls(failure) => Error::Unreachable(diagnostic.hint(failure.remedy.hint(server))),
             Self::ProxyLogin { proxy, .. } => Error::Unreachable(diagnostic.hint(format!(
-                "give user and password in the proxy's variable: HTTPS_PROXY=http://USER:PASSWORD@{proxy} (HTTP_PROXY for plain HTTP)"
+                "set them in the proxy variable: HTTPS_PROXY=http://USER:PASSWORD@{proxy} (HTTP_PROXY for plain HTTP)"
             ))),
             Self::NotTls => {
-                Error::Unreachable(diagnostic.hint("for plain HTTP use --tls-verify=false"))
+                Error::Unreachable(diagnostic.hint("for plain HTTP, use --tls-verify=false"))
             }
             Self::Lookup(_) => Error::Unreachable(
-                diagnostic.hint("check the registry's name and this host's DNS"),
+                diagnostic.hint("check the host name in the image list and the DNS configuration of this machine"),
             ),
             Self::NotHttp(_) | Self::TooLarge(_) | Self::OwnAddress => Error::Invalid(diagnostic),
             Self::Setup(_) => {
-                Error::Unreachable(diagnostic.hint("correct this host's configuration"))
+                Error::Unreachable(diagnostic.hint("fix the configuration on this machine"))
             }
             Self::Refused(_) | Self::ConnectTimeout | Self::Lost { .. } | Self::Timeout(_) => {
                 Error::Unreachable(diagnostic)
@@ -145,7 +145,7 @@ mod tests {
                 .into_error("reg.io:5000", "GET /v2/", None)
                 .to_string(),
             "reg.io:5000: GET /v2/: the certificate is signed by an unknown authority; install the \
-             CA's certificate as /etc/containers/certs.d/reg.io:5000/ca.crt or give it with \
+             CA certificate as /etc/containers/certs.d/reg.io:5000/ca.crt or pass it with \
              --ca-file, or use --tls-verify=false"
         );
     }

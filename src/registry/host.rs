@@ -280,7 +280,7 @@ impl Host {
             .map_err(|error| {
                 Error::Invalid(Diagnostic::new(
                     &self.name,
-                    "looking for credentials",
+                    "finding credentials",
                     error.to_string(),
                 ))
             })

@@ -19,7 +19,7 @@ const MOST_REFUSALS: u32 = 3;
 const MOST_KNOWN: usize = 1000;
 
 /// What to do about a refused credential.
-pub const HINT: &str = "log in again, or remove them if the image is public";
+pub const HINT: &str = "log in again, or remove the credentials if the image is public";
 
 /// What hosts have said of credentials, for the run.
 #[derive(Debug, Default)]
@@ -121,7 +121,7 @@ impl Login {
 /// Why a request was not sent.
 pub fn skipped(host: &str, credential: &Credential) -> String {
     format!(
-        "skipped: {host} has refused the credentials from {}",
+        "skipped: {host} has rejected the credentials from {}",
         credential.origin
     )
 }
@@ -130,11 +130,11 @@ pub fn skipped(host: &str, credential: &Credential) -> String {
 pub fn hint(host: &str, credential: Option<&Credential>, why_none: impl Fn() -> String) -> String {
     match credential {
         Some(credential) => format!(
-            "the credentials from {} were refused or may not read this repository: {HINT}",
+            "the registry rejected the credentials from {}, or they do not allow reading this repository: {HINT}",
             credential.origin
         ),
         None => format!(
-            "the repository is private or does not exist, and there are no credentials for {host} ({}): log in to {host}",
+            "the repository is private or does not exist, and no credentials were found for {host} ({}): log in to {host} with docker login or skopeo login",
             why_none()
         ),
     }

@@ -58,7 +58,7 @@ pub fn probe(name: &str, retrier: &Retrier, log: &Log) -> Result<Endpoint, Error
             Error::Invalid(Diagnostic::new(
                 name,
                 "GET /v2/",
-                "the registry's name does not make a URL",
+                "the registry name is not a valid host name",
             ))
         })
     };
@@ -141,11 +141,13 @@ pub fn probe(name: &str, retrier: &Retrier, log: &Log) -> Result<Endpoint, Error
         }
         403 => Ok(doubtful(
             base,
-            diagnostic().hint("the registry, or a firewall before it, refuses this host"),
+            diagnostic()
+                .hint("the registry, or a firewall in front of it, denies access to this machine"),
         )),
         _ => Ok(doubtful(
             base,
-            diagnostic().hint("this is not a registry; check its name and port"),
+            diagnostic()
+                .hint("the host does not respond like a registry; check the host name and port"),
         )),
     }
 }

@@ -79,7 +79,7 @@ impl Proxies {
                 Ok(Some(proxy))
             }
             _ => Err(format!(
-                "the value of ${variable} is not a proxy's URL (wanted: http://HOST:PORT)"
+                "the value of ${variable} is not a proxy URL (expected http://HOST:PORT)"
             )),
         }
     }

@@ -76,6 +76,6 @@ pub fn cause(response: &Response) -> String {
 pub fn diagnostic(query: &Query<'_>, cause: &str) -> Diagnostic {
     let host = &query.repository.registry;
     query.diagnostic(cause).hint(format!(
-        "the pull limit is used up: log in to {host}, or run again later with the failed list"
+        "the pull limit is reached: log in to {host}, or run again later with the failed list"
     ))
 }

@@ -51,26 +51,26 @@ impl RedirectChain {
             Error::Invalid(Diagnostic::new(
                 host,
                 &request.line(),
-                format!("{} {why}", response.status_text()),
+                format!("{}: {why}", response.status_text()),
             ))
         };
         let location = response
             .headers
             .get(header::LOCATION)
             .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-            .ok_or_else(|| refuse("without a Location".to_owned()))?;
+            .ok_or_else(|| refuse("the response has no Location header".to_owned()))?;
         let next = request
             .url
             .join(&location)
-            .map_err(|_| refuse("to a Location that is not a URL".to_owned()))?;
+            .map_err(|_| refuse("the Location header is not a valid URL".to_owned()))?;
         check(&request.url, &next, insecure)
-            .map_err(|why| refuse(format!("to {}: {why}", without_secrets(&next))))?;
+            .map_err(|why| refuse(format!("redirect to {}: {why}", without_secrets(&next))))?;
         if self.visited.len() > MOST {
-            return Err(refuse(format!("after {MOST} others")));
+            return Err(refuse(format!("more than {MOST} redirects")));
         }
         if self.visited.contains(&next) {
             return Err(refuse(format!(
-                "in a circle, to {}",
+                "redirect loop at {}",
                 without_secrets(&next)
             )));
         }
@@ -78,7 +78,9 @@ impl RedirectChain {
         let mut following = request.clone();
         if next.origin() != request.url.origin() {
             if request.form.is_some() {
-                return Err(refuse("of credentials to another host".to_owned()));
+                return Err(refuse(
+                    "refusing to send credentials to another host".to_owned(),
+                ));
             }
             following.authorization = None;
         }
@@ -126,7 +128,7 @@ pub fn other_server(host: &str, url: &Url) -> Option<String> {
 /// Why not, in words.
 pub fn check(from: &Url, to: &Url, insecure: &InsecureHosts) -> Result<(), &'static str> {
     if !matches!(to.scheme(), "http" | "https") || to.host().is_none() {
-        return Err("only http and https are followed");
+        return Err("only http and https URLs are supported");
     }
     if !to.username().is_empty() || to.password().is_some() {
         return Err("refusing a URL with credentials");

@@ -177,7 +177,7 @@ impl Client {
                 if page == 0 && !is_index(&response.header("content-type").unwrap_or_default()) {
                     return Ok(None);
                 }
-                return Err(invalid("the answer is not a list of referrers"));
+                return Err(invalid("the response is not a list of referrers"));
             }
             found.read(&response.body, &query)?;
             if found.entries.len() > MAX_ENTRIES {
@@ -194,7 +194,7 @@ impl Client {
                 }
                 Some(Ok(_)) if self.retrier.clock().now() - begun > most => {
                     return Err(Error::Unreachable(query.diagnostic(format!(
-                        "the list of referrers did not end within {} s",
+                        "the list of referrers was not complete within {} s",
                         most.as_secs()
                     ))));
                 }
@@ -204,7 +204,7 @@ impl Client {
                 }
                 Some(Err(())) => {
                     return Err(invalid(
-                        "the list of referrers goes on at a place that is not this registry's",
+                        "the Link header of the list of referrers does not lead to this registry",
                     ));
                 }
             }

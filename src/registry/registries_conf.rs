@@ -149,7 +149,7 @@ impl RegistriesConf {
                 self.hosts.push((host, entry.insecure));
             } else if entry.insecure && !entry.location.contains('/') {
                 self.warnings.push(format!(
-                    "registries.conf: insecure for {} is not used, because that is not a host",
+                    "registries.conf: insecure = true of {} is ignored, because it is not a host",
                     escape(&entry.location)
                 ));
             }
@@ -171,7 +171,10 @@ impl RegistriesConf {
         let daemon: Daemon = match serde_json::from_slice(&bytes) {
             Ok(daemon) => daemon,
             Err(error) => {
-                let why = format!("not JSON as expected (line {})", error.line());
+                let why = format!(
+                    "not valid JSON, or not in the expected format (line {})",
+                    error.line()
+                );
                 return self.ignored(path, &why);
             }
         };
@@ -230,15 +233,13 @@ fn remark(entry: &Entry) -> Option<(String, String)> {
     } else {
         None
     };
-    parts.extend(
-        what.map(|what| {
-            format!("{prefix} {what}; this is not followed, and {prefix} itself is read")
-        }),
-    );
+    parts.extend(what.map(|what| {
+        format!("{prefix} {what}; image-tools ignores this and reads {prefix} itself")
+    }));
     if entry.insecure && entry.location.contains('/') {
         let host = escape(entry.location.split('/').next().unwrap_or_default());
         parts.push(format!(
-            "insecure = true of {prefix} is not followed, because only whole hosts can be insecure; give --insecure {host}"
+            "insecure = true of {prefix} is ignored, because it must be set for a whole host; use --insecure {host}"
         ));
     }
     (!parts.is_empty()).then(|| {
@@ -362,7 +363,7 @@ mod tests {
         assert!(hosts(&odd).is_empty());
         assert_eq!(
             odd.warnings,
-            ["registries.conf: insecure for a b is not used, because that is not a host"]
+            ["registries.conf: insecure = true of a b is ignored, because it is not a host"]
         );
         let old = "[registries.search]\nregistries = [\"a\"]\n[registries.insecure]\nregistries = ['old.io:5000', 'x.io']\n[registries.block]\nregistries = ['bad.io', 'x.io']\n";
         let old = taken(&[old]);
@@ -404,7 +405,7 @@ mod tests {
         assert_eq!(
             remark("docker.io", "library/nginx").as_deref(),
             Some(
-                "registries.conf: docker.io has another location; this is not followed, and docker.io itself is read"
+                "registries.conf: docker.io has another location; image-tools ignores this and reads docker.io itself"
             )
         );
         let said = remark("quay.io", "a/b").expect("a remark");
@@ -413,7 +414,7 @@ mod tests {
         assert_eq!(
             remark("ns.io", "team/x").as_deref(),
             Some(
-                "registries.conf: insecure = true of ns.io/team is not followed, because only whole hosts can be insecure; give --insecure ns.io"
+                "registries.conf: insecure = true of ns.io/team is ignored, because it must be set for a whole host; use --insecure ns.io"
             )
         );
         assert_eq!(remark("ns.io", "x"), None);
@@ -433,24 +434,24 @@ mod tests {
             ("\nx = tru\n", "line 2: invalid TOML value"),
             (
                 "\n[[registry]]\nlocation = 'a.io'\ninsecure = 'true'\n",
-                "line 4: insecure is neither true nor false",
+                "line 4: insecure must be true or false",
             ),
             (
                 "[[registry]]\nlocation = 7\n",
-                "line 2: location is not a string",
+                "line 2: location must be a string",
             ),
             (
                 "[registry]\nlocation = 'a'\n",
-                "line 1: registry is not a list",
+                "line 1: registry must be a list",
             ),
             (
                 "credential-helpers = 'x'\n",
-                "line 1: credential-helpers is not a list",
+                "line 1: credential-helpers must be a list",
             ),
-            ("credential-helpers = [1]\n", "line 1: this is not a string"),
+            ("credential-helpers = [1]\n", "line 1: expected a string"),
             (
                 "[registries.insecure]\nregistries = 'x'\n",
-                "line 2: registries.insecure.registries is not a list",
+                "line 2: registries.insecure.registries must be a list",
             ),
         ] {
             let why = parse(text).expect_err(text);

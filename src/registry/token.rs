@@ -91,7 +91,7 @@ impl Tokens {
     ) -> Result<Grant, Error> {
         if query.bearer.length() > LONGEST_CHALLENGE {
             let cause = format!(
-                "the registry's challenge is longer than {} KiB",
+                "the WWW-Authenticate header is longer than {} KiB",
                 LONGEST_CHALLENGE / 1024
             );
             return Err(Error::Invalid(Diagnostic::new(
@@ -230,8 +230,9 @@ impl Tokens {
             400 | 401 | 403 => {
                 let hint = match query.credential {
                     Some(credential) => format!(
-                        "the credentials from {} were refused, or the repository does not exist: log in again, or remove them if the image is public",
-                        credential.origin
+                        "the token server rejected the credentials from {}, or the repository does not exist: {}",
+                        credential.origin,
+                        login::HINT
                     ),
                     // The caller knows where credentials were looked for.
                     None => return Err(Error::Denied(diagnostic(describe(&response)))),
@@ -240,7 +241,7 @@ impl Tokens {
             }
             _ => {
                 return Err(Error::Invalid(diagnostic(format!(
-                    "the token server answers {}",
+                    "the token server returned {}",
                     describe(&response)
                 ))));
             }
@@ -331,14 +332,14 @@ fn exchange(realm: Url, key: &Key, identity: &Secret) -> Request {
 /// The realm as a URL that credentials may be sent to.
 fn realm(retrier: &Retrier, query: &TokenQuery<'_>) -> Result<Url, Error> {
     let refuse = |realm: &str, why: &str| {
-        let answer = format!("the registry names the token server {realm}: {why}");
-        let hint = "the registry's external URL is set up wrong, or somebody is in between";
-        Error::Invalid(Diagnostic::new(query.host, "GET /v2/", answer).hint(hint))
+        let cause = format!("cannot use the token server {realm}: {why}");
+        let hint = "check the external URL in the registry's configuration; a proxy may be intercepting the connection";
+        Error::Invalid(Diagnostic::new(query.host, "GET /v2/", cause).hint(hint))
     };
     let realm = query
         .base
         .join(&query.bearer.realm)
-        .map_err(|_| refuse("by something that is not a URL", "it cannot be asked"))?;
+        .map_err(|_| refuse("of WWW-Authenticate", "the realm is not a valid URL"))?;
     redirect::check(query.base, &realm, retrier.insecure())
         .map_err(|why| refuse(&without_secrets(&realm), why))?;
     Ok(realm)

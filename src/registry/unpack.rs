@@ -42,7 +42,7 @@ pub fn unpack(layer: &mut dyn Read, algorithm: Algorithm) -> Result<Digest, Stri
     };
     match result {
         Ok(()) => Ok(content.hasher.finish()),
-        Err(error) => Err(format!("it cannot be unpacked: {error}")),
+        Err(error) => Err(format!("cannot be decompressed: {error}")),
     }
 }
 
@@ -98,7 +98,7 @@ impl Content {
             let left = self.left.checked_sub(read as u64);
             self.left = left.ok_or_else(|| {
                 let gigabytes = MOST_UNPACKED / (1024 * 1024 * 1024);
-                io::Error::other(format!("it has more than {gigabytes} GiB"))
+                io::Error::other(format!("larger than {gigabytes} GiB"))
             })?;
             self.hasher.update(&piece[..read]);
         }

@@ -13,21 +13,21 @@ pub fn refuse(document: Node<'_>) -> Result<(), Rule> {
     let place = document.get("kind").unwrap_or(document);
     let what = match kind {
         "ImageSetConfiguration" | "DeleteImageSetConfiguration" => {
-            "an ImageSetConfiguration has rules and not images; give the mapping.txt that \
+            "an ImageSetConfiguration contains rules, not images; use the mapping.txt that \
              `oc mirror --dry-run` writes"
         }
         "ImageContentSourcePolicy" | "ImageDigestMirrorSet" | "ImageTagMirrorSet" => {
             return Err(Rule::new(
                 place,
                 format!(
-                    "an {kind} says where a cluster pulls from; give the mapping.txt that `oc mirror --dry-run` writes"
+                    "an {kind} contains mirror locations, not images; use the mapping.txt that `oc mirror --dry-run` writes"
                 ),
             ));
         }
         "Kustomization" => {
-            "a Kustomization has rules and not images; give what `kustomize build` writes"
+            "a Kustomization contains rules, not images; use the output of `kustomize build`"
         }
-        "ImageTxts" => "hauler's ImageTxts names lists; give those lists",
+        "ImageTxts" => "an ImageTxts of hauler refers to other lists; use those lists",
         _ => "",
     };
     if !what.is_empty() {
@@ -36,14 +36,14 @@ pub fn refuse(document: Node<'_>) -> Result<(), Rule> {
     if document.text("format") == Some("image-tools recording") {
         return Err(Rule::new(
             document,
-            "a recording has sources and no list; give it to --recorded, or print it with `image-tools list --digests`",
+            "this is a recording, not an image list; use it with --recorded, or print it with `image-tools list --digests`",
         ));
     }
     let has = |keys: &[&str]| keys.iter().all(|key| document.get(key).is_some());
     if has(&["src_registry", "filters"]) || has(&["dest_registry", "filters"]) {
         return Err(Rule::new(
             document,
-            "a replication rule of Harbor has filters and not images; give a list of SOURCE DESTINATION TAG lines",
+            "a replication rule of Harbor contains filters, not images; write a list of SOURCE DESTINATION TAG lines",
         ));
     }
     let sync = document
@@ -52,7 +52,7 @@ pub fn refuse(document: Node<'_>) -> Result<(), Rule> {
     if let Some(sync) = sync.filter(|sync| sync.get("registries").is_some()) {
         return Err(Rule::new(
             sync,
-            "zot's configuration has rules and not images; give a list of NAME:TAG lines",
+            "a configuration of zot contains rules, not images; write a list of NAME:TAG lines",
         ));
     }
     if let Some(tasks) = document.get("tasks")
@@ -60,7 +60,7 @@ pub fn refuse(document: Node<'_>) -> Result<(), Rule> {
     {
         return Err(Rule::new(
             tasks,
-            "dregsync's configuration has rules and not images; give a list of SOURCE DESTINATION TAG lines",
+            "a configuration of dregsync contains rules, not images; write a list of SOURCE DESTINATION TAG lines",
         ));
     }
     let entries = document.entries();
@@ -70,7 +70,7 @@ pub fn refuse(document: Node<'_>) -> Result<(), Rule> {
     if !entries.is_empty() && entries.iter().all(is_account) {
         return Err(Rule::new(
             document,
-            "image-syncer's auth.yaml has accounts and not images; give its images.yaml",
+            "auth.yaml of image-syncer contains accounts, not images; use its images.yaml",
         ));
     }
     Ok(())

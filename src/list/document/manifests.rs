@@ -20,8 +20,8 @@ pub fn read(node: Node<'_>, images: &mut Images) {
             None if key.is_mapping() => images.refuse(
                 key,
                 "{{",
-                "a template, which is not an image",
-                "give what `helm template` makes of the file",
+                "a template instead of an image",
+                "use the output of `helm template`",
             ),
             None => read(value, images),
         }
@@ -36,15 +36,15 @@ fn image(key: Node<'_>, value: Node<'_>, images: &mut Images) {
             images.refuse(
                 value,
                 text,
-                "a variable in the name",
-                "give what `docker compose config` or `envsubst` makes of the file",
+                "a variable in the image name",
+                "use the output of `docker compose config` or `envsubst`",
             );
         } else if text.contains("{{") {
             images.refuse(
                 value,
                 text,
-                "a template, which is not an image",
-                "give what `helm template` makes of the file",
+                "a template instead of an image",
+                "use the output of `helm template`",
             );
         } else if !text.is_empty() {
             images.same_name(value, &[]);

@@ -4,8 +4,8 @@ use super::tree::Node;
 use super::{Entry, Images};
 use crate::escape::escape_bytes;
 
-const TEMPLATE: &str = "a Go template, which is not an image";
-const NO_TEMPLATE: &str = "write the names that it makes";
+const TEMPLATE: &str = "a Go template instead of an image";
+const NO_TEMPLATE: &str = "write the resulting names";
 
 /// regclient's regsync.yaml: `sync[].source`, `.target`, `.type`. False where this is another file.
 pub fn regsync(document: Node<'_>, images: &mut Images) -> bool {
@@ -27,12 +27,12 @@ pub fn regsync(document: Node<'_>, images: &mut Images) -> bool {
             .and_then(Node::scalar)
             .unwrap_or("image");
         if !step.is_mapping() || source.is_empty() || target.is_empty() {
-            let what = "an entry of sync without source or target";
+            let what = "a sync entry without source or target";
             images.refuse(step, &written, what, "write both");
         } else if kind != "image" {
             let kind = escape_bytes(kind.as_bytes(), 40);
-            let what = format!("type: {kind} is a rule and not an image");
-            let remedy = "write an entry with type: image for each tag that it selects";
+            let what = format!("type: {kind} is a rule, not an image");
+            let remedy = "write an entry with type: image for each tag";
             images.refuse(step, &written, &what, remedy);
         } else if written.contains("{{") {
             images.refuse(step, &written, TEMPLATE, NO_TEMPLATE);
@@ -127,9 +127,9 @@ struct Sources<'a> {
 impl<'a> Sources<'a> {
     /// Splits a key; or says what is wrong, and what to do.
     fn parse(key: &'a str) -> Result<Self, (&'static str, &'static str)> {
-        const WRITE: &str = "write the tags that are meant, NAME:TAG,TAG";
+        const WRITE: &str = "write the tags, NAME:TAG,TAG";
         if key.contains(":/") && !key.contains("://") {
-            return Err(("a regular expression is a rule and not an image", WRITE));
+            return Err(("a regular expression is a rule, not an image", WRITE));
         }
         let (name, digest) = match key.split_once('@') {
             Some((name, digest)) => (name, Some(digest)),
@@ -143,7 +143,7 @@ impl<'a> Sources<'a> {
                 digest,
             }),
             _ => Err((
-                "a source without a tag means all its tags, which is a rule",
+                "a source without a tag (all tags) is a rule, not an image",
                 WRITE,
             )),
         }
@@ -184,8 +184,8 @@ pub fn skopeo(document: Node<'_>, images: &mut Images) -> bool {
             let name = format!("{registry}/{}", repository.scalar().unwrap_or_default());
             let mut references = references.items().peekable();
             if references.peek().is_none() {
-                let what = "an empty list means all tags, which is a rule";
-                images.refuse(repository, &name, what, "write the tags that are meant");
+                let what = "an empty list (all tags) is a rule, not an image";
+                images.refuse(repository, &name, what, "write the tags");
             }
             for reference in references {
                 let text = reference.scalar().unwrap_or_default().trim();
@@ -198,8 +198,8 @@ pub fn skopeo(document: Node<'_>, images: &mut Images) -> bool {
         for rule in RULES {
             for (repository, _) in of(rule) {
                 let name = format!("{registry}/{}", repository.scalar().unwrap_or_default());
-                let what = format!("{rule} is a rule and not an image");
-                let remedy = "write the tags that it selects under images";
+                let what = format!("{rule} is a rule, not an image");
+                let remedy = "write the tags under images";
                 images.refuse(repository, &name, &what, remedy);
             }
         }

@@ -105,15 +105,15 @@ impl Document {
         }
         let tree = Tree::parse(&without_surrogates(&text)).map_err(|error| {
             let hint = if text.contains("{{") {
-                "; where it is a template, give what `helm template` makes of it"
+                "; if the file is a template, use the output of `helm template`"
             } else {
                 ""
             };
             let what = escape(&error.what);
-            let why = format!("line {first} makes it a YAML or JSON file");
+            let why = format!("read as YAML or JSON because of line {first}");
             at(
                 error.line,
-                format!("malformed YAML or JSON: {what} ({why}){hint}"),
+                format!("invalid YAML or JSON: {what} ({why}){hint}"),
             )
         })?;
         drop(text);
@@ -124,7 +124,7 @@ impl Document {
         if tree.is_exhausted() || images.is_exhausted {
             return Err(at(
                 1,
-                "its aliases multiply its content; write it without them".to_owned(),
+                "the aliases expand to too much content; write the file without aliases".to_owned(),
             ));
         }
         if images.items.is_empty() {
@@ -249,7 +249,7 @@ impl Images {
         }
     }
 
-    /// Takes what is a rule and not an image.
+    /// Takes what is a rule, not an image.
     pub fn refuse(&mut self, node: Node<'_>, written: &str, what: &str, remedy: &str) {
         let what = format!("{what}: \"{}\"", escape_bytes(written.as_bytes(), 120));
         self.take(node, written, |_| Err(LineError::new(what, remedy)));
@@ -261,7 +261,7 @@ impl Images {
             Some(text) => self.take(node, text.trim(), |text| {
                 Entry::same_name(text)?.with_platforms(platforms.iter().copied())
             }),
-            None => self.refuse(node, "", "there is no image", "write NAME:TAG"),
+            None => self.refuse(node, "", "no image", "write NAME:TAG"),
         }
     }
 
@@ -376,15 +376,14 @@ mod tests {
             error(b"a: b\nc: \xd6\xd0\n"),
             "cannot read the image list: f:2: the line is not UTF-8 text; save the file as UTF-8"
         );
-        assert!(error(b"a: 1\nb: \0\n").contains("line 2 has a NUL byte"));
+        assert!(error(b"a: 1\nb: \0\n").contains("line 2 contains a NUL byte"));
         assert!(
-            error(b"a: 1\n\nb: 'x\n")
-                .starts_with("cannot read the image list: f:3: malformed YAML")
+            error(b"a: 1\n\nb: 'x\n").starts_with("cannot read the image list: f:3: invalid YAML")
         );
         assert!(error(b"a: {{ .Values.x }}\nb: [\n").contains("`helm template`"));
         assert!(
             error(b"a: 1\nb: 2\n")
-                .starts_with("cannot read the image list f: there is no image in it (line 1 ")
+                .starts_with("cannot read the image list f: it contains no image (read as YAML or JSON because of line 1; ")
         );
     }
 
@@ -397,7 +396,7 @@ mod tests {
         }
         assert_eq!(
             error(bomb.as_bytes()),
-            "cannot read the image list: f:1: its aliases multiply its content; write it without them"
+            "cannot read the image list: f:1: the aliases expand to too much content; write the file without aliases"
         );
     }
 

@@ -291,7 +291,7 @@ impl Builder {
             }
             Event::Alias(anchor) => match self.anchors.get(&anchor).copied() {
                 Some((target, depth)) => self.add(line, Kind::Alias(target), 0, depth),
-                None => Err("an alias stands inside what it leads to".to_owned()),
+                None => Err("an alias refers to a node that contains it".to_owned()),
             },
             Event::SequenceStart(anchor, _) => self.begin(line, anchor, false),
             Event::MappingStart(anchor, _) => self.begin(line, anchor, true),
@@ -321,7 +321,7 @@ impl Builder {
 
     fn end(&mut self) -> Result<(), String> {
         let Some(open) = self.open.pop() else {
-            return Err("an end without a beginning".to_owned());
+            return Err("an end without a start".to_owned());
         };
         let start = size(self.tree.children.len())?;
         let count = size(self.pending.len() - open.first)?;
@@ -355,11 +355,11 @@ impl Builder {
 }
 
 fn deep() -> String {
-    format!("it is nested more than {MAX_DEPTH} levels deep")
+    format!("more than {MAX_DEPTH} levels of nesting")
 }
 
 fn size(size: usize) -> Result<u32, String> {
-    u32::try_from(size).map_err(|_| "it is too large".to_owned())
+    u32::try_from(size).map_err(|_| "the file is too large".to_owned())
 }
 
 fn number(line: usize) -> u32 {
@@ -440,7 +440,7 @@ mod tests {
         for n in 1..300 {
             chain += &format!("a{n}: &a{n} [*a{}]\n", n - 1);
         }
-        assert_eq!(what(&chain), "200: it is nested more than 200 levels deep");
+        assert_eq!(what(&chain), "200: more than 200 levels of nesting");
         assert!(what("a: &a [*a]").contains("alias"));
     }
 

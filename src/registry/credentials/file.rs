@@ -61,7 +61,7 @@ impl AuthFile {
             // Only the place: the parser's own words could quote a secret.
             serde_json::from_slice(bytes).map_err(|error| {
                 malformed(&format!(
-                    "not JSON (line {}, column {})",
+                    "not valid JSON (line {}, column {})",
                     error.line(),
                     error.column()
                 ))
@@ -140,7 +140,7 @@ impl AuthFile {
         let broken = |what: &str| {
             let key = crate::escape::escape(key);
             CredentialError::new(format!(
-                "the entry {key:?} of the credential file {}: {what}",
+                "cannot read the entry {key:?} of the credential file {}: {what}",
                 self.name
             ))
         };
@@ -158,12 +158,12 @@ impl AuthFile {
             Some(auth) => {
                 let decoded = BASE64
                     .decode(auth)
-                    .map_err(|_| broken("\"auth\" is not base64"))?;
+                    .map_err(|_| broken("\"auth\" is not valid base64"))?;
                 let decoded =
-                    String::from_utf8(decoded).map_err(|_| broken("\"auth\" is not text"))?;
+                    String::from_utf8(decoded).map_err(|_| broken("\"auth\" is not UTF-8 text"))?;
                 let (user, password) = decoded
                     .split_once(':')
-                    .ok_or_else(|| broken("\"auth\" is not of the form user:password"))?;
+                    .ok_or_else(|| broken("\"auth\" does not contain USER:PASSWORD"))?;
                 (
                     Some(user.to_owned()),
                     Some(password.trim_end_matches('\0').to_owned()),
@@ -176,7 +176,9 @@ impl AuthFile {
                 .is_some_and(|text| text.bytes().any(|b| b.is_ascii_control()))
         };
         if control(&user) || control(&password) {
-            return Err(broken("control characters in user or password"));
+            return Err(broken(
+                "the user name or the password contains control characters",
+            ));
         }
         let credential = Credential {
             user: user.unwrap_or_default(),

@@ -32,7 +32,7 @@ const TOKEN_USER: &str = "<token>";
 pub fn get(helper: &str, registry: &str, patience: Duration) -> Result<Option<Credential>, String> {
     // The name comes from a file: it may name a program, not a path.
     if helper.contains(['/', '\\', '\0']) {
-        return Err("its name is not that of a program".to_owned());
+        return Err("a helper name must not contain a path".to_owned());
     }
     let program = format!("docker-credential-{helper}");
     let mut child = Command::new(&program)
@@ -60,7 +60,7 @@ pub fn get(helper: &str, registry: &str, patience: Duration) -> Result<Option<Cr
         }
         let _ = sender.send(answer);
     });
-    let late = || format!("{program} did not answer within {} s", patience.as_secs());
+    let late = || format!("{program} did not finish within {} s", patience.as_secs());
     let deadline = Instant::now() + patience;
     let answer = receiver.recv_deadline(deadline);
     // One may close its output and go on: it is not waited for longer either.
@@ -86,7 +86,8 @@ pub fn get(helper: &str, registry: &str, patience: Duration) -> Result<Option<Cr
 }
 
 fn parse(answer: &[u8], program: &str) -> Result<Credential, String> {
-    let malformed = || format!("{program}: the answer is not what a credential helper answers");
+    let malformed =
+        || format!("{program}: the output is not a JSON object with Username and Secret");
     let value: Value = serde_json::from_slice(answer).map_err(|_| malformed())?;
     let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
     let (user, secret) = (

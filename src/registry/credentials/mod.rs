@@ -169,7 +169,7 @@ impl Credentials {
                 [None, Some(_)] => ("PASSWORD", "USERNAME"),
                 _ => return None,
             };
-            let text = format!("${prefix}_{set} is not used, because ${prefix}_{unset} is not set");
+            let text = format!("${prefix}_{set} is ignored, because ${prefix}_{unset} is not set");
             Some((registry.unwrap_or(DOCKER_HUB).to_owned(), text))
         };
         let sources = places(environment).into_iter().map(Source::new);
@@ -203,14 +203,12 @@ impl Credentials {
             return Ok(());
         };
         let refuse = |why: String| {
-            CredentialError::new(format!(
-                "{why}; correct the file or ${NAME}, or unset ${NAME}"
-            ))
+            CredentialError::new(format!("{why}; fix the file or ${NAME}, or unset ${NAME}"))
         };
         match AuthFile::read(Path::new(&path), false) {
             Ok(Some(_)) => Ok(()),
             Ok(None) => Err(refuse(format!(
-                "cannot read the credential file {} of ${NAME}: there is no such file",
+                "cannot read the credential file {} of ${NAME}: no such file",
                 crate::escape::escape(&path)
             ))),
             Err(error) => Err(refuse(error.text)),
@@ -360,7 +358,7 @@ impl Credentials {
                 Ok(Some(credential)) => HelperResult::Known(Arc::new(credential)),
                 Ok(None) => HelperResult::Unknown,
                 Err(error) => {
-                    log.warn(format!("{registry}: the credential helper {helper:?} of {file} does not work: {error}; going on without it"));
+                    log.warn(format!("{registry}: the credential helper {helper:?} from {file} failed: {error}; continuing without it"));
                     HelperResult::Broken
                 }
             };

@@ -186,7 +186,7 @@ impl Agents {
         let tunnel = match &key.proxy {
             Some(proxy) if forward.is_none() => Some(
                 Proxy::new(proxy.as_str())
-                    .map_err(|_| Failure::Setup("the proxy's URL cannot be used".to_owned()))?,
+                    .map_err(|_| Failure::Setup("the proxy URL is not supported".to_owned()))?,
             ),
             _ => None,
         };

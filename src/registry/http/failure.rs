@@ -19,13 +19,11 @@ pub fn failure(error: &ureq::Error, kept: bool) -> Failure {
         ureq::Error::Io(error) => of_io(error, kept),
         ureq::Error::Timeout(phase) => match phase {
             ureq::Timeout::Connect => Failure::ConnectTimeout,
-            ureq::Timeout::Resolve => {
-                Failure::Timeout("the name server did not answer in time".to_owned())
-            }
+            ureq::Timeout::Resolve => Failure::Timeout("the DNS lookup timed out".to_owned()),
             ureq::Timeout::RecvBody => {
-                Failure::Timeout("the answer did not end in time".to_owned())
+                Failure::Timeout("timed out while reading the response".to_owned())
             }
-            _ => Failure::Timeout("no answer in time".to_owned()),
+            _ => Failure::Timeout("timed out while waiting for the response".to_owned()),
         },
         ureq::Error::Other(other) => match other.downcast_ref::<LookupFailed>() {
             Some(lookup) => Failure::Lookup(lookup.clone()),
@@ -35,7 +33,7 @@ pub fn failure(error: &ureq::Error, kept: bool) -> Failure {
         ureq::Error::BodyExceedsLimit(limit) => Failure::TooLarge(*limit),
         ureq::Error::Decompress(_, error) if error.kind() == ErrorKind::UnexpectedEof => {
             Failure::Lost {
-                text: "the compressed answer was cut off".to_owned(),
+                text: "the compressed response was truncated".to_owned(),
                 stale: false,
             }
         }
@@ -68,10 +66,10 @@ pub fn through_proxy(result: Result<Response, Failure>, proxy: &Url) -> Result<R
         }
         Err(Failure::Refused(text)) => Err(Failure::Refused(format!("the proxy {name}: {text}"))),
         Err(Failure::ConnectTimeout) => Err(Failure::Refused(format!(
-            "the proxy {name}: no connection in time"
+            "the proxy {name}: the connection timed out"
         ))),
         Err(Failure::Lookup(lookup)) => Err(Failure::Lookup(LookupFailed {
-            text: format!("of the proxy {name}: {}", lookup.text),
+            text: format!("proxy {name}: {}", lookup.text),
             ..lookup
         })),
         other => other,
@@ -98,7 +96,7 @@ fn of_io(error: &io::Error, kept: bool) -> Failure {
         | ErrorKind::NetworkUnreachable
         | ErrorKind::AddrNotAvailable => Failure::Refused(text),
         ErrorKind::UnexpectedEof => Failure::Lost {
-            text: "the connection was closed before the answer was complete".to_owned(),
+            text: "the connection was closed before the response was complete".to_owned(),
             stale: kept,
         },
         ErrorKind::ConnectionReset
@@ -109,7 +107,7 @@ fn of_io(error: &io::Error, kept: bool) -> Failure {
             stale: kept,
         },
         ErrorKind::TimedOut | ErrorKind::WouldBlock => {
-            Failure::Timeout("no answer in time".to_owned())
+            Failure::Timeout("timed out while waiting for the response".to_owned())
         }
         ErrorKind::InvalidData | ErrorKind::InvalidInput => Failure::NotHttp(text),
         _ => Failure::Refused(text),

@@ -202,12 +202,12 @@ fn ask_system(name: String, timeout: Duration) -> Result<Addresses, LookupFailed
     match receiver.recv_timeout(timeout) {
         Ok(Ok(addresses)) if !addresses.is_empty() => Ok(addresses.into()),
         Ok(Ok(_)) => Err(LookupFailed {
-            text: "the name has no address".to_owned(),
+            text: "no address found".to_owned(),
             is_temporary: false,
         }),
         Ok(Err(error)) => Err(failed(&error)),
         Err(_) => Err(LookupFailed {
-            text: "the name server did not answer in time".to_owned(),
+            text: "the DNS lookup timed out".to_owned(),
             is_temporary: true,
         }),
     }

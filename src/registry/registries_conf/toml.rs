@@ -68,10 +68,7 @@ impl Reader<'_> {
         };
         match value.as_bool() {
             Some(flag) => Ok(flag),
-            None => self.wrong(
-                value,
-                &format!("{} is neither true nor false", name(pointer)),
-            ),
+            None => self.wrong(value, &format!("{} must be true or false", name(pointer))),
         }
     }
 
@@ -82,7 +79,7 @@ impl Reader<'_> {
         };
         match value.as_str() {
             Some(text) => Ok(Some(text.to_owned()).filter(|text| !text.is_empty())),
-            None => self.wrong(value, &format!("{} is not a string", name(pointer))),
+            None => self.wrong(value, &format!("{} must be a string", name(pointer))),
         }
     }
 
@@ -96,7 +93,7 @@ impl Reader<'_> {
         };
         match value.as_array() {
             Some(list) => Ok(Some(list)),
-            None => self.wrong(value, &format!("{} is not a list", name(pointer))),
+            None => self.wrong(value, &format!("{} must be a list", name(pointer))),
         }
     }
 
@@ -106,7 +103,7 @@ impl Reader<'_> {
         };
         let strings = list.iter().map(|value| match value.as_str() {
             Some(text) => Ok(text.to_owned()),
-            None => self.wrong(value, "this is not a string"),
+            None => self.wrong(value, "expected a string"),
         });
         strings.collect::<Result<_, _>>().map(Some)
     }

@@ -167,7 +167,7 @@ impl Retrier {
             .swap(true, Ordering::Relaxed)
         {
             log.warn(format!(
-                "{}: credentials are sent over plain HTTP, and anybody on the way can read them",
+                "{}: credentials are sent unencrypted over plain HTTP",
                 authority(&request.url)
             ));
         }
@@ -250,7 +250,7 @@ impl Retrier {
             }
             let diagnostic = Diagnostic::new(host, line, cause.clone());
             let diagnostic = match retry {
-                Retry::Slow => diagnostic.hint("for a slow registry, give a longer --timeout"),
+                Retry::Slow => diagnostic.hint("if the registry is slow, increase --timeout"),
                 _ => diagnostic,
             };
             attempts.last = Some(diagnostic.clone());
@@ -391,7 +391,7 @@ impl Retrier {
             if let Some(left) = state.brake.close(now, cause, patience) {
                 let host = authority(&request.url);
                 log.warn(format!(
-                    "{host}: not responding ({cause}); its images wait for it, up to {} s",
+                    "{host}: not responding ({cause}); its images wait up to {} s",
                     left.as_secs()
                 ));
             }

@@ -52,22 +52,22 @@ impl Remedy {
         let directory = format!("/etc/containers/certs.d/{host}");
         match self {
             Self::TrustAuthority => format!(
-                "install the CA's certificate as {directory}/ca.crt or give it with --ca-file, or use --tls-verify=false"
+                "install the CA certificate as {directory}/ca.crt or pass it with --ca-file, or use --tls-verify=false"
             ),
             Self::TrustCertificate => format!(
-                "install the registry's certificate as {directory}/ca.crt or give it with --ca-file, or use --tls-verify=false"
+                "install the registry's certificate as {directory}/ca.crt or pass it with --ca-file, or use --tls-verify=false"
             ),
             Self::Renew => format!(
-                "renew the registry's certificate; until then --insecure {host} does not verify it"
+                "renew the registry's certificate; to skip verification until then, use --insecure {host}"
             ),
             Self::Clock => format!(
-                "set the clock of this host, or wait; --insecure {host} does not verify the certificate"
+                "check the clock of this machine; to skip verification, use --insecure {host}"
             ),
             Self::Name => format!(
-                "use one of these names in the list, or have a certificate issued for {host}; --insecure {host} does not verify it"
+                "use one of these names in the image list, or issue a certificate for {host}; to skip verification, use --insecure {host}"
             ),
             Self::Reissue => format!(
-                "have the registry's certificate issued again; until then --insecure {host} does not verify it"
+                "reissue the registry's certificate; to skip verification until then, use --insecure {host}"
             ),
             Self::Version => "enable TLS 1.2 or 1.3 on the registry".to_owned(),
             Self::Cipher => {
@@ -75,13 +75,13 @@ impl Remedy {
                     .to_owned()
             }
             Self::ClientCertificate => format!(
-                "put a client certificate and its key into {directory}/ as client.cert and client.key"
+                "install a client certificate and its key as client.cert and client.key in {directory}/"
             ),
             Self::OtherClientCertificate => format!(
                 "check client.cert in {directory}/: the registry must trust its issuer, and it must not have expired"
             ),
             Self::Server => {
-                "check the registry's name and port, and its TLS configuration".to_owned()
+                "check the host name, the port and the TLS configuration of the registry".to_owned()
             }
         }
     }

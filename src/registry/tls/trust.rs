@@ -22,26 +22,24 @@ pub enum TrustError {
     #[error("cannot read the certificate file {0}: {1}")]
     Io(String, String),
     /// It is not PEM, or has no certificate.
-    #[error(
-        "the certificate file {0} has no certificate in PEM form (-----BEGIN CERTIFICATE-----)"
-    )]
+    #[error("the certificate file {0} contains no PEM certificate (-----BEGIN CERTIFICATE-----)")]
     NoCertificate(String),
     /// It has something that is no certificate.
     #[error("the certificate file {0} cannot be used: {1}")]
     Damaged(String, String),
     /// A client certificate without its key.
     #[error(
-        "the client certificate {0} has no key {1}; CA certificates must have the extension .crt"
+        "the client certificate {0} has no key file {1}; CA certificates must have the extension .crt"
     )]
     NoKey(String, String),
     /// A key without its client certificate.
-    #[error("the key {0} has no client certificate {1}")]
+    #[error("the key file {0} has no client certificate {1}")]
     NoCertificateForKey(String, String),
     /// A client certificate and a key that do not belong together.
     #[error("the client certificate {0} cannot be used with its key: {1}")]
     Pair(String, String),
     /// The TLS library refuses the settings.
-    #[error("TLS cannot be set up: {0}")]
+    #[error("cannot set up TLS: {0}")]
     Setup(String),
 }
 

@@ -28,10 +28,10 @@ pub struct Token {
 /// Why an answer has no token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoToken {
-    #[error("the token server's answer has no token")]
+    #[error("the token server returned no token")]
     Absent,
     /// Its length in bytes.
-    #[error("the token server's token has {0} bytes, more than {max} KiB", max = LONGEST / 1024)]
+    #[error("the token server returned a token of {0} bytes; the maximum is {max} KiB", max = LONGEST / 1024)]
     TooLong(usize),
 }
 

@@ -63,7 +63,7 @@ impl Tokens {
         let request = self.request(&realm, query, &key);
         log.debug(|| {
             format!(
-                "{}: one token for {} repositories",
+                "{}: requesting one token for {} repositories",
                 query.host,
                 others.len() + 1
             )
@@ -85,7 +85,7 @@ impl Tokens {
         let Some((token, replaced)) = parsed else {
             log.debug(|| {
                 format!(
-                    "{}: the token server answers {} to a request for several repositories; from now on each has its own",
+                    "{}: the token server returned {} to a request for several repositories; requesting one token per repository from now on",
                     query.host,
                     response.status_text()
                 )
