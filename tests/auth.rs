@@ -125,7 +125,7 @@ fn a_real_registry_with_a_password() {
     dir.write("empty.json", "");
     validate(&dir, &name, &[("REGISTRY_AUTH_FILE", "empty.json")])
         .code(3)
-        .has("there are no credentials");
+        .has("no credentials were found for ");
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn broken_files_and_entries() {
     dir.write(".docker/config.json", "{\"auths\": s3cret");
     validate(&dir, &name, &[])
         .code(3)
-        .has(".docker/config.json: not JSON (line 1, column ");
+        .has(".docker/config.json: not valid JSON (line 1, column ");
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn credential_helpers() {
     let auths = serde_json::from_str::<Value>(&auth_file(&name, PAIR)).unwrap()["auths"].clone();
     configured(json!({"credsStore": "none"}))
         .code(3)
-        .has("(docker-credential-none of ")
+        .has("(docker-credential-none from ")
         .has("/.docker/config.json returned no password; not found: ");
     configured(json!({"credsStore": "none", "auths": auths}))
         .code(0)
@@ -208,12 +208,12 @@ fn credential_helpers() {
     configured(json!({"credHelpers": {&name: "bad"}, "auths": auths}))
         .code(0)
         .has("[WARN] ")
-        .has("the credential helper \"bad\" of ")
+        .has("the credential helper \"bad\" from ")
         .has("the vault is sealed");
     configured(json!({"credsStore": "missing"}))
         .code(3)
         .has("docker-credential-missing: No such file")
-        .has("docker-credential-missing of ")
+        .has("docker-credential-missing from ")
         .has("20 not validated");
     configured(json!({"credsStore": "slow", "auths": auths}))
         .code(0)
@@ -371,15 +371,17 @@ fn no_credentials_says_why() {
         ),
         (
             auth_file(host, PAIR),
-            format!("{docker} has {host}: the port differs, write {name} there; "),
+            format!("{docker} has an entry for {host}: the port differs; change it to {name}; "),
         ),
         (
             auth_file(&format!("{name}/other"), PAIR),
-            format!("{docker} has {name}/other: it is for another namespace of the registry; "),
+            format!(
+                "{docker} has an entry for {name}/other: it is for another namespace of the registry; "
+            ),
         ),
         (
             auth_file(&format!("127.0.0.11:{port}"), PAIR),
-            format!("{docker} has 127.0.0.11:{port}: is {name} meant?; "),
+            format!("{docker} has an entry for 127.0.0.11:{port}: did you mean {name}?; "),
         ),
         (
             auth_file("quay.io", PAIR),
@@ -396,7 +398,7 @@ fn no_credentials_says_why() {
         .stdin("team/x team/y 1\n")
         .run();
     run.code(3).has(&format!(
-        "LocalHost: the port differs, write localhost:{port} there"
+        "LocalHost: the port differs; change it to localhost:{port}"
     ));
 }
 
@@ -420,11 +422,11 @@ fn variables_that_cannot_be_used_are_named_at_the_start() {
     }
     validate(&dir, &name, &[("REGISTRY_AUTH_FILE", "missing.json")])
         .code(2)
-        .one_error("cannot read the credential file missing.json of $REGISTRY_AUTH_FILE: there is no such file; correct the file or $REGISTRY_AUTH_FILE, or unset $REGISTRY_AUTH_FILE");
+        .one_error("cannot read the credential file missing.json of $REGISTRY_AUTH_FILE: no such file; fix the file or $REGISTRY_AUTH_FILE, or unset $REGISTRY_AUTH_FILE");
     dir.write("broken.json", "{\"auths\": s3cret");
     std::fs::create_dir(dir.path().join("directory")).unwrap();
     for (file, why) in [
-        ("broken.json", "not JSON (line 1, column 11)"),
+        ("broken.json", "not valid JSON (line 1, column 11)"),
         ("directory", "Is a directory"),
     ] {
         let run = validate(&dir, &name, &[("REGISTRY_AUTH_FILE", file)]);

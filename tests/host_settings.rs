@@ -202,7 +202,7 @@ fn damaged_files_are_named_and_make_nothing_insecure() {
         .code(3)
         .has_not("Error {")
         .has("registries.conf is ignored: line ")
-        .has("daemon.json is ignored: not JSON as expected (line 1)");
+        .has("daemon.json is ignored: not valid JSON, or not in the expected format (line 1)");
     // What is of another type is no yes.
     dir.write(
         ".config/containers/registries.conf",

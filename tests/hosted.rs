@@ -510,7 +510,7 @@ fn credentials_stay_with_the_host_that_they_are_for() {
     internet
         .run("me.azurecr.io/a/x mirror.test/a/x 1\n")
         .code(3)
-        .has("of credentials to another host");
+        .has("refusing to send credentials to another host");
     assert!(internet.requests("thief.test").is_empty());
     // The probe is redirected to somebody who asks for a password.
     let internet = mirror(Internet::new(), "a/x")
@@ -552,7 +552,7 @@ fn a_store_that_is_missing_is_not_an_image_that_is_missing() {
         });
     let run = internet.run("src.test/a/x reg.test/a/x 1\n");
     run.code(3)
-        .has("which answers 404 Not Found (NoSuchBucket: gone)")
+        .has("which returned 404 Not Found (NoSuchBucket: gone)")
         .has_not("does not exists")
         .has_not("secret");
 }

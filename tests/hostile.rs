@@ -68,7 +68,7 @@ fn another_encoding_is_refused() {
             .body(list())
     })
     .code(3)
-    .has("encoding br");
+    .has("the response has Content-Encoding br, which was not requested");
 }
 
 #[test]

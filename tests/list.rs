@@ -53,12 +53,12 @@ fn a_line_that_is_no_image_is_told_and_kept_as_it_stands() {
         .has("[INFO] [M_ID:1] PASS")
         .has("[ERRO] list.txt:3: 4 fields instead of 3")
         .has("[ERRO] list.txt:4: the line is not UTF-8 text: \"team/x team/x \u{fffd}\u{fffd}\"; save the list as UTF-8\n")
-        .has("[ERRO] list.txt:5: the line has 6004 bytes, more than 4096")
+        .has("[ERRO] list.txt:5: the line has 6004 bytes; the maximum is 4096")
         .has("[ERRO] list.txt:6: source \"UPPER/x\": the repository")
         .has("; write the repository in lower case: upper/x\n")
         .has("[ERRO] list.txt:7: destination \"team/../x\": the repository")
         .has("[ERRO] list.txt:8: tag \"-tag\": the tag is not valid")
-        .has("[ERRO] list.txt:9: tag \"sha256:abc\": the hash has to be 64")
+        .has("[ERRO] list.txt:9: tag \"sha256:abc\": the hash must be 64")
         .has("[ERRO] list.txt:10: source \"team/x:1\"")
         .has("[ERRO] list.txt:11: destination \"reg.io:0/x\": the port \"0\"")
         .has("11 images: 1 passed, 0 failed, 10 not validated");
@@ -176,7 +176,7 @@ fn a_line_of_a_mebibyte_is_not_validated_and_kept() {
     dir.write("list.txt", format!("{line}\n"));
     let run = dir.validate().args("-f list.txt").run();
     run.code(3)
-        .has("list.txt:1: the line has 1048576 bytes, more than 4096");
+        .has("list.txt:1: the line has 1048576 bytes; the maximum is 4096");
     assert!(run.stdout.len() < 1000);
     assert_eq!(dir.read("mirror-validate-failed.txt"), format!("{line}\n"));
 }

@@ -233,7 +233,7 @@ fn a_recording_is_printed_as_a_file_of_digests() {
     assert_eq!(again.code(0).stdout, run.stdout);
     // The recording itself is none.
     let refused = dir.program().args("list sources.json").run();
-    let why = "sources.json:1: a recording has sources and no list; give it to --recorded";
+    let why = "sources.json:1: this is a recording, not an image list; use it with --recorded";
     assert!(refused.code(2).stderr.contains(why), "{}", refused.stderr);
     // It is a list.
     dir.write("digests.txt", &run.stdout);

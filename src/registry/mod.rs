@@ -1,4 +1,4 @@
-//! Reading a registry: manifests, configs, referrers, and whether something is there.
+//! Reading a registry: manifests, configs, referrers, and whether an object exists.
 //!
 //! The layers, each of which can be read alone, from the caller down to the network:
 //! [`client`] with [`blobs`] and [`referrers`] (what can be asked) and [`answer`] (what a response
@@ -56,15 +56,15 @@ pub use registries_conf::{RegistriesConf, RegistriesConfError};
 pub use retry::Gate;
 pub use tls::{CertsD, TrustError};
 
-/// Which of the two registries of an image: each side may have credentials of its own.
+/// The side of an image: each may have credentials of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
-    /// Where the image comes from.
+    /// The source registry.
     Source,
-    /// Where it was mirrored to.
+    /// The destination registry.
     Destination,
 }
 
-/// How long it is remembered that something does not work: that a host is no registry, that a token
-/// server refuses. It may be mended while the program runs.
+/// How long failures are remembered: a host that is not a registry, a refusal of a token server. An
+/// operator may fix them while the program runs.
 const NEGATIVE_MEMORY: Duration = Duration::from_secs(30);

@@ -1,28 +1,32 @@
-//! Why there are no credentials for a repository: the places that were looked at, the hosts that
-//! they name, and the mistake that one of them most likely has.
+//! Explains why no credentials were found for a repository: the searched locations, the hosts that they
+//! have entries for, and the likely mistake in an entry.
 
 use crate::escape::escape;
 use crate::reference::Repository;
 
-/// The most hosts of one place that are named.
+/// The maximum number of hosts listed per location.
 const MOST_HOSTS: usize = 5;
 
-/// A place in which credentials were looked for.
+/// A location that was searched for credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Looked {
+pub struct CredentialLocation {
     /// The file or variable, escaped.
     pub place: String,
-    /// The registries and namespaces that it has entries for; `None`: it does not exist.
+    /// The registries and namespaces with an entry; `None`: the file does not exist.
     pub keys: Option<Vec<String>>,
-    /// Whether it has `auths`, `credHelpers` or `credsStore` at all.
+    /// Whether it has `auths`, `credHelpers` or `credsStore`.
     pub has_sections: bool,
-    /// The helper that it names for the repository, which knew no password.
+    /// The helper configured for the repository, which returned no password.
     pub helper: Option<String>,
 }
 
-/// The explanation for a repository. `incomplete`: environment variables of which only one of a
-/// pair is set, in words.
-pub fn explain(repository: &Repository, looked: &[Looked], incomplete: Option<String>) -> String {
+/// The explanation for a repository. `incomplete`: names environment variables of a pair of which only
+/// one is set.
+pub fn explain(
+    repository: &Repository,
+    looked: &[CredentialLocation],
+    incomplete: Option<String>,
+) -> String {
     let mut parts: Vec<String> = incomplete.into_iter().collect();
     parts.extend(looked.iter().find_map(|place| mistake(repository, place)));
     let existing: Vec<String> = looked.iter().filter_map(describe).collect();
@@ -43,7 +47,7 @@ pub fn explain(repository: &Repository, looked: &[Looked], incomplete: Option<St
     parts.join("; ")
 }
 
-fn describe(place: &Looked) -> Option<String> {
+fn describe(place: &CredentialLocation) -> Option<String> {
     let keys = place.keys.as_ref()?;
     let name = &place.place;
     let helper = place.helper.as_ref().map(|helper| {
@@ -72,8 +76,8 @@ fn describe(place: &Looked) -> Option<String> {
     Some(helper.map_or(entries.clone(), |helper| format!("{entries}, {helper}")))
 }
 
-/// What is most likely wrong with an entry that was meant for the registry.
-fn mistake(repository: &Repository, place: &Looked) -> Option<String> {
+/// The likely mistake in an entry that was meant for this registry.
+fn mistake(repository: &Repository, place: &CredentialLocation) -> Option<String> {
     let wanted = repository.registry.as_str();
     let keys = place.keys.as_ref()?;
     let name = &place.place;
@@ -89,7 +93,7 @@ fn mistake(repository: &Repository, place: &Looked) -> Option<String> {
         Some(format!("{name} has an entry for {key}: {why}"))
     };
     if let Some(key) = found(&|host| host == wanted) {
-        // An entry for the host itself would have been found, had it a password.
+        // A complete entry for the host itself would have been used.
         return match key.contains('/') {
             true => say(key, "it is for another namespace of the registry"),
             false => say(key, "it contains neither a password nor a token"),
@@ -125,9 +129,9 @@ mod tests {
             registry: registry.to_owned(),
             path: "team/x".to_owned(),
         };
-        let looked: Vec<Looked> = places
+        let looked: Vec<CredentialLocation> = places
             .iter()
-            .map(|(place, keys)| Looked {
+            .map(|(place, keys)| CredentialLocation {
                 place: (*place).to_owned(),
                 keys: keys.map(|keys| keys.iter().map(|key| (*key).to_owned()).collect()),
                 has_sections: *place != "/bare",

@@ -1,4 +1,4 @@
-//! Sorts the errors of ureq, of the system and of rustls.
+//! Classifies the errors of ureq, of the system and of rustls.
 
 use std::error::Error as _;
 use std::io::{self, ErrorKind};
@@ -13,7 +13,7 @@ use crate::registry::quirks;
 use crate::registry::redirect::authority;
 use crate::registry::tls::{self, Remedy, TlsFailure, client_certificate};
 
-/// The failure behind an error of ureq; `kept`: the connection had been used before.
+/// The failure for an error of ureq. `kept`: the connection was reused.
 pub fn failure(error: &ureq::Error, kept: bool) -> Failure {
     match error {
         ureq::Error::Io(error) => of_io(error, kept),
@@ -46,8 +46,7 @@ pub fn failure(error: &ureq::Error, kept: bool) -> Failure {
     }
 }
 
-/// The result of an exchange through a proxy: what is the proxy's fault names it. Its password is not
-/// shown.
+/// The result of an exchange through a proxy; failures of the proxy name it, without its password.
 pub fn through_proxy(result: Result<Response, Failure>, proxy: &Url) -> Result<Response, Failure> {
     let name = authority(proxy);
     let login = || Failure::ProxyLogin {
@@ -56,7 +55,7 @@ pub fn through_proxy(result: Result<Response, Failure>, proxy: &Url) -> Result<R
     };
     match result {
         Ok(response) if quirks::is_proxy_login(&response) => Err(login()),
-        // In ureq's words, of a tunnel.
+        // ureq's message for a tunnel.
         Err(Failure::Refused(text))
             if ["responded 407", "responded 401"]
                 .iter()

@@ -1,16 +1,15 @@
-//! The text of a registries.conf, of either version.
+//! Parses a registries.conf of either version.
 //!
-//! A field of a wrong type is damage: whoever writes `insecure = "false"` is to hear of it.
+//! A field of the wrong type is an error: a user who writes `insecure = "false"` needs to know.
 
 use toml_span::Value;
 
 use super::{Entry, File};
 use crate::escape::escape;
 
-/// Reads a file.
 ///
 /// # Errors
-/// The line, and what is wrong with it.
+/// The line, and what is wrong there.
 pub fn parse(text: &str) -> Result<File, String> {
     let document = toml_span::parse(text).map_err(|error| {
         let line = line_of(text, error.span.start);
@@ -51,7 +50,7 @@ pub fn parse(text: &str) -> Result<File, String> {
     Ok(file)
 }
 
-/// Reads fields that may be absent, by their pointers.
+/// Reads optional fields by JSON pointers.
 struct Reader<'a> {
     text: &'a str,
 }
@@ -72,7 +71,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A string; an empty one is none.
+    /// A string; an empty one is `None`.
     fn string(&self, table: &Value<'_>, pointer: &str) -> Result<Option<String>, String> {
         let Some(value) = table.pointer(pointer) else {
             return Ok(None);
@@ -109,7 +108,7 @@ impl Reader<'_> {
     }
 }
 
-/// A pointer as the file writes it.
+/// A pointer in the notation of the file.
 fn name(pointer: &str) -> String {
     pointer[1..].replace('/', ".")
 }

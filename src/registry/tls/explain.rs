@@ -1,4 +1,4 @@
-//! TLS errors in words: rustls prints the Debug form of most of them.
+//! Maps TLS errors to messages: rustls prints the Debug form of most of them.
 
 use std::sync::Arc;
 
@@ -8,19 +8,19 @@ use rustls::{AlertDescription, CertificateError, Error, OtherError};
 use super::failure::{Remedy, TlsFailure};
 use crate::registry::error::shown;
 
-/// What the verifier objects to, beyond what the library knows.
+/// The verifier's reason for rejecting a certificate, in more detail than the library's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Objection {
-    /// Nobody who is trusted has issued the certificate; with the name of its issuer.
+    /// No trusted CA has issued the certificate; with the issuer's name.
     #[error("the certificate is signed by an unknown authority{}", named(.0))]
     UnknownIssuer(Option<String>),
-    /// Its issuer has the name of a CA that is trusted, and another key; with that name.
+    /// The issuer has the name of a trusted CA, but another key; with that name.
     #[error("the certificate is signed by a CA that has the name of a trusted CA{}, but another key", named(.0))]
     OtherAuthority(Option<String>),
-    /// It has issued itself, and is not trusted.
+    /// The certificate is self-signed, and not trusted.
     #[error("the certificate is self-signed and not configured as trusted")]
     SelfSigned,
-    /// An RSA key that is too short; in bits.
+    /// An RSA key is too short; in bits.
     #[error("the certificate or its issuer has an RSA key of {0} bits; the minimum is 2048")]
     WeakKey(usize),
     /// Its extended key usage does not allow servers.
@@ -40,7 +40,8 @@ impl From<Objection> for Error {
     }
 }
 
-/// What a TLS error means. `wants_client_certificate`: whether the server asked for one, and got none.
+/// Message and remedy for a TLS error. `wants_client_certificate`: the server requested one and got
+/// none.
 pub fn explain(error: &Error, wants_client_certificate: bool) -> TlsFailure {
     let failed =
         |text: &str, remedy| TlsFailure::new(format!("TLS handshake failed: {text}"), remedy);
@@ -58,7 +59,7 @@ pub fn explain(error: &Error, wants_client_certificate: bool) -> TlsFailure {
     }
 }
 
-/// Whether a certificate authority's own certificate was used as a server's.
+/// Whether the certificate of a CA was used as a server certificate.
 pub fn is_ca_used_as_server(error: &CertificateError) -> bool {
     match error {
         CertificateError::Other(OtherError(error)) => matches!(
@@ -191,7 +192,7 @@ fn date(seconds: u64) -> String {
         )
 }
 
-/// A name without the type that webpki writes around it: `DnsName("x")`, `IpAddress(1.2.3.4)`.
+/// A name without webpki's wrapper: `DnsName("x")`, `IpAddress(1.2.3.4)`.
 fn bare_name(name: &str) -> &str {
     let inner = name
         .split_once('(')

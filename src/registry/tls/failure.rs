@@ -1,43 +1,39 @@
-//! Why TLS failed, and what mends it.
+//! A TLS failure and its remedy.
 
-/// A failure of TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFailure {
-    /// What happened, in words.
     pub text: String,
-    /// What mends it.
     pub remedy: Remedy,
 }
 
-/// What mends a failure of TLS.
+/// The remedy of a TLS failure, for the hint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
     /// Trust the CA that issued the certificate.
     TrustAuthority,
     /// Trust the certificate itself.
     TrustCertificate,
-    /// A new certificate: the old one has expired.
+    /// Renew an expired certificate.
     Renew,
-    /// The right time on this host, or patience.
+    /// Correct the clock of this machine, or wait.
     Clock,
-    /// Another name of the registry, or a certificate for this one.
+    /// Use another name for the registry, or a certificate for this one.
     Name,
-    /// A certificate that is made in another way.
+    /// Issue the certificate with other properties.
     Reissue,
-    /// Another protocol version at the server.
+    /// Enable another protocol version on the server.
     Version,
-    /// Another cipher suite at the server.
+    /// Enable another cipher suite on the server.
     Cipher,
-    /// A certificate of this client.
+    /// Install a client certificate.
     ClientCertificate,
-    /// Another certificate of this client.
+    /// Replace the client certificate.
     OtherClientCertificate,
-    /// The host is no TLS server as expected.
+    /// Check the server: it does not behave like a TLS server.
     Server,
 }
 
 impl TlsFailure {
-    /// A failure with its remedy.
     pub fn new(text: impl Into<String>, remedy: Remedy) -> Self {
         Self {
             text: text.into(),
@@ -47,7 +43,7 @@ impl TlsFailure {
 }
 
 impl Remedy {
-    /// What the user can do, for a registry as the user names it.
+    /// The hint, for a registry as the user names it.
     pub fn hint(self, host: &str) -> String {
         let directory = format!("/etc/containers/certs.d/{host}");
         match self {
