@@ -1,13 +1,13 @@
-//! The forms of a line, recognised one by one, so that they may be mixed in one list.
+//! The syntaxes of a line. Each line is recognized on its own, so that a list may mix them.
 
 use super::entry::{Entry, PLATFORM, Side, add_tag, is_digest, name, reference};
 use super::mistake::{self, LineError};
 use crate::escape::escape;
 
-/// Reads a line of text.
+/// Parses a line.
 ///
 /// # Errors
-/// What is wrong, and how to write it.
+/// The mistake and its remedy.
 pub fn read(text: &str) -> Result<Entry, LineError> {
     let text = item(text).unwrap_or(text);
     let mut words: Vec<&str> = text
@@ -85,7 +85,7 @@ fn one_word(word: &str, text: &str) -> Result<Entry, LineError> {
     Err(LineError::new(LineError::count(1, text), add_tag(word)))
 }
 
-/// `NAME:TAG DIGEST`: as `NAME:TAG@DIGEST`.
+/// `NAME:TAG DIGEST`, equal to `NAME:TAG@DIGEST`.
 fn with_digest(name: &str, digest: &str) -> Result<Entry, LineError> {
     let digest = reference("digest", digest)?;
     let side = Side::parse(name)?;
@@ -104,7 +104,7 @@ fn with_digest(name: &str, digest: &str) -> Result<Entry, LineError> {
     })
 }
 
-/// Two names of which none has a tag are a line of too few fields.
+/// The error for two names without a tag.
 fn without_tags(source: &str, destination: &str, text: &str) -> Option<LineError> {
     let lacks = |word| Side::parse(word).is_ok_and(|side| !side.has_reference());
     (lacks(source) && lacks(destination))

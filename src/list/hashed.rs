@@ -1,23 +1,23 @@
-//! The digest of an input that is read once, piece by piece.
+//! Computes the digest of an input while it is read.
 
 use std::io::{self, Read};
 use std::sync::{Arc, OnceLock};
 
 use crate::manifest::{Algorithm, Digest, Hasher};
 
-/// The sha256 digest of an input, known once it was read to its end.
+/// The sha256 digest of an input; set at its end.
 pub type Known = Arc<OnceLock<Digest>>;
 
-/// An input whose bytes are hashed as they are read.
+/// A reader that hashes its input.
 pub struct Hashed<R> {
     input: R,
-    /// `None` behind the end.
+    /// `None` after the end.
     hasher: Option<Hasher>,
     known: Known,
 }
 
 impl<R> Hashed<R> {
-    /// `known` gets the digest at the end of the input.
+    /// Sets `known` at the end of the input.
     pub fn new(input: R, known: Known) -> Self {
         Self {
             input,
@@ -37,7 +37,7 @@ impl<R: Read> Read for Hashed<R> {
         } else if !buffer.is_empty()
             && let Some(hasher) = self.hasher.take()
         {
-            // Set once: there is one end.
+            // Set only once, at the first end of the input.
             let _ = self.known.set(hasher.finish());
         }
         Ok(read)
@@ -45,7 +45,7 @@ impl<R: Read> Read for Hashed<R> {
 }
 
 /// The digest of a list of several files: that of their digests, each as 64 hexadecimal digits and a
-/// line feed. One file's is its own.
+/// line feed. For a single file, its own.
 pub fn combined(digests: &[&Digest]) -> Option<Digest> {
     match digests {
         [] => None,

@@ -1,32 +1,29 @@
-//! Mistakes in lists: what is wrong with a line, and one clause on how to write it.
+//! Mistakes in lists: what is wrong with a line, and how to fix it.
 
 use crate::escape::{escape, escape_bytes};
 use crate::reference::NameError;
 
 use super::entry::MAX_LINE;
 
-/// How an image has to be written.
+/// The expected syntax of a line.
 pub const WANTED: &str =
     "expected SOURCE DESTINATION TAG (hello-world library/hello-world latest) or NAME:TAG";
 
-/// Begins the line of a failed list for an entry of a YAML or JSON file that is not an image.
+/// The prefix of a rejected YAML or JSON value in the failed list.
 pub const REFUSED: &str = "!refused ";
 
-/// Characters of a line that are shown.
+/// The maximum number of characters quoted from a line.
 const SHOWN: usize = 120;
 
-/// Why a line is not an image: what is wrong, and what to do.
+/// A mistake in a line, and its remedy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}; {remedy}")]
 pub struct LineError {
-    /// What is wrong.
     pub what: String,
-    /// What to do.
     pub remedy: String,
 }
 
 impl LineError {
-    /// From its two clauses.
     pub fn new(what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
             what: what.into(),
@@ -34,7 +31,7 @@ impl LineError {
         }
     }
 
-    /// Longer than [`MAX_LINE`].
+    /// The line exceeds [`MAX_LINE`].
     pub fn long(bytes: usize) -> Self {
         Self::new(
             format!("the line has {bytes} bytes; the maximum is {MAX_LINE}"),
@@ -42,7 +39,7 @@ impl LineError {
         )
     }
 
-    /// Not UTF-8.
+    /// The line is not UTF-8.
     pub fn not_text(bytes: &[u8]) -> Self {
         let remedy = if is_gbk(bytes) {
             "save the list as UTF-8 (it looks like GBK)"
@@ -53,7 +50,7 @@ impl LineError {
         Self::new(format!("the line is not UTF-8 text: \"{shown}\""), remedy)
     }
 
-    /// The clause on a wrong number of fields.
+    /// The message for a wrong number of fields.
     pub fn count(fields: usize, text: &str) -> String {
         let plural = if fields == 1 { "" } else { "s" };
         format!("{fields} field{plural} instead of 3: {}", quoted(text))
@@ -64,10 +61,10 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", escape_bytes(text.as_bytes(), SHOWN))
 }
 
-/// Refuses again what another file's reader refused.
+/// Rejects a line of a failed list that was rejected in another file.
 ///
 /// # Errors
-/// Where the line is one of a failed list, and such an entry.
+/// The line is such an entry.
 pub fn refused(text: &str) -> Result<(), LineError> {
     match text.strip_prefix(REFUSED) {
         None => Ok(()),
@@ -78,7 +75,7 @@ pub fn refused(text: &str) -> Result<(), LineError> {
     }
 }
 
-/// The mistake that people are known to make, if this line has one.
+/// The common mistake in a line, if it contains one.
 pub fn of(text: &str) -> Option<LineError> {
     let error = |what: &str, remedy: String| {
         Some(LineError::new(format!("{what}: {}", quoted(text)), remedy))
@@ -179,7 +176,7 @@ pub fn of(text: &str) -> Option<LineError> {
     None
 }
 
-/// The mistake in a name, if people are known to make it.
+/// The common mistake in a name, if it contains one.
 pub fn of_name(name: &str) -> Option<LineError> {
     let error = |what: &str, remedy: String| {
         Some(LineError::new(format!("{what}: {}", quoted(name)), remedy))
@@ -192,7 +189,7 @@ pub fn of_name(name: &str) -> Option<LineError> {
     let hub = ["hub.docker.com/", "www.hub.docker.com/"]
         .iter()
         .find_map(|host| rest.strip_prefix(host));
-    // The end of such an address.
+    // The path of such a URL.
     let path = rest.strip_prefix('/').unwrap_or(rest);
     let is_page = path.starts_with("_/") || path.starts_with("r/") && path != rest;
     let hub = hub.or_else(|| (scheme.is_none() && is_page).then_some(path));
@@ -229,7 +226,7 @@ pub fn of_name(name: &str) -> Option<LineError> {
 
 const REGISTRIES: &str = "write an image of a registry; other transports are not supported";
 
-/// What to do about a name that the grammar refuses.
+/// The remedy for an invalid name.
 pub fn remedy(error: &NameError) -> String {
     match error {
         NameError::Path(path) if path.bytes().any(|b| b.is_ascii_uppercase()) => {
@@ -248,20 +245,20 @@ pub fn remedy(error: &NameError) -> String {
 
 const WITHOUT_PORT: &str = "remove {registry} from the template, or write both names in the list";
 
-/// Blanks that do not separate fields: editors and web pages put them where a blank was meant.
+/// Invisible or unusual blanks, which do not separate fields: editors and web pages insert them.
 fn is_odd_blank(c: char) -> bool {
     (c.is_whitespace() && !c.is_ascii_whitespace())
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
 }
 
-/// Whether a word is no name but the mark of an item, as text editors and Markdown write them.
+/// Whether a word is a bullet of a text or Markdown list.
 fn is_bullet(word: &str) -> bool {
     let number = word.strip_suffix(['.', ')']).unwrap_or_default();
     matches!(word, "*" | "+" | "•" | "·")
         || !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Whether all words are the names of columns.
+/// Whether all words are names of columns.
 fn is_header(text: &str) -> bool {
     const NAMES: [&str; 26] = [
         "arch",
@@ -298,7 +295,7 @@ fn is_header(text: &str) -> bool {
     words.peek().is_some() && words.all(|word| NAMES.contains(&word.to_lowercase().as_str()))
 }
 
-/// Whether the bytes beyond ASCII come in the pairs of GBK.
+/// Whether all bytes beyond ASCII are pairs of GBK.
 fn is_gbk(bytes: &[u8]) -> bool {
     let mut rest = bytes;
     loop {

@@ -1,8 +1,8 @@
-//! Docker image manifest, schema 1: the format before configs and indexes.
+//! Docker image manifest, schema 1: the format without configs and indexes.
 //!
-//! Its platform stands in the manifest and in the newest history entry. A signed one is its payload
-//! (libtrust's "pretty signature"): the document without the signatures, whose digest is the
-//! manifest's. What is around the payload is signed by nobody and is not read.
+//! The platform is in the manifest and in the newest history entry. The content of a signed manifest is
+//! its payload (libtrust's "pretty signature"): the document without the signatures, whose digest is
+//! that of the manifest. Data outside the payload is not signed and is ignored.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -41,7 +41,7 @@ fn history_platform(entry: &Field<'_, '_>) -> Result<Platform, ManifestError> {
     Platform::of(&fields)
 }
 
-/// A part that is not JSON is damage of the manifest.
+/// An embedded text that is not JSON is damage of the manifest.
 fn damaged_part(error: ManifestError) -> ManifestError {
     match error {
         ManifestError::NotJson(what) => ManifestError::Damaged(what),
@@ -49,10 +49,10 @@ fn damaged_part(error: ManifestError) -> ManifestError {
     }
 }
 
-/// The payload of a signed manifest: the whole document but for its signatures.
+/// The payload of a signed manifest: the whole document without its signatures.
 ///
 /// # Errors
-/// [`ManifestError::Damaged`] where the signatures are of anything less or anything else.
+/// [`ManifestError::Damaged`] if the signatures cover anything else.
 pub fn payload(
     bytes: &[u8],
     text: &str,
@@ -72,7 +72,7 @@ pub fn payload(
             }
         }
     })?;
-    // Go's readers take the payload of no signatures to be empty.
+    // For Go's readers the payload of no signatures is empty.
     let (length, tail) = cut.ok_or_else(|| damaged("there is no signature"))?;
     let (Some(head), Some(rest)) = (bytes.get(..length), text.get(length..)) else {
         return Err(damaged("formatLength is outside the manifest"));
@@ -85,7 +85,7 @@ pub fn payload(
     Ok([head, &tail].concat())
 }
 
-/// Where the payload ends in the document, and what it has there instead of the signatures.
+/// The length of the payload's head in the document, and the tail that replaces the signatures.
 fn protected(signature: &Field<'_, '_>) -> Result<(usize, Vec<u8>), ManifestError> {
     let Some([protected, ..]) = signature.object(["protected", "header", "signature"])? else {
         return Err(signature.missing());
@@ -108,7 +108,7 @@ fn protected(signature: &Field<'_, '_>) -> Result<(usize, Vec<u8>), ManifestErro
     Ok((number, decode(&tail)?))
 }
 
-/// Whether the rest of a document is the field `signatures` with this value, and its end.
+/// Whether the rest of a document is only the field `signatures` with this value.
 fn is_only_signatures(rest: &str, value: &str) -> bool {
     let parts = [",", "\"signatures\"", ":", value, "}"];
     let end = parts.iter().try_fold(rest, |rest, part| {

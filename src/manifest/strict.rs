@@ -1,9 +1,9 @@
-//! Reading JSON so that every reader agrees on its meaning.
+//! Parses JSON so that every reader agrees on its meaning.
 //!
-//! A document is read field by field from its text: only named fields are kept, as slices of the
-//! text, and everything else is skipped without building values, so memory does not grow with junk.
-//! An object with two keys that Go's reader takes for one, or with a named key in another spelling, is
-//! refused as ambiguous; a field of a wrong JSON type is damage of that field. `null` is absent.
+//! Named fields are kept as slices of the document's text; everything else is skipped without building
+//! values, so memory does not grow with junk. An object with two keys that Go's decoder treats as one,
+//! or with a named key in another spelling, is ambiguous; a field of a wrong JSON type is damaged.
+//! `null` is absent.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,10 +15,10 @@ use super::ManifestError;
 use super::visit::{Bytes, ListVisitor, ObjectVisitor};
 use crate::escape::escape_bytes;
 
-/// Characters of a key or a name that messages show.
+/// The maximum number of characters of a key or name in messages.
 const SHOWN: usize = 60;
 
-/// The place of a value in a document, for messages: `manifests[3].platform.os`.
+/// The position of a value in a document, for messages: `manifests[3].platform.os`.
 #[derive(Clone, Copy, Debug)]
 pub enum At<'p> {
     /// A document; the name of one that is not a manifest.
@@ -29,7 +29,6 @@ pub enum At<'p> {
     Element(&'p At<'p>, usize),
 }
 
-/// The place of a manifest.
 pub static MANIFEST: At<'static> = At::Root("");
 
 impl fmt::Display for At<'_> {
@@ -46,16 +45,14 @@ impl fmt::Display for At<'_> {
 }
 
 impl At<'_> {
-    /// The error that this value is not as it has to be.
     pub fn damaged(&self, what: impl fmt::Display) -> ManifestError {
         ManifestError::Damaged(format!("{self} {what}"))
     }
 
-    /// Reads an object that is a whole document: these fields of it, in this order.
+    /// Reads these fields of a whole document, in this order.
     ///
     /// # Errors
-    /// [`ManifestError::NotJson`] where the text is not JSON or not an object, and as
-    /// [`Field::object`].
+    /// [`ManifestError::NotJson`] if the text is not a JSON object, and as [`Field::object`].
     pub fn document<'a, const N: usize>(
         &self,
         text: &'a str,
@@ -98,17 +95,15 @@ impl At<'_> {
     }
 }
 
-/// A value that has not been read yet.
+/// A value that has not been parsed yet.
 #[derive(Clone, Copy, Debug)]
 pub struct Field<'a, 'p> {
-    /// Its JSON text.
     pub(super) raw: Option<&'a str>,
-    /// Its place.
     pub(super) at: At<'p>,
 }
 
 impl<'a> Field<'a, '_> {
-    /// Whether the key is there, also with `null`.
+    /// Whether the key exists, even with `null`.
     pub fn has_key(&self) -> bool {
         self.raw.is_some()
     }
@@ -118,17 +113,16 @@ impl<'a> Field<'a, '_> {
         self.value().is_some()
     }
 
-    /// Its place.
     pub fn at(&self) -> &At<'_> {
         &self.at
     }
 
-    /// Its JSON text; none where it is absent.
+    /// Its JSON text; `None` if absent.
     pub fn value(&self) -> Option<&'a str> {
         self.raw.filter(|raw| *raw != "null")
     }
 
-    /// The JSON text of a value that begins with this character.
+    /// The JSON text, if it begins with this character.
     fn of_type(&self, first: char, name: &str) -> Result<Option<&'a str>, ManifestError> {
         match self.value() {
             Some(raw) if !raw.starts_with(first) => {
@@ -138,7 +132,6 @@ impl<'a> Field<'a, '_> {
         }
     }
 
-    /// The error that it is absent.
     pub fn missing(&self) -> ManifestError {
         self.at.damaged("is missing")
     }
@@ -162,10 +155,10 @@ impl<'a> Field<'a, '_> {
         })
     }
 
-    /// A string of at most this many bytes; empty where it is absent.
+    /// A string of at most this many bytes; empty if absent.
     ///
     /// # Errors
-    /// As [`Field::text`], and for a longer one.
+    /// As [`Field::text`], and if it is longer.
     pub fn text_within(&self, limit: usize) -> Result<String, ManifestError> {
         let text = self.text()?.unwrap_or_default();
         if text.len() > limit {
@@ -176,7 +169,7 @@ impl<'a> Field<'a, '_> {
         Ok(text.into_owned())
     }
 
-    /// A whole number that is not negative, as Go reads an `int64`: without fraction and exponent.
+    /// A non-negative integer, as Go reads an `int64`: without fraction and exponent.
     ///
     /// # Errors
     /// [`ManifestError::Damaged`] for anything else.
@@ -191,11 +184,11 @@ impl<'a> Field<'a, '_> {
         })
     }
 
-    /// An object: these fields of it, in this order.
+    /// These fields of an object, in this order.
     ///
     /// # Errors
-    /// [`ManifestError::Ambiguous`] where two of its keys are equal under Go's folding or one of these
-    /// has another spelling; [`ManifestError::Damaged`] for another type.
+    /// [`ManifestError::Ambiguous`] if two keys are equal under Go's folding or a named key has another
+    /// spelling; [`ManifestError::Damaged`] for another type.
     pub fn object<const N: usize>(
         &self,
         names: [&'static str; N],
@@ -205,7 +198,7 @@ impl<'a> Field<'a, '_> {
             .transpose()
     }
 
-    /// A list that is not read.
+    /// Checks that the value is a list.
     ///
     /// # Errors
     /// [`ManifestError::Damaged`] for another type.
@@ -213,7 +206,7 @@ impl<'a> Field<'a, '_> {
         self.of_type('[', "a list").map(|_| ())
     }
 
-    /// The elements of a list, one after the other; none where it is absent. Ends at the first error.
+    /// Reads the elements of a list in order, up to the first error; none if absent.
     ///
     /// # Errors
     /// [`ManifestError::Damaged`] for another type, and those of `read`.
@@ -239,8 +232,8 @@ impl<'a> Field<'a, '_> {
     }
 }
 
-/// A document's text. Bytes that are not UTF-8 become DEL, so that they count in no more than the
-/// string in which they are (Go's reader replaces them too), and positions stay as they are.
+/// The text of a document. Invalid UTF-8 becomes DEL, so that it affects only the string that contains
+/// it (as in Go), and positions do not change.
 pub fn to_text(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = str::from_utf8(bytes) {
         return Cow::Borrowed(text);
@@ -253,7 +246,7 @@ pub fn to_text(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// Text from outside for messages: escaped, shortened, in quotes.
+/// Quotes text from outside for messages: escaped and cut.
 pub fn shown(text: &[u8]) -> String {
     format!("\"{}\"", escape_bytes(text, SHOWN))
 }

@@ -1,4 +1,4 @@
-//! serde's visitors that find named fields and the elements of lists in JSON, without building values.
+//! serde visitors for named fields and list elements, which build no values.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -12,10 +12,10 @@ use super::ManifestError;
 use super::fold::fold;
 use super::strict::{At, Field, shown};
 
-/// The most keys of one object that is read: the keys are kept until its end.
+/// The maximum number of keys of an object: they are kept until its end.
 pub const MAX_KEYS: usize = 1000;
 
-/// A string's bytes, decoded; they are not UTF-8 where it has half a surrogate pair.
+/// The decoded bytes of a string; half a surrogate pair is not UTF-8.
 pub struct Bytes<'de>(pub Cow<'de, [u8]>);
 
 impl<'de> Deserialize<'de> for Bytes<'de> {
@@ -40,13 +40,13 @@ impl<'de> Deserialize<'de> for Bytes<'de> {
     }
 }
 
-/// The fields of these names as JSON text.
+/// Reads the named fields of an object as JSON text.
 pub struct ObjectVisitor<'v, const N: usize> {
     /// The names.
     pub names: &'v [&'static str; N],
     /// The object's place.
     pub at: &'v At<'v>,
-    /// Why the object is refused; serde's own errors are of the JSON.
+    /// Why the object is rejected; serde's errors concern only the JSON.
     pub refusal: &'v mut Option<ManifestError>,
 }
 
@@ -120,7 +120,7 @@ impl<'de, const N: usize> Visitor<'de> for ObjectVisitor<'_, N> {
     }
 }
 
-/// Hands on the elements of a list.
+/// Passes on the elements of a list.
 pub struct ListVisitor<'v, F> {
     /// The list's place.
     pub at: &'v At<'v>,

@@ -70,7 +70,6 @@ struct File {
 }
 
 impl RegistriesConf {
-    ///
     /// # Errors
     /// The file named by a variable cannot be used; other files lead to warnings.
     pub fn load(environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, RegistriesConfError> {

@@ -1,8 +1,8 @@
-//! Fan-out: the parts of one image, worked on by every thread of the pool that is idle.
+//! Fan-out: distributes the parts of one image over the idle threads of the pool.
 //!
-//! The owner claims parts by a shared index and works on them itself; helpers that the pool may or
-//! may not run claim from the same index. The owner waits only for parts that a helper has already
-//! claimed, and it waits outside of rayon, which would give it another image to run meanwhile.
+//! The owner claims parts by a shared index and works on them itself; helpers, which the pool may or may
+//! not run, claim from the same index. The owner waits only for parts that a helper has claimed, and
+//! waits outside of rayon, which would run another image on this thread meanwhile.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -14,7 +14,7 @@ type Caught<R> = Result<R, Box<dyn Any + Send>>;
 struct Shared<T, F, R> {
     items: Vec<T>,
     work: F,
-    /// The next item that nobody has claimed.
+    /// The index of the next unclaimed item.
     next: AtomicUsize,
     done: Mutex<Done<R>>,
     all_done: Condvar,
@@ -26,7 +26,7 @@ struct Done<R> {
 }
 
 impl<T, F: Fn(&T) -> R, R> Shared<T, F, R> {
-    /// Works until every item is claimed.
+    /// Works on items until all are claimed.
     fn claim_all(&self) {
         while let Some((index, item)) = self.claim() {
             let result = catch_unwind(AssertUnwindSafe(|| (self.work)(item)));
@@ -56,7 +56,7 @@ impl<T, F: Fn(&T) -> R, R> Shared<T, F, R> {
     }
 }
 
-/// Works on every item, on this thread and on idle threads of its pool; the results are in the
+/// Runs `work` on every item, on this thread and on idle threads of its pool. The results are in the
 /// order of the items.
 ///
 /// # Panics

@@ -1,13 +1,13 @@
-//! Files that name their kind: `ImagesLock` of imgpkg and kbld, hauler, zarf; arrays of images; and files of
-//! rules, which are refused.
+//! Files with a recognizable kind: `ImagesLock` of imgpkg and kbld, hauler, zarf, and arrays of images;
+//! and files of rules, which are rejected.
 
 use super::tree::Node;
 use super::{Entry, Images, Rule};
 
-/// Refuses files that say how to find images, and not which.
+/// Rejects files that contain rules instead of images.
 ///
 /// # Errors
-/// [`Rule`] says which file of the same tool is a list.
+/// [`Rule`] names the file of the same tool that lists images.
 pub fn refuse(document: Node<'_>) -> Result<(), Rule> {
     let kind = document.text("kind").unwrap_or_default();
     let place = document.get("kind").unwrap_or(document);
@@ -76,8 +76,7 @@ pub fn refuse(document: Node<'_>) -> Result<(), Rule> {
     Ok(())
 }
 
-/// Reads the files that are recognised by their kind, or as a plain list. False where this is another
-/// file.
+/// Reads files that are recognized by their kind, or as an array of images. False for other files.
 pub fn read(document: Node<'_>, images: &mut Images) -> bool {
     let kind = document.text("kind").unwrap_or_default();
     let version = document.text("apiVersion").unwrap_or_default();
@@ -109,11 +108,11 @@ pub fn read(document: Node<'_>, images: &mut Images) -> bool {
     false
 }
 
-/// hauler's manifest: `spec.images[].name` and `.platform`.
+/// A manifest of hauler: `spec.images[].name` and `.platform`.
 fn hauler(document: Node<'_>, kind: &str, images: &mut Images) {
     let spec = document.get("spec");
     if kind != "Images" {
-        // Charts and files, which are not images.
+        // Charts and files are not images.
         return;
     }
     for image in spec
@@ -129,7 +128,7 @@ fn hauler(document: Node<'_>, kind: &str, images: &mut Images) {
     }
 }
 
-/// Whether this is a list of texts or of objects that have an image, and nothing else.
+/// Whether this is a list of strings or of objects with an image, and nothing else.
 fn is_list(node: Node<'_>) -> bool {
     let mut items = node.items().peekable();
     items.peek().is_some()
@@ -139,7 +138,7 @@ fn is_list(node: Node<'_>) -> bool {
         })
 }
 
-/// Items that are images, or objects with a key `image` or `name`.
+/// Items that are strings, or objects with a key `image` or `name`.
 fn list(node: Option<Node<'_>>, images: &mut Images) {
     for item in node.iter().flat_map(|node| node.items()) {
         let name = item
@@ -147,7 +146,7 @@ fn list(node: Option<Node<'_>>, images: &mut Images) {
             .or_else(|| item.get("name"))
             .unwrap_or(item);
         match item.scalar() {
-            // As a line of a list: it may name both sides.
+            // In the syntax of a line, which may name both sides.
             Some(text) if text.contains([' ', '=']) => {
                 images.take(item, text, |text| Entry::parse(text.as_bytes()));
             }

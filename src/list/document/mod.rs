@@ -1,8 +1,8 @@
-//! YAML and JSON files that name images: recognised by their content, read whole, and turned into
-//! lines in canonical form, each of which knows where it came from.
+//! YAML and JSON files with images: recognized by their content, read as a whole, and converted to lines
+//! in canonical form that know their position in the file.
 //!
-//! Nothing is skipped: what stands where an image is expected and is none (a rule, a name without
-//! tag) becomes a line with a refusal, and a file without an image is an error.
+//! Nothing is skipped: a value in the place of an image that is none (a rule, a name without a tag)
+//! becomes a line with a refusal, and a file without images is an error.
 
 mod kinds;
 mod manifests;
@@ -19,14 +19,13 @@ use super::names;
 use crate::escape::{escape, escape_bytes};
 use tree::{Node, Tree};
 
-/// The largest file that is read, in bytes.
+/// The maximum size of a file in bytes.
 pub const MAX_BYTES: usize = 64 * 1024 * 1024;
 
-/// The most that is made of one, in bytes: aliases can name one image many times.
+/// The maximum size of the converted lines in bytes: aliases can repeat an image many times.
 const MAX_SIZE: usize = 4 * MAX_BYTES;
 
-/// Whether a file whose first line with content is this one is a YAML or JSON document, and not a
-/// list of lines.
+/// Whether this first line with content begins a YAML or JSON document, and not a list of lines.
 pub fn begins_document(line: &[u8]) -> bool {
     let line = line.trim_ascii();
     let words: Vec<&[u8]> = line
@@ -48,7 +47,7 @@ pub fn begins_document(line: &[u8]) -> bool {
     }
 }
 
-/// `[::1]:5000/x`: an IPv6 address and not a list.
+/// `[::1]:5000/x` is an IPv6 address and not a JSON list.
 fn is_address(word: &[u8]) -> bool {
     let end = word.iter().position(|byte| *byte == b']');
     end.is_some_and(|end| {
@@ -57,7 +56,7 @@ fn is_address(word: &[u8]) -> bool {
     })
 }
 
-/// `"key":value`, as JSON may have it.
+/// `"key":value`, as in JSON without blanks.
 fn is_quoted_key(word: &[u8]) -> bool {
     [b'"', b'\''].iter().any(|quote| {
         let end = [*quote, b':'];
@@ -65,27 +64,26 @@ fn is_quoted_key(word: &[u8]) -> bool {
     })
 }
 
-/// The images of a file.
 pub struct Document {
-    /// The canonical forms, one after the other.
+    /// The canonical forms, concatenated.
     text: String,
     items: Vec<Item>,
-    /// The next item, and where its text starts.
+    /// The index of the next item, and the position of its text.
     next: (usize, usize),
 }
 
 struct Item {
     line: u32,
-    /// Where its text ends.
+    /// The end of its text.
     end: usize,
     refusal: Option<Box<str>>,
 }
 
 impl Document {
-    /// Reads a file's bytes. `name`: for messages; `first`: the line that made it a document.
+    /// Parses a file. `name`: for messages; `first`: the line that begins the document.
     ///
     /// # Errors
-    /// [`ListError`] where the file is malformed, not a list, or has no image.
+    /// [`ListError`] if the file is malformed, not a list, or has no image.
     pub fn read(name: &str, bytes: Vec<u8>, first: u64) -> Result<Self, ListError> {
         let at = |line: u32, what: String| ListError::Document(name.to_owned(), line.into(), what);
         let text = String::from_utf8(bytes).map_err(|error| {
@@ -137,7 +135,7 @@ impl Document {
         })
     }
 
-    /// The same images from the first one on.
+    /// Restarts at the first image.
     pub fn rewound(self) -> Self {
         Self {
             next: (0, 0),
@@ -145,7 +143,7 @@ impl Document {
         }
     }
 
-    /// The next image; its number is that of the image in the file.
+    /// The next image; its number counts the images of the file.
     pub fn next_line(&mut self, file: &std::sync::Arc<str>) -> Option<Line> {
         let (index, start) = self.next;
         let item = self.items.get(index)?;
@@ -164,7 +162,7 @@ impl Document {
     }
 }
 
-/// A document that names no images but says how to find some.
+/// A document of rules or filters instead of images.
 pub struct Rule {
     line: u32,
     what: String,
@@ -192,23 +190,23 @@ fn read(document: Node<'_>, images: &mut Images) -> Result<(), Rule> {
     Ok(())
 }
 
-/// The images that are found in a file.
+/// Collects the images of a file.
 #[derive(Default)]
 pub struct Images {
     text: String,
     items: Vec<Item>,
-    /// Bytes that all this takes.
+    /// The total size in bytes.
     size: usize,
     is_exhausted: bool,
 }
 
 impl Images {
-    /// Whether no more is taken.
+    /// Whether the size limit is exceeded.
     pub fn is_full(&self) -> bool {
         self.is_exhausted
     }
 
-    /// Takes what stands at a node, `written`, read as an image or found to be none.
+    /// Adds the text `written` of a node, parsed as an image or rejected.
     pub fn take(
         &mut self,
         node: Node<'_>,
@@ -255,7 +253,7 @@ impl Images {
         self.take(node, written, |_| Err(LineError::new(what, remedy)));
     }
 
-    /// Takes a scalar that names an image which is the same on both sides.
+    /// Adds a scalar with an image that has the same name on both sides.
     pub fn same_name(&mut self, node: Node<'_>, platforms: &[&str]) {
         match node.scalar() {
             Some(text) => self.take(node, text.trim(), |text| {
@@ -281,8 +279,8 @@ impl Images {
     }
 }
 
-/// JSON writes characters beyond the first 65,536 as two escapes, which YAML does not know. No name
-/// has such a character.
+/// JSON writes characters beyond U+FFFF as two escapes, which YAML does not support. No valid name
+/// contains one.
 fn without_surrogates(text: &str) -> Cow<'_, str> {
     let is_json = text.trim_start().starts_with(['{', '[']);
     if !is_json

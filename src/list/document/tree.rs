@@ -1,8 +1,8 @@
-//! A YAML file as a tree whose nodes know their line. JSON is read as the YAML that it is.
+//! A YAML file as a tree whose nodes know their line. JSON is parsed as YAML.
 //!
 //! The tree is flat (16 bytes per node, one string for all text), so that a file of 10 MB needs little
-//! more than its own size, and aliases are edges, so that they cost nothing until somebody follows
-//! them. Following is counted: [`Tree::is_exhausted`].
+//! more than its own size. Aliases are edges, which cost nothing until they are followed. Following them
+//! is counted: [`Tree::is_exhausted`].
 
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
@@ -10,32 +10,30 @@ use std::collections::{HashMap, HashSet};
 use super::MAX_LINE;
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError};
 
-/// The deepest nesting that is read, aliases followed. Kubernetes' schemas reach 40.
+/// The maximum depth, aliases included. Schemas of Kubernetes reach 40.
 const MAX_DEPTH: usize = 200;
 
-/// What is kept of a text, in bytes: more than any image has, so that what is cut is still too long.
+/// The number of bytes kept of a scalar: more than any image has, so that a cut one is still too long.
 const MAX_SCALAR: usize = 2 * MAX_LINE;
 
-/// Nodes that may be visited by way of aliases: so many for each node of the file, and a number that
-/// small files may have besides.
+/// The maximum number of nodes visited through aliases: per node of the file, plus a constant for small
+/// files.
 const VISITS_PER_NODE: u64 = 16;
 const VISITS: u64 = 1_000_000;
 
-/// Why a file is not read: the line, and what is wrong.
+/// A parse error.
 #[derive(Debug)]
 pub struct TreeError {
-    /// Its line, from 1.
+    /// The line, from 1.
     pub line: u32,
-    /// What is wrong.
     pub what: String,
 }
 
-/// All documents of a file.
 #[derive(Debug, Default)]
 pub struct Tree {
     text: String,
     nodes: Vec<Stored>,
-    /// The children of all sequences and mappings, those of one next to each other.
+    /// The children of all sequences and mappings; those of one node are adjacent.
     children: Vec<u32>,
     roots: Vec<u32>,
     visits: Cell<u64>,
@@ -49,47 +47,44 @@ struct Stored {
 
 #[derive(Clone, Copy, Debug)]
 enum Kind {
-    /// Where its text starts, and its length.
+    /// Start and length of its text.
     Scalar {
         start: u32,
         length: u32,
         is_plain: bool,
     },
-    /// Where its children start, and their number.
+    /// Index of its first child, and the number of children.
     Sequence { start: u32, count: u32 },
-    /// The same; children are keys and values by turns.
+    /// The same; keys and values alternate.
     Mapping { start: u32, count: u32 },
-    /// Another node.
+    /// Index of the target.
     Alias(u32),
 }
 
-/// A node of a [`Tree`].
 #[derive(Clone, Copy)]
 pub struct Node<'a> {
     tree: &'a Tree,
     id: u32,
-    /// Where it is written: of an alias, the alias.
+    /// The line; for an alias, that of the alias.
     line: u32,
-    /// Whether an alias led here.
+    /// Whether it was reached through an alias.
     is_repeated: bool,
 }
 
-/// A sequence or mapping that has not ended.
+/// A sequence or mapping whose end has not been read.
 struct Open {
     line: u32,
     anchor: usize,
     is_mapping: bool,
-    /// Its children are those from here on.
+    /// Index of its first child.
     first: usize,
-    /// The deepest nesting below it.
+    /// The maximum depth below it.
     depth: usize,
 }
 
 impl Tree {
-    /// Parses a file.
-    ///
     /// # Errors
-    /// [`TreeError`] where it is malformed or nested too deeply.
+    /// [`TreeError`] if it is malformed or nested too deeply.
     pub fn parse(text: &str) -> Result<Self, TreeError> {
         let mut builder = Builder::default();
         for event in Parser::new_from_str(text) {
@@ -102,20 +97,18 @@ impl Tree {
         Ok(builder.tree)
     }
 
-    /// The documents of the file.
     pub fn documents(&self) -> impl Iterator<Item = Node<'_>> {
         self.roots.iter().map(|id| self.node(*id, false))
     }
 
-    /// Whether so many nodes were visited that the file's aliases multiply its content; the answers
-    /// to further questions are incomplete then.
+    /// Whether aliases expand to too much content; further results are incomplete then.
     pub fn is_exhausted(&self) -> bool {
         self.visits.get() > VISITS + VISITS_PER_NODE * self.nodes.len() as u64
     }
 
     fn node(&self, id: u32, is_repeated: bool) -> Node<'_> {
         let stored = self.nodes[id as usize];
-        // An alias leads to a node that is none.
+        // An alias never points to an alias.
         let (id, is_repeated) = match stored.kind {
             Kind::Alias(id) => (id, true),
             _ => (id, is_repeated),
@@ -130,12 +123,12 @@ impl Tree {
 }
 
 impl<'a> Node<'a> {
-    /// Its line, from 1.
+    /// The line, from 1.
     pub fn line(self) -> u32 {
         self.line
     }
 
-    /// The text of a scalar that is not null.
+    /// The text of a scalar other than null.
     pub fn scalar(self) -> Option<&'a str> {
         match self.stored() {
             Kind::Scalar {
@@ -151,17 +144,15 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Whether it is a sequence.
     pub fn is_sequence(self) -> bool {
         matches!(self.stored(), Kind::Sequence { .. })
     }
 
-    /// Whether it is a mapping.
     pub fn is_mapping(self) -> bool {
         matches!(self.stored(), Kind::Mapping { .. })
     }
 
-    /// The items of a sequence; of anything else none.
+    /// The items of a sequence; empty for other nodes.
     pub fn items(self) -> impl Iterator<Item = Node<'a>> {
         let items = match self.stored() {
             Kind::Sequence { start, count } => self.children(start, count),
@@ -170,7 +161,7 @@ impl<'a> Node<'a> {
         items.iter().map(move |id| self.child(*id))
     }
 
-    /// Keys and values of a mapping, those that it merges (`<<`) among them; of anything else none.
+    /// Keys and values of a mapping, including merged ones (`<<`); empty for other nodes.
     pub fn entries(self) -> Vec<(Node<'a>, Node<'a>)> {
         let mut entries: Vec<_> = self.own_entries().collect();
         let is_merge = |(key, _): &(Node<'a>, Node<'a>)| key.is_merge_key();
@@ -198,7 +189,7 @@ impl<'a> Node<'a> {
         entries
     }
 
-    /// The value of a key; of two with the same key the last.
+    /// The value of a key; the last of duplicates.
     pub fn get(self, key: &str) -> Option<Node<'a>> {
         let [value] = self.fields([key]);
         value
@@ -226,7 +217,7 @@ impl<'a> Node<'a> {
         found
     }
 
-    /// The text of a key's scalar.
+    /// The text of a scalar value.
     pub fn text(self, key: &str) -> Option<&'a str> {
         self.get(key)?.scalar()
     }
@@ -265,14 +256,14 @@ impl<'a> Node<'a> {
     }
 }
 
-/// Makes a tree from events.
+/// Builds a tree from parser events.
 #[derive(Default)]
 struct Builder {
     tree: Tree,
     open: Vec<Open>,
-    /// Children of what is open.
+    /// Children of open nodes.
     pending: Vec<u32>,
-    /// The nodes of anchors, and how deeply they are nested.
+    /// The nodes of anchors, and their depth.
     anchors: HashMap<usize, (u32, usize)>,
 }
 
@@ -297,7 +288,7 @@ impl Builder {
             Event::MappingStart(anchor, _) => self.begin(line, anchor, true),
             Event::SequenceEnd | Event::MappingEnd => self.end(),
             Event::DocumentStart(_) => {
-                // Anchors are known in their document only.
+                // Anchors are valid within one document.
                 self.anchors.clear();
                 Ok(())
             }

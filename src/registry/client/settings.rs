@@ -43,7 +43,6 @@ pub struct Settings {
 }
 
 impl Client {
-    ///
     /// # Errors
     /// [`TrustError`] if the configured certificates cannot be used.
     pub fn new(settings: Settings, interrupt: &Arc<Interrupt>) -> Result<Self, TrustError> {

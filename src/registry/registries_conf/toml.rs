@@ -7,7 +7,6 @@ use toml_span::Value;
 use super::{Entry, File};
 use crate::escape::escape;
 
-///
 /// # Errors
 /// The line, and what is wrong there.
 pub fn parse(text: &str) -> Result<File, String> {
