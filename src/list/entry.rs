@@ -51,7 +51,7 @@ impl Entry {
     /// # Errors
     /// The mistake and its remedy.
     pub fn same_name(text: &str) -> Result<Self, LineError> {
-        let side = Side::parse(text)?;
+        let side = NamedReference::parse(text)?;
         let (source, destination) = match (side.tag, side.digest) {
             (None, None) => return Err(no_tag(text, text)),
             (Some(tag), None) => (tag.clone(), tag),
@@ -73,7 +73,10 @@ impl Entry {
     /// # Errors
     /// The mistake and its remedy.
     pub fn pair(source: &str, destination: &str, tag_is_optional: bool) -> Result<Self, LineError> {
-        let (from, to) = (Side::parse(source)?, Side::parse(destination)?);
+        let (from, to) = (
+            NamedReference::parse(source)?,
+            NamedReference::parse(destination)?,
+        );
         let whole = format!("{source} {destination}");
         let Some(own) = from.digest.clone().or_else(|| from.tag.clone()) else {
             return Err(no_tag(source, &whole));
@@ -174,13 +177,13 @@ pub fn add_tag(name: &str) -> String {
 
 /// A parsed `NAME[:TAG][@DIGEST]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Side<'a> {
+pub struct NamedReference<'a> {
     pub name: &'a str,
     pub tag: Option<Reference>,
     pub digest: Option<Reference>,
 }
 
-impl<'a> Side<'a> {
+impl<'a> NamedReference<'a> {
     /// `NAME[:TAG][@DIGEST]`.
     pub fn parse(text: &'a str) -> Result<Self, LineError> {
         let text = name(text)?;

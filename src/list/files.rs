@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::ListError;
-use super::hashed::{Hashed, Known, combined};
+use super::hashed::{DigestCell, HashingReader, combined};
 use super::lines::{Line, Lines};
 use crate::manifest::Digest;
 
@@ -32,7 +32,7 @@ struct ListFile {
     metadata: Option<Metadata>,
     /// The path; `None`: standard input.
     path: Option<PathBuf>,
-    digest: Known,
+    digest: DigestCell,
 }
 
 impl List {
@@ -156,8 +156,8 @@ impl List {
 
 impl ListFile {
     fn stdin() -> Self {
-        let digest = Known::default();
-        let input = Hashed::new(io::stdin(), digest.clone());
+        let digest = DigestCell::default();
+        let input = HashingReader::new(io::stdin(), digest.clone());
         Self {
             lines: Lines::new("standard input".into(), input),
             digest,
@@ -173,7 +173,7 @@ impl ListFile {
             lines: Lines::new(name, io::empty()),
             metadata: std::fs::metadata(path).ok(),
             path: Some(path.to_owned()),
-            digest: Known::default(),
+            digest: DigestCell::default(),
         }
     }
 
@@ -187,11 +187,12 @@ impl ListFile {
         }
         let mut count = None;
         let mut document = None;
-        let digest = Known::default();
+        let digest = DigestCell::default();
         if metadata.is_file() {
             // Both handles share one position: read to the end, then rewind.
             let first_pass = file.try_clone().map_err(fail)?;
-            let mut lines = Lines::new(name.clone(), Hashed::new(first_pass, digest.clone()));
+            let mut lines =
+                Lines::new(name.clone(), HashingReader::new(first_pass, digest.clone()));
             let mut images = 0;
             while lines.next_line()?.is_some() {
                 images += 1;
@@ -203,7 +204,7 @@ impl ListFile {
         let lines = match document {
             Some(document) => document,
             None if count.is_some() => Lines::new(name, file),
-            None => Lines::new(name, Hashed::new(file, digest.clone())),
+            None => Lines::new(name, HashingReader::new(file, digest.clone())),
         };
         let own = Self {
             lines,

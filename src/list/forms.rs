@@ -1,6 +1,6 @@
 //! The syntaxes of a line. Each line is recognized on its own, so that a list may mix them.
 
-use super::entry::{Entry, PLATFORM, Side, add_tag, is_digest, name, reference};
+use super::entry::{Entry, NamedReference, PLATFORM, add_tag, is_digest, name, reference};
 use super::mistake::{self, LineError};
 use crate::escape::escape;
 
@@ -78,7 +78,7 @@ fn one_word(word: &str, text: &str) -> Result<Entry, LineError> {
             "write the name before the digest, NAME@DIGEST",
         ));
     }
-    let has_tag = Side::parse(word)?.has_reference();
+    let has_tag = NamedReference::parse(word)?.has_reference();
     if has_tag {
         return Entry::same_name(word);
     }
@@ -88,7 +88,7 @@ fn one_word(word: &str, text: &str) -> Result<Entry, LineError> {
 /// `NAME:TAG DIGEST`, equal to `NAME:TAG@DIGEST`.
 fn with_digest(name: &str, digest: &str) -> Result<Entry, LineError> {
     let digest = reference("digest", digest)?;
-    let side = Side::parse(name)?;
+    let side = NamedReference::parse(name)?;
     if side.digest.as_ref().is_some_and(|own| *own != digest) {
         return Err(LineError::new(
             format!("two digests: \"{} {digest}\"", escape(name)),
@@ -106,7 +106,7 @@ fn with_digest(name: &str, digest: &str) -> Result<Entry, LineError> {
 
 /// The error for two names without a tag.
 fn without_tags(source: &str, destination: &str, text: &str) -> Option<LineError> {
-    let lacks = |word| Side::parse(word).is_ok_and(|side| !side.has_reference());
+    let lacks = |word| NamedReference::parse(word).is_ok_and(|side| !side.has_reference());
     (lacks(source) && lacks(destination))
         .then(|| LineError::new(LineError::count(2, text), mistake::WANTED))
 }

@@ -6,19 +6,19 @@ use std::sync::{Arc, OnceLock};
 use crate::manifest::{Algorithm, Digest, Hasher};
 
 /// The sha256 digest of an input; set at its end.
-pub type Known = Arc<OnceLock<Digest>>;
+pub type DigestCell = Arc<OnceLock<Digest>>;
 
 /// A reader that hashes its input.
-pub struct Hashed<R> {
+pub struct HashingReader<R> {
     input: R,
     /// `None` after the end.
     hasher: Option<Hasher>,
-    known: Known,
+    known: DigestCell,
 }
 
-impl<R> Hashed<R> {
+impl<R> HashingReader<R> {
     /// Sets `known` at the end of the input.
-    pub fn new(input: R, known: Known) -> Self {
+    pub fn new(input: R, known: DigestCell) -> Self {
         Self {
             input,
             hasher: Some(Hasher::new(Algorithm::Sha256)),
@@ -27,7 +27,7 @@ impl<R> Hashed<R> {
     }
 }
 
-impl<R: Read> Read for Hashed<R> {
+impl<R: Read> Read for HashingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.input.read(buffer)?;
         if read > 0 {
@@ -66,8 +66,8 @@ mod tests {
 
     #[test]
     fn the_digest_is_known_at_the_end_and_not_before() {
-        let known = Known::default();
-        let mut input = Hashed::new(&b"abc"[..], known.clone());
+        let known = DigestCell::default();
+        let mut input = HashingReader::new(&b"abc"[..], known.clone());
         let mut buffer = [0; 2];
         for (read, digest) in [(2, None), (1, None), (0, Some(Digest::of(b"abc")))] {
             assert_eq!(input.read(&mut buffer).expect("bytes"), read);

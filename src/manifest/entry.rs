@@ -123,7 +123,7 @@ fn entry(field: &Field<'_, '_>) -> Result<IndexEntry, ManifestError> {
             Err(error) => return unreadable(error),
         };
     let platform = own(Platform::read(&platform))?;
-    let marks = own(Marks::read(&annotations))?;
+    let marks = own(AttestationMarks::read(&annotations))?;
     let is_unknown = matches!(&platform, Ok(Some(platform)) if platform.is_unknown());
     let is_attestation = is_unknown && marks.as_ref().is_ok_and(|marks| marks.is_attestation);
     let readable = platform.clone().ok().flatten();
@@ -146,12 +146,12 @@ fn entry(field: &Field<'_, '_>) -> Result<IndexEntry, ManifestError> {
 
 /// The annotations of an entry.
 #[derive(Default)]
-struct Marks {
+struct AttestationMarks {
     is_attestation: bool,
     subject: Option<Digest>,
 }
 
-impl Marks {
+impl AttestationMarks {
     fn read(annotations: &Field<'_, '_>) -> Result<Self, ManifestError> {
         let names = ["vnd.docker.reference.type", "vnd.docker.reference.digest"];
         let Some([kind, subject]) = annotations.object(names)? else {

@@ -42,7 +42,7 @@ pub use spec::{Spec, distinct};
 pub use value::{Object, Value};
 
 use document::Document;
-use strict::{At, to_text};
+use strict::{JsonPath, to_text};
 
 /// The maximum size of a manifest or config in bytes, as in the common registries.
 pub const MAX_BYTES: u64 = 4 * 1024 * 1024;
@@ -146,7 +146,7 @@ fn inner(payload: &str) -> Result<Document<'_>, ManifestError> {
 /// [`ManifestError`] if the blob is not a JSON object, or its platform is invalid.
 pub fn config_platform(bytes: &[u8]) -> Result<Platform, ManifestError> {
     let text = to_text(bytes);
-    let root = At::Root("image config");
+    let root = JsonPath::Root("image config");
     Platform::of(&root.document(&text, platform::FIELDS)?)
 }
 

@@ -178,7 +178,7 @@ pub struct Normalized {
 
 #[cfg(test)]
 mod tests {
-    use super::super::strict::At;
+    use super::super::strict::JsonPath;
     use super::*;
 
     fn platform(architecture: &str, variant: &str) -> Platform {
@@ -265,7 +265,7 @@ mod tests {
     }
 
     fn read(json: &str) -> Result<Platform, ManifestError> {
-        Platform::of(&At::Root("platform").document(json, FIELDS)?)
+        Platform::of(&JsonPath::Root("platform").document(json, FIELDS)?)
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::document::{DESCRIPTOR, Document};
 use super::entry::{each, own};
-use super::strict::{At, Field, MANIFEST, to_text};
+use super::strict::{Field, JsonPath, MANIFEST, to_text};
 use super::{Digest, ManifestError, MediaType, digest};
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -148,7 +148,7 @@ pub fn referrers(
 /// of an empty list.
 pub fn is_referrers_list(bytes: &[u8], is_index: bool) -> bool {
     let text = to_text(bytes);
-    match At::Root("list of referrers").document(&text, ["errors", "mediaType"]) {
+    match JsonPath::Root("list of referrers").document(&text, ["errors", "mediaType"]) {
         Ok([errors, media_type]) => {
             let name = media_type.text().ok().flatten();
             let known = name.as_deref().and_then(MediaType::from_name);

@@ -9,7 +9,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use super::document::Document;
 use super::platform::{FIELDS, MAX_FIELD};
-use super::strict::{At, Field};
+use super::strict::{Field, JsonPath};
 use super::{ManifestError, Platform};
 
 /// The platform: `architecture` of the manifest, `os` and `variant` of the newest history entry.
@@ -36,7 +36,7 @@ fn history_platform(entry: &Field<'_, '_>) -> Result<Platform, ManifestError> {
     let Some(text) = compatibility.text()? else {
         return Ok(Platform::default());
     };
-    let root = At::Root("v1Compatibility");
+    let root = JsonPath::Root("v1Compatibility");
     let fields = root.document(&text, FIELDS).map_err(damaged_part)?;
     Platform::of(&fields)
 }
@@ -99,7 +99,7 @@ fn protected(signature: &Field<'_, '_>) -> Result<(usize, Vec<u8>), ManifestErro
     let header = decode(&protected)?;
     let header = String::from_utf8(header)
         .map_err(|_| protected.at().damaged("is not base64-encoded JSON"))?;
-    let root = At::Root("protected");
+    let root = JsonPath::Root("protected");
     let [length, tail] = root
         .document(&header, ["formatLength", "formatTail"])
         .map_err(damaged_part)?;

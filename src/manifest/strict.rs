@@ -20,18 +20,18 @@ const SHOWN: usize = 60;
 
 /// The position of a value in a document, for messages: `manifests[3].platform.os`.
 #[derive(Clone, Copy, Debug)]
-pub enum At<'p> {
+pub enum JsonPath<'p> {
     /// A document; the name of one that is not a manifest.
     Root(&'static str),
     /// A field of an object.
-    Key(&'p At<'p>, &'static str),
+    Key(&'p JsonPath<'p>, &'static str),
     /// An element of a list, counted from 0.
-    Element(&'p At<'p>, usize),
+    Element(&'p JsonPath<'p>, usize),
 }
 
-pub static MANIFEST: At<'static> = At::Root("");
+pub static MANIFEST: JsonPath<'static> = JsonPath::Root("");
 
-impl fmt::Display for At<'_> {
+impl fmt::Display for JsonPath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Root("") => f.write_str("the document"),
@@ -44,7 +44,7 @@ impl fmt::Display for At<'_> {
     }
 }
 
-impl At<'_> {
+impl JsonPath<'_> {
     pub fn damaged(&self, what: impl fmt::Display) -> ManifestError {
         ManifestError::Damaged(format!("{self} {what}"))
     }
@@ -88,7 +88,7 @@ impl At<'_> {
                 let mut values = values.into_iter();
                 Ok(names.map(|name| Field {
                     raw: values.next().flatten(),
-                    at: At::Key(self, name),
+                    at: JsonPath::Key(self, name),
                 }))
             }
         }
@@ -99,7 +99,7 @@ impl At<'_> {
 #[derive(Clone, Copy, Debug)]
 pub struct Field<'a, 'p> {
     pub(super) raw: Option<&'a str>,
-    pub(super) at: At<'p>,
+    pub(super) at: JsonPath<'p>,
 }
 
 impl<'a> Field<'a, '_> {
@@ -113,7 +113,7 @@ impl<'a> Field<'a, '_> {
         self.value().is_some()
     }
 
-    pub fn at(&self) -> &At<'_> {
+    pub fn at(&self) -> &JsonPath<'_> {
         &self.at
     }
 
@@ -256,7 +256,7 @@ mod tests {
     use super::super::visit::MAX_KEYS;
     use super::*;
 
-    static DOCUMENT: At<'static> = At::Root("doc");
+    static DOCUMENT: JsonPath<'static> = JsonPath::Root("doc");
 
     fn error(text: &str) -> String {
         match DOCUMENT.document(text, ["keys", "other"]) {

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::ManifestError;
 use super::fold::fold;
-use super::strict::{At, Field, shown};
+use super::strict::{Field, JsonPath, shown};
 
 /// The maximum number of keys of an object: they are kept until its end.
 pub const MAX_KEYS: usize = 1000;
@@ -45,7 +45,7 @@ pub struct ObjectVisitor<'v, const N: usize> {
     /// The names.
     pub names: &'v [&'static str; N],
     /// The object's place.
-    pub at: &'v At<'v>,
+    pub at: &'v JsonPath<'v>,
     /// Why the object is rejected; serde's errors concern only the JSON.
     pub refusal: &'v mut Option<ManifestError>,
 }
@@ -123,7 +123,7 @@ impl<'de, const N: usize> Visitor<'de> for ObjectVisitor<'_, N> {
 /// Passes on the elements of a list.
 pub struct ListVisitor<'v, F> {
     /// The list's place.
-    pub at: &'v At<'v>,
+    pub at: &'v JsonPath<'v>,
     /// Reads an element.
     pub read: F,
     /// The error of `read` that ended the list.
@@ -145,7 +145,7 @@ where
         while let Some(value) = list.next_element::<&RawValue>()? {
             let field = Field {
                 raw: Some(value.get()),
-                at: At::Element(self.at, index),
+                at: JsonPath::Element(self.at, index),
             };
             if let Err(refusal) = (self.read)(field) {
                 *self.refusal = Some(refusal);

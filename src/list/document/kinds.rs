@@ -2,13 +2,13 @@
 //! and files of rules, which are rejected.
 
 use super::tree::Node;
-use super::{Entry, Images, Rule};
+use super::{Entry, Images, UnsupportedDocument};
 
 /// Rejects files that contain rules instead of images.
 ///
 /// # Errors
-/// [`Rule`] names the file of the same tool that lists images.
-pub fn refuse(document: Node<'_>) -> Result<(), Rule> {
+/// [`UnsupportedDocument`] names the file of the same tool that lists images.
+pub fn refuse(document: Node<'_>) -> Result<(), UnsupportedDocument> {
     let kind = document.text("kind").unwrap_or_default();
     let place = document.get("kind").unwrap_or(document);
     let what = match kind {
@@ -17,7 +17,7 @@ pub fn refuse(document: Node<'_>) -> Result<(), Rule> {
              `oc mirror --dry-run` writes"
         }
         "ImageContentSourcePolicy" | "ImageDigestMirrorSet" | "ImageTagMirrorSet" => {
-            return Err(Rule::new(
+            return Err(UnsupportedDocument::new(
                 place,
                 format!(
                     "an {kind} contains mirror locations, not images; use the mapping.txt that `oc mirror --dry-run` writes"
@@ -31,17 +31,17 @@ pub fn refuse(document: Node<'_>) -> Result<(), Rule> {
         _ => "",
     };
     if !what.is_empty() {
-        return Err(Rule::new(place, what));
+        return Err(UnsupportedDocument::new(place, what));
     }
     if document.text("format") == Some("image-tools recording") {
-        return Err(Rule::new(
+        return Err(UnsupportedDocument::new(
             document,
             "this is a recording, not an image list; use it with --recorded, or print it with `image-tools list --digests`",
         ));
     }
     let has = |keys: &[&str]| keys.iter().all(|key| document.get(key).is_some());
     if has(&["src_registry", "filters"]) || has(&["dest_registry", "filters"]) {
-        return Err(Rule::new(
+        return Err(UnsupportedDocument::new(
             document,
             "a replication rule of Harbor contains filters, not images; write a list of SOURCE DESTINATION TAG lines",
         ));
@@ -50,7 +50,7 @@ pub fn refuse(document: Node<'_>) -> Result<(), Rule> {
         .get("extensions")
         .and_then(|extensions| extensions.get("sync"));
     if let Some(sync) = sync.filter(|sync| sync.get("registries").is_some()) {
-        return Err(Rule::new(
+        return Err(UnsupportedDocument::new(
             sync,
             "a configuration of zot contains rules, not images; write a list of NAME:TAG lines",
         ));
@@ -58,7 +58,7 @@ pub fn refuse(document: Node<'_>) -> Result<(), Rule> {
     if let Some(tasks) = document.get("tasks")
         && tasks.items().any(|task| task.get("mappings").is_some())
     {
-        return Err(Rule::new(
+        return Err(UnsupportedDocument::new(
             tasks,
             "a configuration of dregsync contains rules, not images; write a list of SOURCE DESTINATION TAG lines",
         ));
@@ -68,7 +68,7 @@ pub fn refuse(document: Node<'_>) -> Result<(), Rule> {
         value.get("username").is_some() && value.get("password").is_some()
     };
     if !entries.is_empty() && entries.iter().all(is_account) {
-        return Err(Rule::new(
+        return Err(UnsupportedDocument::new(
             document,
             "auth.yaml of image-syncer contains accounts, not images; use its images.yaml",
         ));

@@ -163,12 +163,12 @@ impl Document {
 }
 
 /// A document of rules or filters instead of images.
-pub struct Rule {
+pub struct UnsupportedDocument {
     line: u32,
     what: String,
 }
 
-impl Rule {
+impl UnsupportedDocument {
     fn new(node: Node<'_>, what: impl Into<String>) -> Self {
         Self {
             line: node.line(),
@@ -178,7 +178,7 @@ impl Rule {
 }
 
 /// Reads one document of a file.
-fn read(document: Node<'_>, images: &mut Images) -> Result<(), Rule> {
+fn read(document: Node<'_>, images: &mut Images) -> Result<(), UnsupportedDocument> {
     kinds::refuse(document)?;
     let is_read = mirrors::regsync(document, images)
         || kinds::read(document, images)

@@ -32,7 +32,7 @@ pub struct TreeError {
 #[derive(Debug, Default)]
 pub struct Tree {
     text: String,
-    nodes: Vec<Stored>,
+    nodes: Vec<StoredNode>,
     /// The children of all sequences and mappings; those of one node are adjacent.
     children: Vec<u32>,
     roots: Vec<u32>,
@@ -40,13 +40,13 @@ pub struct Tree {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Stored {
+struct StoredNode {
     line: u32,
-    kind: Kind,
+    kind: NodeKind,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Kind {
+enum NodeKind {
     /// Start and length of its text.
     Scalar {
         start: u32,
@@ -72,7 +72,7 @@ pub struct Node<'a> {
 }
 
 /// A sequence or mapping whose end has not been read.
-struct Open {
+struct OpenNode {
     line: u32,
     anchor: usize,
     is_mapping: bool,
@@ -110,7 +110,7 @@ impl Tree {
         let stored = self.nodes[id as usize];
         // An alias never points to an alias.
         let (id, is_repeated) = match stored.kind {
-            Kind::Alias(id) => (id, true),
+            NodeKind::Alias(id) => (id, true),
             _ => (id, is_repeated),
         };
         Node {
@@ -131,7 +131,7 @@ impl<'a> Node<'a> {
     /// The text of a scalar other than null.
     pub fn scalar(self) -> Option<&'a str> {
         match self.stored() {
-            Kind::Scalar {
+            NodeKind::Scalar {
                 start,
                 length,
                 is_plain,
@@ -145,17 +145,17 @@ impl<'a> Node<'a> {
     }
 
     pub fn is_sequence(self) -> bool {
-        matches!(self.stored(), Kind::Sequence { .. })
+        matches!(self.stored(), NodeKind::Sequence { .. })
     }
 
     pub fn is_mapping(self) -> bool {
-        matches!(self.stored(), Kind::Mapping { .. })
+        matches!(self.stored(), NodeKind::Mapping { .. })
     }
 
     /// The items of a sequence; empty for other nodes.
     pub fn items(self) -> impl Iterator<Item = Node<'a>> {
         let items = match self.stored() {
-            Kind::Sequence { start, count } => self.children(start, count),
+            NodeKind::Sequence { start, count } => self.children(start, count),
             _ => &[],
         };
         items.iter().map(move |id| self.child(*id))
@@ -224,7 +224,7 @@ impl<'a> Node<'a> {
 
     fn own_entries(self) -> impl Iterator<Item = (Node<'a>, Node<'a>)> {
         let children = match self.stored() {
-            Kind::Mapping { start, count } => self.children(start, count),
+            NodeKind::Mapping { start, count } => self.children(start, count),
             _ => &[],
         };
         children
@@ -248,10 +248,11 @@ impl<'a> Node<'a> {
     }
 
     fn is_merge_key(self) -> bool {
-        matches!(self.stored(), Kind::Scalar { is_plain: true, .. }) && self.scalar() == Some("<<")
+        matches!(self.stored(), NodeKind::Scalar { is_plain: true, .. })
+            && self.scalar() == Some("<<")
     }
 
-    fn stored(self) -> Kind {
+    fn stored(self) -> NodeKind {
         self.tree.nodes[self.id as usize].kind
     }
 }
@@ -260,7 +261,7 @@ impl<'a> Node<'a> {
 #[derive(Default)]
 struct Builder {
     tree: Tree,
-    open: Vec<Open>,
+    open: Vec<OpenNode>,
     /// Children of open nodes.
     pending: Vec<u32>,
     /// The nodes of anchors, and their depth.
@@ -272,7 +273,7 @@ impl Builder {
         match event {
             Event::Scalar(text, style, anchor, _) => {
                 let text = &text[..text.floor_char_boundary(MAX_SCALAR)];
-                let kind = Kind::Scalar {
+                let kind = NodeKind::Scalar {
                     start: size(self.tree.text.len())?,
                     length: size(text.len())?,
                     is_plain: style == ScalarStyle::Plain,
@@ -281,7 +282,7 @@ impl Builder {
                 self.add(line, kind, anchor, 0)
             }
             Event::Alias(anchor) => match self.anchors.get(&anchor).copied() {
-                Some((target, depth)) => self.add(line, Kind::Alias(target), 0, depth),
+                Some((target, depth)) => self.add(line, NodeKind::Alias(target), 0, depth),
                 None => Err("an alias refers to a node that contains it".to_owned()),
             },
             Event::SequenceStart(anchor, _) => self.begin(line, anchor, false),
@@ -300,7 +301,7 @@ impl Builder {
         if self.open.len() >= MAX_DEPTH {
             return Err(deep());
         }
-        self.open.push(Open {
+        self.open.push(OpenNode {
             line,
             anchor,
             is_mapping,
@@ -318,19 +319,25 @@ impl Builder {
         let count = size(self.pending.len() - open.first)?;
         self.tree.children.extend(self.pending.drain(open.first..));
         let kind = if open.is_mapping {
-            Kind::Mapping { start, count }
+            NodeKind::Mapping { start, count }
         } else {
-            Kind::Sequence { start, count }
+            NodeKind::Sequence { start, count }
         };
         self.add(open.line, kind, open.anchor, open.depth + 1)
     }
 
-    fn add(&mut self, line: u32, kind: Kind, anchor: usize, depth: usize) -> Result<(), String> {
+    fn add(
+        &mut self,
+        line: u32,
+        kind: NodeKind,
+        anchor: usize,
+        depth: usize,
+    ) -> Result<(), String> {
         if self.open.len() + depth > MAX_DEPTH {
             return Err(deep());
         }
         let id = size(self.tree.nodes.len())?;
-        self.tree.nodes.push(Stored { line, kind });
+        self.tree.nodes.push(StoredNode { line, kind });
         if anchor != 0 {
             self.anchors.insert(anchor, (id, depth));
         }
