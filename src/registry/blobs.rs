@@ -76,15 +76,15 @@ impl Client {
         log: &Log,
     ) -> Option<u64> {
         let query = Query::blob(Method::HEAD, repository, digest, BodyMode::Keep(0));
-        told_length(&self.ask(side, &query, log).ok()?)
+        told_length(&self.fetch(side, &query, log).ok()?)
     }
 
     /// Hashes a blob in constant memory: its digest and its length in bytes. `expected`: the length, if
     /// known; reading stops behind it.
     ///
     /// # Errors
-    /// As [`Client::held_blob`]; [`Error::Invalid`] for another blob whose length was not told in
-    /// advance: the body may be compressed or truncated, which proves nothing of what the registry holds.
+    /// As [`Client::held_blob`]; [`Error::Invalid`] for another blob without a Content-Length: the
+    /// body may be compressed or truncated, which proves nothing about the blob in the registry.
     pub fn read_blob(
         &self,
         side: Side,
@@ -95,7 +95,7 @@ impl Client {
     ) -> Result<(Digest, u64), Error> {
         let body = BodyMode::Hash(digest.algorithm(), expected);
         let query = Query::blob(Method::GET, repository, digest, body);
-        let response = self.ask(side, &query, log)?;
+        let response = self.fetch(side, &query, log)?;
         let length_told = told_length(&response).is_some();
         match response.hashed {
             Some((found, size)) if length_told || found == *digest => Ok((found, size)),
@@ -123,7 +123,7 @@ impl Client {
     ) -> Result<Result<Digest, String>, Error> {
         let body = BodyMode::Unpack(digest.algorithm(), size, algorithm);
         let query = Query::blob(Method::GET, repository, digest, body);
-        let response = self.ask(side, &query, log)?;
+        let response = self.fetch(side, &query, log)?;
         match (response.hashed, response.unpacked) {
             (Some(found), Some(unpacked)) if found == (digest.clone(), size) => Ok(unpacked),
             _ => Err(Error::Invalid(query.diagnostic(

@@ -55,7 +55,7 @@ impl<'a> Reader<'a> {
             }
             let word = self.token();
             if word.is_empty() {
-                // A character that has no place here.
+                // An unexpected character.
                 self.advance();
                 continue;
             }

@@ -147,7 +147,7 @@ impl Client {
         log: &Log,
     ) -> Result<(Manifest, Vec<u8>), Error> {
         let query = Query::manifest(Method::GET, repository, reference);
-        let response = self.ask(side, &query, log)?;
+        let response = self.fetch(side, &query, log)?;
         let invalid = |answer: String| Error::Invalid(query.diagnostic(answer));
         if response.is_html() {
             return Err(Error::Invalid(
@@ -213,7 +213,7 @@ impl Client {
         log: &Log,
     ) -> Result<Option<Digest>, Error> {
         let query = Query::manifest(Method::HEAD, repository, reference);
-        let response = self.ask(side, &query, log)?;
+        let response = self.fetch(side, &query, log)?;
         Ok(response
             .header("docker-content-digest")
             .and_then(|text| text.parse().ok()))
@@ -275,7 +275,7 @@ impl Client {
         log: &Log,
     ) -> Result<Vec<u8>, Error> {
         let query = Query::blob(Method::GET, repository, digest, BodyMode::Keep(MAX_BYTES));
-        let response = self.ask(side, &query, log)?;
+        let response = self.fetch(side, &query, log)?;
         if !digest.matches(&response.body) {
             return Err(Error::Invalid(query.diagnostic(
                 "the registry returned a different blob (wrong digest)",
@@ -315,7 +315,12 @@ impl Client {
     }
 
     /// Sends a query. A result has status 200, or 206 for a range.
-    pub(super) fn ask(&self, side: Side, query: &Query<'_>, log: &Log) -> Result<Response, Error> {
+    pub(super) fn fetch(
+        &self,
+        side: Side,
+        query: &Query<'_>,
+        log: &Log,
+    ) -> Result<Response, Error> {
         self.send_confirmed(side, query, log)?.judge(query)
     }
 
@@ -343,7 +348,7 @@ impl Client {
         self.remark(query.repository, log);
         let host = self.host(side, &query.repository.registry);
         let retrier = self.retrier_of(side);
-        let answer = host.ask(retrier, query, (side, &self.upcoming), log)?;
+        let answer = host.send_query(retrier, query, (side, &self.upcoming), log)?;
         if answer.from_registry || answer.response.status.as_u16() != 401 {
             return Ok(answer);
         }

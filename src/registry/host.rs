@@ -68,7 +68,7 @@ impl Host {
     ///
     /// # Errors
     /// [`Error`] if there is no response. A refusal (401, 403) is a response.
-    pub fn ask(
+    pub fn send_query(
         &self,
         retrier: &Retrier,
         query: &Query<'_>,
@@ -151,7 +151,7 @@ impl Host {
     /// Nothing of the first host's authorization is used or kept.
     ///
     /// # Errors
-    /// As [`Host::ask`].
+    /// As [`Host::send_query`].
     pub fn send_after_redirect(
         &self,
         retrier: &Retrier,

@@ -1,12 +1,12 @@
 //! Reading a registry: manifests, configs, referrers, and whether an object exists.
 //!
-//! The layers, each of which can be read alone, from the caller down to the network:
-//! [`client`] with [`blobs`] and [`referrers`] (what can be asked) and [`answer`] (what a response
-//! means) → [`host`] (one registry: its [`probe`], [`authorization`] with [`credentials`]) → [`token`] (one for the repositories of [`several`] lines, which are [`upcoming`])
-//! and [`challenge`] → [`retry`] (retries, the brake of each host) and [`redirect`] → [`exchange`] (one
-//! exchange; a script in tests) → [`http`] (connections), [`tls`], [`proxy`].
+//! The layers, from the caller down to the network: [`client`] with [`blobs`] and [`referrers`]
+//! (queries) and [`answer`] (evaluation of responses) → [`host`] (one registry: its [`probe`], and
+//! [`authorization`] with [`credentials`]) → [`token`] (one for [`several`] lines, which are
+//! [`upcoming`]) and [`challenge`] → [`retry`] (retries, and the brake of each host) and [`redirect`] →
+//! [`exchange`] (one exchange; scripted in tests) → [`http`] (connections), [`tls`], [`proxy`].
 //!
-//! Every oddity of a single registry stands in [`quirks`]. Specification: OCI distribution-spec,
+//! [`quirks`] contains all special cases of single registries. Specification: OCI distribution-spec,
 //! "Pulling manifests" and "Pulling blobs".
 
 mod address;

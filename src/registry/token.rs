@@ -200,7 +200,7 @@ impl Tokens {
                         scopes: Vec::new(),
                         ..key.clone()
                     };
-                    let mut login = ask(realm.clone(), &key, Some(credential));
+                    let mut login = token_request(realm.clone(), &key, Some(credential));
                     login.named_by.clone_from(&request.named_by);
                     Ok(match send(&login)?.status.as_u16() {
                         200 => Some(true),
@@ -264,7 +264,7 @@ impl Tokens {
                 drop(replaced);
                 exchange(realm.clone(), key, &known.unwrap_or_else(|| token.clone()))
             }
-            None => ask(realm.clone(), key, credential),
+            None => token_request(realm.clone(), key, credential),
         };
         request.named_by = Some(query.base.clone());
         request
@@ -292,7 +292,7 @@ fn is_batched(fetched: &TokenResult) -> bool {
 }
 
 /// The request for a token with user and password, or anonymously; every token server supports it.
-fn ask(realm: Url, key: &Key, credential: Option<&Credential>) -> Request {
+fn token_request(realm: Url, key: &Key, credential: Option<&Credential>) -> Request {
     let mut request = Request::new(Method::GET, realm, &[], BodyMode::Keep(LIMIT));
     let mut query = request.url.query_pairs_mut();
     if !key.service.is_empty() {

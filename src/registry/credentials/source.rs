@@ -18,7 +18,7 @@ const VARIABLE: &str = "$DOCKER_AUTH_CONFIG";
 /// The minimum interval between two checks of a file for changes.
 const CHECK: Duration = Duration::from_secs(1);
 
-/// A place, and what was read there. CachedFile it again is cheap, and two threads may do it at once.
+/// A location with its cached content. Two threads may read it at the same time.
 #[derive(Debug)]
 pub struct CredentialSource {
     place: Location,
