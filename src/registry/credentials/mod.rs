@@ -1,6 +1,6 @@
 //! Credentials: the user and password, or token, for each registry.
 //!
-//! Sources: the environment, then in the files that podman, skopeo and docker write, in
+//! Sources: the environment, then the files of podman, skopeo and docker in
 //! skopeo's order: containers-auth.json(5), and docker's `config.json`.
 
 mod absence;
