@@ -1,12 +1,12 @@
-//! Escaping of text from outside before a terminal, a log or a file of ours sees it.
+//! Escapes text from outside before it reaches a terminal, a log or a report.
 //!
-//! Lists and registries can hold anything: terminal control sequences, carriage returns that
-//! overwrite a line, right-to-left marks that reorder it. Nothing of that reaches the output.
+//! Lists and registries may contain terminal control sequences, carriage returns that overwrite a line,
+//! and right-to-left marks that reorder it. None of these reaches the output.
 
 use std::borrow::Cow;
 
-/// The text with control and bidirectional formatting characters written as `\u{1b}`, and without the
-/// password of `user:password@host`.
+/// The text with control and bidirectional formatting characters as `\u{1b}`, and without the password
+/// of `user:password@host`.
 pub fn escape(text: &str) -> Cow<'_, str> {
     match without_passwords(text) {
         Cow::Borrowed(text) => escape_hidden(text),
@@ -14,7 +14,7 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// [`escape`] for one word that a user gave, in which blanks are part of a password too.
+/// [`escape`] for a single word from the user, whose password may contain blanks.
 pub fn escape_word(text: &str) -> Cow<'_, str> {
     match password(text) {
         Some((start, end)) => {
@@ -39,13 +39,13 @@ fn escape_hidden(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The text with `…` for each password before an `@`. What stands before a digest is a tag.
+/// Replaces each password before an `@` with `…`. The text before a digest is a tag.
 fn without_passwords(text: &str) -> Cow<'_, str> {
     if !text.contains('@') {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
-    // A password may have quotes and brackets in it.
+    // A password may contain quotes and brackets.
     for token in text.split_inclusive(char::is_whitespace) {
         match password(token) {
             Some((start, end)) => {
@@ -59,7 +59,7 @@ fn without_passwords(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Where in a word a password stands.
+/// The position of a password in a word.
 fn password(word: &str) -> Option<(usize, usize)> {
     let is_digest = |at: usize| {
         let rest = &word[at + 1..];
@@ -72,9 +72,9 @@ fn password(word: &str) -> Option<(usize, usize)> {
     (start < at).then_some((start, at))
 }
 
-/// [`escape`] for bytes that need not be UTF-8, cut after `limit` characters.
+/// [`escape`] for bytes that may not be UTF-8, cut after `limit` characters.
 pub fn escape_bytes(bytes: &[u8], limit: usize) -> String {
-    // Four bytes a character at the most: no need to decode a megabyte to show its start.
+    // At most four bytes per character: a megabyte need not be decoded to show its start.
     let head = &bytes[..bytes.len().min(limit.saturating_mul(4))];
     let text = String::from_utf8_lossy(head);
     let mut out: String = text.chars().take(limit).collect();
@@ -84,7 +84,7 @@ pub fn escape_bytes(bytes: &[u8], limit: usize) -> String {
     escape(&out).into_owned()
 }
 
-/// Whether a terminal does not show a character, or shows others differently because of it: controls,
+/// Whether a terminal hides a character, or displays others differently because of it: controls,
 /// invisible formatting, interlinear annotations and tags.
 pub fn is_hidden(c: char) -> bool {
     c.is_control()

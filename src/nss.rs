@@ -1,8 +1,8 @@
-//! Name lookup in a statically linked program for glibc.
+//! Host name lookup in a binary that is statically linked with glibc.
 //!
-//! Such a program loads the modules that the host's `nsswitch.conf` names, which are made for
-//! another glibc, and is killed by SIGFPE on hosts that name `myhostname` or `resolve`. Lookup by
-//! files and DNS is built in: this says that nothing else is to be used.
+//! Such a binary loads the modules of the host's `nsswitch.conf`, which are built for another glibc, and
+//! dies of SIGFPE on hosts that use `myhostname` or `resolve`. Lookup in files and DNS is built in: this
+//! module disables everything else.
 
 #![allow(
     unsafe_code,

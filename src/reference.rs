@@ -1,8 +1,8 @@
 //! References: registry, repository, and tag or digest.
 //!
-//! Grammar: `distribution/reference` and OCI distribution-spec, "Pulling manifests". What passes
-//! here is safe as a part of a URL: nothing else in this program checks a name again. How the names
-//! of a list become references is [`crate::list`]'s.
+//! Grammar: `distribution/reference` and OCI distribution-spec, "Pulling manifests". Validated names are
+//! safe as a part of a URL; nothing else in this program checks a name again. [`crate::list`] turns the
+//! names of a list into references.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -10,23 +10,23 @@ use std::str::FromStr;
 
 use crate::manifest::{Digest, DigestError};
 
-/// The registry that a name without one belongs to.
+/// The registry of names without one.
 pub const DOCKER_HUB: &str = "docker.io";
 
-/// The longest path of a repository, in characters.
+/// The maximum length of a repository's path in characters.
 const MAX_PATH: usize = 255;
 
-/// A registry and a repository in it, as the user knows them (`docker.io/hello-world`).
+/// A repository of a registry, as the user names it (`docker.io/hello-world`).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Repository {
-    /// Host, with its port where one was given.
+    /// Host, with its port if one was given.
     pub registry: String,
     /// Path, as written.
     pub path: String,
 }
 
 impl Repository {
-    /// The path by which the registry knows it: Docker Hub's official images are in `library`.
+    /// The path in requests to the registry: Docker Hub's official images are in `library`.
     pub fn registry_path(&self) -> String {
         if self.registry == DOCKER_HUB && !self.path.contains('/') {
             format!("library/{}", self.path)
@@ -42,17 +42,15 @@ impl fmt::Display for Repository {
     }
 }
 
-/// Which manifest of a repository is meant.
+/// Tag or digest of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reference {
-    /// By its tag.
     Tag(String),
-    /// By its digest.
     Digest(Digest),
 }
 
 impl Reference {
-    /// The tag or digest, as it stands in a URL.
+    /// The tag or digest as written in a URL.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Tag(tag) => tag,
@@ -60,7 +58,7 @@ impl Reference {
         }
     }
 
-    /// The reference behind a name: `name:tag` or `name@digest`.
+    /// Appends the reference to a name: `name:tag` or `name@digest`.
     pub fn of(&self, name: &impl fmt::Display) -> String {
         match self {
             Self::Tag(tag) => format!("{name}:{tag}"),
@@ -92,15 +90,15 @@ impl FromStr for Reference {
     }
 }
 
-/// Why a name, a tag or an override cannot be used.
+/// Why a name, a tag or an override is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// Host or port of the registry.
     #[error("the registry {0:?} is not a host name with an optional port")]
     Registry(String),
-    /// A user or password before the registry.
+    /// A user or password in front of the registry.
     #[error(
-        "a name has no user and password; put them into a credential file ('image-tools help credentials')"
+        "a name must not contain a user name or password; use a credential file ('image-tools help credentials')"
     )]
     Credentials,
     /// The port is not between 1 and 65535.
@@ -108,39 +106,39 @@ pub enum NameError {
     Port(String),
     /// The repository's path.
     #[error(
-        "the repository {0:?} is not a name (wanted: lower-case letters, digits, and between them \
-         one '.', one or two '_', any number of '-'; parts separated by '/'; tag or digest in the third field)"
+        "the repository {0:?} is not valid (expected lower-case letters and digits, separated by \
+         one '.', one or two '_' or any number of '-', in parts separated by '/'; tag or digest in the third field)"
     )]
     Path(String),
     /// The path is too long.
-    #[error("the repository has {0} characters, more than {MAX_PATH}")]
+    #[error("the repository has {0} characters; the maximum is {MAX_PATH}")]
     Long(usize),
-    /// A name that could be taken for an image ID.
-    #[error("a name of 64 hexadecimal digits cannot be told from an image ID")]
+    /// A name that looks like an image ID.
+    #[error("a name of 64 hexadecimal digits looks like an image ID")]
     Identifier,
     /// The tag.
     #[error(
-        "the tag is not valid (wanted: letters, digits, '_', '.', '-', at most 128 and not '.' or '-' first)"
+        "the tag is not valid (expected at most 128 letters, digits, '_', '.' and '-', not starting with '.' or '-')"
     )]
     Tag,
-    /// The digest in place of a tag.
+    /// The digest.
     #[error("{0}")]
     Digest(#[from] DigestError),
-    /// An override that is an URL.
+    /// An override that is a URL.
     #[error("write the registry without {0:?}")]
     Scheme(String),
-    /// An override with a placeholder that is none.
-    #[error("{0:?} is not a placeholder (wanted: {{registry}}, {{path}} or {{name}})")]
+    /// An override with an unknown placeholder.
+    #[error("{0:?} is not a placeholder (expected {{registry}}, {{path}} or {{name}})")]
     Placeholder(String),
-    /// An override with a template that names no image.
+    /// A template without the name of the image.
     #[error(
-        "the template {0:?} gives every image of a registry the same name; put {{path}} or {{name}} into it"
+        "the template {0:?} gives every image of a registry the same name; add {{path}} or {{name}}"
     )]
     Template(String),
-    /// A registry that a template puts into a path.
+    /// A registry with a port in a template's path.
     #[error("the registry {0:?} has a port, which cannot be part of a path")]
     PortInPath(String),
-    /// An override that is empty.
+    /// An empty override.
     #[error("the registry is empty")]
     Empty,
 }

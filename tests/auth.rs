@@ -116,7 +116,8 @@ fn a_real_registry_with_a_password() {
     dir.write(".docker/config.json", auth_file(&name, "alice:wrong"));
     validate(&dir, &name, &[])
         .code(3)
-        .has(".docker/config.json were refused");
+        .has("rejected the credentials from ")
+        .has(".docker/config.json, or ");
     // Podman's file before docker's.
     dir.write(".config/containers/auth.json", auth_file(&name, PAIR));
     validate(&dir, &name, &[]).code(0);
@@ -124,7 +125,7 @@ fn a_real_registry_with_a_password() {
     dir.write("empty.json", "");
     validate(&dir, &name, &[("REGISTRY_AUTH_FILE", "empty.json")])
         .code(3)
-        .has("there are no credentials");
+        .has("no credentials were found for ");
 }
 
 #[test]
@@ -144,11 +145,11 @@ fn broken_files_and_entries() {
     validate(&dir, &name, &[])
         .code(3)
         .has(&format!("the entry \"{name}\" of the credential file "))
-        .has("\"auth\" is not base64");
+        .has("\"auth\" is not valid base64");
     dir.write(".docker/config.json", "{\"auths\": s3cret");
     validate(&dir, &name, &[])
         .code(3)
-        .has(".docker/config.json: not JSON (line 1, column ");
+        .has(".docker/config.json: not valid JSON (line 1, column ");
 }
 
 #[test]
@@ -199,27 +200,27 @@ fn credential_helpers() {
     let auths = serde_json::from_str::<Value>(&auth_file(&name, PAIR)).unwrap()["auths"].clone();
     configured(json!({"credsStore": "none"}))
         .code(3)
-        .has("(docker-credential-none of ")
-        .has("/.docker/config.json gave no password; not there: ");
+        .has("(docker-credential-none from ")
+        .has("/.docker/config.json returned no password; not found: ");
     configured(json!({"credsStore": "none", "auths": auths}))
         .code(0)
         .has_not("WARN");
     configured(json!({"credHelpers": {&name: "bad"}, "auths": auths}))
         .code(0)
         .has("[WARN] ")
-        .has("the credential helper \"bad\" of ")
+        .has("the credential helper \"bad\" from ")
         .has("the vault is sealed");
     configured(json!({"credsStore": "missing"}))
         .code(3)
         .has("docker-credential-missing: No such file")
-        .has("docker-credential-missing of ")
+        .has("docker-credential-missing from ")
         .has("20 not validated");
     configured(json!({"credsStore": "slow", "auths": auths}))
         .code(0)
-        .has("did not answer within 2 s");
+        .has("did not finish within 2 s");
     configured(json!({"credsStore": "../bin/docker-credential-good"}))
         .code(3)
-        .has("its name is not that of a program");
+        .has("a helper name must not contain a path");
 }
 
 #[test]
@@ -254,7 +255,7 @@ fn a_login_in_another_window_counts_for_the_next_line() {
         ))
         .stdin("team/x team/x 1\nteam/x team/x 2\n")
         .run();
-    run.has("there are no credentials for")
+    run.has("no credentials were found for")
         .has(&format!("PASS [{}/team/x:2]", source.name()));
 }
 
@@ -359,30 +360,32 @@ fn no_credentials_says_why() {
     ];
     let run = validate(&dir, &name, &[("XDG_RUNTIME_DIR", "/nowhere")]);
     run.code(3).has(&format!(
-        "there are no credentials for {name} (not there: /nowhere/containers/auth.json, {}): log in to {name}",
+        "no credentials were found for {name} (not found: /nowhere/containers/auth.json, {}): log in to {name}",
         all.join(", ")
     ));
     let docker = &all[1];
     for (content, expected) in [
         (
             "{}".to_owned(),
-            format!("{docker} has no \"auths\"; not there: "),
+            format!("{docker} has no \"auths\"; not found: "),
         ),
         (
             auth_file(host, PAIR),
-            format!("{docker} has {host}: the port differs, write {name} there; "),
+            format!("{docker} has an entry for {host}: the port differs; change it to {name}; "),
         ),
         (
             auth_file(&format!("{name}/other"), PAIR),
-            format!("{docker} has {name}/other: that is another namespace of the registry; "),
+            format!(
+                "{docker} has an entry for {name}/other: it is for another namespace of the registry; "
+            ),
         ),
         (
             auth_file(&format!("127.0.0.11:{port}"), PAIR),
-            format!("{docker} has 127.0.0.11:{port}: is {name} meant?; "),
+            format!("{docker} has an entry for 127.0.0.11:{port}: did you mean {name}?; "),
         ),
         (
             auth_file("quay.io", PAIR),
-            format!("({docker} has quay.io; not there: "),
+            format!("({docker} has entries for quay.io; not found: "),
         ),
     ] {
         dir.write(".docker/config.json", content);
@@ -395,7 +398,7 @@ fn no_credentials_says_why() {
         .stdin("team/x team/y 1\n")
         .run();
     run.code(3).has(&format!(
-        "LocalHost: the port differs, write localhost:{port} there"
+        "LocalHost: the port differs; change it to localhost:{port}"
     ));
 }
 
@@ -411,19 +414,19 @@ fn variables_that_cannot_be_used_are_named_at_the_start() {
         validate(&dir, &name, &[(set, "s3cret")])
             .code(3)
             .has(&format!(
-                "[WARN] ${set} is not used, because ${unset} is not set"
+                "[WARN] ${set} is ignored, because ${unset} is not set"
             ))
             .has(&format!(
-                "there are no credentials for {name} (${set} is not used, because ${unset} is not set; "
+                "no credentials were found for {name} (${set} is ignored, because ${unset} is not set; "
             ));
     }
     validate(&dir, &name, &[("REGISTRY_AUTH_FILE", "missing.json")])
         .code(2)
-        .one_error("cannot read the credential file missing.json of $REGISTRY_AUTH_FILE: there is no such file; correct the file or $REGISTRY_AUTH_FILE, or unset $REGISTRY_AUTH_FILE");
+        .one_error("cannot read the credential file missing.json of $REGISTRY_AUTH_FILE: no such file; fix the file or $REGISTRY_AUTH_FILE, or unset $REGISTRY_AUTH_FILE");
     dir.write("broken.json", "{\"auths\": s3cret");
     std::fs::create_dir(dir.path().join("directory")).unwrap();
     for (file, why) in [
-        ("broken.json", "not JSON (line 1, column 11)"),
+        ("broken.json", "not valid JSON (line 1, column 11)"),
         ("directory", "Is a directory"),
     ] {
         let run = validate(&dir, &name, &[("REGISTRY_AUTH_FILE", file)]);

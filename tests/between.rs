@@ -73,14 +73,14 @@ fn plain_http_names_its_whole_url_to_the_proxy() {
     refused
         .code(3)
         .has(&format!(
-            "the proxy 127.0.0.1:{} refused user and password (407); give user and password in the proxy's variable: ",
+            "the proxy 127.0.0.1:{} rejected the user name or password (407); set them in the proxy variable: ",
             proxy.port
         ))
         .has_not("wrong");
     validate(format!("http://127.0.0.1:{}", proxy.port))
         .code(3)
         .has(&format!(
-            "the proxy 127.0.0.1:{} requires a password (407)",
+            "the proxy 127.0.0.1:{} requires a user name and password (407)",
             proxy.port
         ));
 }
@@ -109,7 +109,7 @@ fn a_proxy_that_is_down_is_named_without_its_password() {
         .env("HTTPS_PROXY", "http://proxy.invalid:3128")
         .stdin(LINE)
         .run();
-    run.code(3).has("of the proxy proxy.invalid:3128");
+    run.code(3).has("proxy proxy.invalid:3128: ");
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn this_machine_is_never_reached_by_proxy_and_a_broken_value_is_named() {
         .stdin(LINE)
         .run()
         .code(3)
-        .has("the value of $HTTPS_PROXY is not a proxy's URL")
+        .has("the value of $HTTPS_PROXY is not a proxy URL (expected http://HOST:PORT)")
         .has_not("hunter2");
 }
 
@@ -172,7 +172,7 @@ fn nginx_in_front_with_client_certificates_and_a_path() {
     };
     validate(&name)
         .code(3)
-        .has("400 Bad Request (No required SSL certificate was sent); put a client certificate and its key into /etc/containers/certs.d/");
+        .has("400 Bad Request (No required SSL certificate was sent); install a client certificate and its key as client.cert and client.key in /etc/containers/certs.d/");
     dir.write(&format!("{certs_d}/me.cert"), &client.pem);
     dir.write(&format!("{certs_d}/me.key"), &client.key_pem);
     validate(&name).code(0).has("PASS");

@@ -151,7 +151,7 @@ fn a_hint_is_printed_once_for_each_registry_and_cause() {
     let report: serde_json::Value = serde_json::from_str(&dir.read("r.json")).unwrap();
     let reported = report["lines"].to_string();
     for (cause, hint) in [
-        ("not for you", "there are no credentials for"),
+        ("not for you", "no credentials were found for"),
         ("other digest: source", "other: mirror the image again"),
         ("MIME type unknow", "accept it with --allow-single"),
     ] {

@@ -65,7 +65,7 @@ fn nobody_listens() {
     );
     not_validated(
         &against("registry.invalid", ""),
-        "registry.invalid: GET /v2/: the host name has no address",
+        "registry.invalid: GET /v2/: cannot resolve the host name",
     );
 }
 
@@ -100,7 +100,7 @@ fn a_refusal_says_what_to_do() {
     );
     let name = server.name();
     let run = against(&name, "");
-    not_validated(&run, &format!("there are no credentials for {name}"));
+    not_validated(&run, &format!("no credentials were found for {name}"));
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn only_a_registry_s_404_says_that_an_image_is_missing() {
     ] {
         not_validated(
             &against(&with_manifest(reply).name(), ""),
-            "this is not a registry's answer",
+            "the response does not look like a registry's",
         );
     }
 }
@@ -161,14 +161,14 @@ fn a_host_without_probe_and_manifests_is_no_registry() {
     for (reply, cause) in [
         (
             Reply::new(404).body("404 page not found"),
-            "GET /v2/: 404 Not Found (404 page not found); this is not a registry",
+            "GET /v2/: 404 Not Found (404 page not found); the host does not respond like a registry",
         ),
         (Reply::new(403), "GET /v2/: 403 Forbidden"),
         (
             Reply::new(200)
                 .header("content-type", "text/html")
                 .body("<html>"),
-            "an HTML page instead of a manifest",
+            "the response is an HTML page instead of a manifest",
         ),
         (Reply::new(500), "GET /v2/: 500 Internal Server Error"),
         (
@@ -187,21 +187,21 @@ fn what_is_no_manifest_is_never_compared() {
     let list = usual().find("team/x", "1").unwrap().bytes.clone();
     let manifest = |body: &[u8]| Reply::new(200).header("content-type", LIST).body(body);
     for (reply, cause) in [
-        (Reply::new(200).header("content-type", "text/html").body("<html>Sign in</html>"), "an HTML page instead of a manifest"),
+        (Reply::new(200).header("content-type", "text/html").body("<html>Sign in</html>"), "the response is an HTML page instead of a manifest"),
         (manifest(b""), "not a manifest: not JSON"),
-        (manifest(b"[]"), "not a manifest: JSON, but not an object"),
-        (manifest(b"{}"), "not a manifest of a known type"),
-        (manifest(br#"{"errors":[{"code":"DENIED"}]}"#), "not a manifest of a known type"),
+        (manifest(b"[]"), "not a manifest: not a JSON object"),
+        (manifest(b"{}"), "unknown manifest type"),
+        (manifest(br#"{"errors":[{"code":"DENIED"}]}"#), "unknown manifest type"),
         (manifest(br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.artifact.manifest.v1+json"}"#), "oci.artifact"),
         (manifest(&list[..list.len() / 2]), "not a manifest: not JSON"),
-        (manifest(&list).how(How::Cut(100)), "the connection was closed before the answer was complete"),
+        (manifest(&list).how(How::Cut(100)), "the connection was closed before the response was complete"),
         (manifest(&list).how(How::UntilClose(100)), "not a manifest: not JSON"),
-        (manifest(&[b' '; 4 * 1024 * 1024 + 1]), "the answer is larger than 4 MiB"),
+        (manifest(&[b' '; 4 * 1024 * 1024 + 1]), "the response is larger than 4 MiB"),
         (manifest(&list).how(How::Reset), "the connection was "),
-        (manifest(&list).how(How::Stall), "no answer in time"),
-        (Reply::new(307), "307 Temporary Redirect without a Location"),
-        (Reply::new(302).header("location", "ftp://x/"), "only http and https are followed"),
-        (Reply::new(302).header("location", "/v2/team/x/manifests/1"), "in a circle"),
+        (manifest(&list).how(How::Stall), "timed out while waiting for the response"),
+        (Reply::new(307), "307 Temporary Redirect: the response has no Location header"),
+        (Reply::new(302).header("location", "ftp://x/"), "only http and https URLs are supported"),
+        (Reply::new(302).header("location", "/v2/team/x/manifests/1"), "redirect loop at http"),
     ] {
         let server = with_manifest(reply);
         not_validated(&against(&server.name(), ""), cause);
@@ -238,7 +238,7 @@ fn a_child_of_another_digest_is_not_believed() {
     });
     not_validated(
         &against(&server.name(), ""),
-        "the answer is another manifest, of digest sha256:",
+        "the registry returned a different manifest (digest sha256:",
     );
 }
 
@@ -259,7 +259,7 @@ fn a_wrong_digest_header_is_warned_of() {
         .code(0)
         .has("PASS")
         .has("[WARN] [M_ID:1]")
-        .has("the registry names digest sha256:");
+        .has("Docker-Content-Digest is sha256:");
 }
 
 #[test]
@@ -272,7 +272,7 @@ fn the_type_comes_from_the_body() {
     });
     let run = against(&server.name(), "");
     run.code(0).has("PASS").has(&format!(
-        "[WARN] [M_ID:1] {}/team/x:1: the registry calls it {V2}, and its body says {LIST}",
+        "[WARN] [M_ID:1] {}/team/x:1: Content-Type is {V2}, but the body is {LIST}",
         server.name()
     ));
 }
@@ -496,7 +496,7 @@ fn an_answer_that_never_ends_is_given_up() {
     let begun = Instant::now();
     not_validated(
         &against(&server.name(), "--timeout 500ms"),
-        "the answer did not end in time",
+        "timed out while reading the response",
     );
     assert!(begun.elapsed() < Duration::from_secs(10));
 }
@@ -514,9 +514,12 @@ fn every_kind_of_slowness_has_an_end() {
     for (reply, cause) in [
         (
             slow(How::Drip(Duration::from_millis(20))),
-            "the answer did not end in time (2 attempts)",
+            "timed out while reading the response (2 attempts)",
         ),
-        (slow(How::Stall), "no answer in time (2 attempts)"),
+        (
+            slow(How::Stall),
+            "timed out while waiting for the response (2 attempts)",
+        ),
     ] {
         let server = with_manifest(reply);
         let begun = Instant::now();
@@ -560,7 +563,7 @@ fn a_proxy_that_trickles_is_given_up() {
         .env("HTTPS_PROXY", format!("http://{proxy}"))
         .stdin("team/x team/x 1\n")
         .run();
-    not_validated(&run, ": no connection in time");
+    not_validated(&run, ": the connection timed out");
     assert!(
         begun.elapsed() < Duration::from_secs(5),
         "{:?}",

@@ -141,7 +141,7 @@ fn the_closest_entry_says_whether_a_host_is_insecure() {
         let run = validate(&dir, &alias, "", &[]);
         run.code(code);
         let said = run.stdout.contains(&format!(
-            "registries.conf: insecure = true of {alias}/team is not followed, because only whole hosts can be insecure; give --insecure {alias}"
+            "registries.conf: insecure = true of {alias}/team is ignored, because it must be set for a whole host; use --insecure {alias}"
         ));
         assert_eq!(said, text.contains("/team"), "{}", run.stdout);
     }
@@ -202,7 +202,7 @@ fn damaged_files_are_named_and_make_nothing_insecure() {
         .code(3)
         .has_not("Error {")
         .has("registries.conf is ignored: line ")
-        .has("daemon.json is ignored: not JSON as expected (line 1)");
+        .has("daemon.json is ignored: not valid JSON, or not in the expected format (line 1)");
     // What is of another type is no yes.
     dir.write(
         ".config/containers/registries.conf",
@@ -210,7 +210,7 @@ fn damaged_files_are_named_and_make_nothing_insecure() {
     );
     validate(&dir, &name, "", &[])
         .code(3)
-        .has("registries.conf is ignored: line 3: insecure is neither true nor false");
+        .has("registries.conf is ignored: line 3: insecure must be true or false");
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn mirrors_are_not_followed_and_said_once() {
     let run = validate(&dir, &name, "", &[]);
     run.code(0);
     let said = format!(
-        "[WARN] [M_ID:1] registries.conf: {name} has mirrors; this is not followed, and {name} itself is read"
+        "[WARN] [M_ID:1] registries.conf: {name} has mirrors; image-tools ignores this and reads {name} itself"
     );
     assert_eq!(run.stdout.matches(&said).count(), 1, "{}", run.stdout);
 }

@@ -47,7 +47,7 @@ fn a_gzip_bomb_stops_at_the_limit() {
             .header("content-encoding", "gzip")
             .body(bomb.clone())
     });
-    run.code(3).has("the answer is larger than 4 MiB");
+    run.code(3).has("the response is larger than 4 MiB");
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn another_encoding_is_refused() {
             .body(list())
     })
     .code(3)
-    .has("encoding br");
+    .has("the response has Content-Encoding br, which was not requested");
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn endless_redirects_end() {
             + 1;
         Reply::new(302).header("location", format!("/v2/team/x/manifests/1?n={next}"))
     });
-    run.code(3).has("302 Found after 10 others");
+    run.code(3).has("302 Found: more than 10 redirects");
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn a_body_after_head_and_a_token_of_ten_megabytes() {
         ))
         .stdin("team/x team/x 1\n")
         .run();
-    run.code(3).has("the answer is larger than 512 KiB");
+    run.code(3).has("the response is larger than 512 KiB");
 }
 
 #[test]
@@ -235,5 +235,5 @@ fn deep_wide_and_ambiguous_documents() {
         format!("{{\"schemaVersion\":2,\"mediaType\":\"{LIST}\",\"manifests\":[],\"Layers\":[]}}");
     against(move |_| Reply::new(200).body(ambiguous.clone()))
         .code(3)
-        .has("ambiguous manifest: the document has the key \"Layers\", which some readers take for \"layers\"");
+        .has("ambiguous manifest: the document has the key \"Layers\", which some JSON readers treat as \"layers\"");
 }

@@ -53,12 +53,12 @@ fn a_line_that_is_no_image_is_told_and_kept_as_it_stands() {
         .has("[INFO] [M_ID:1] PASS")
         .has("[ERRO] list.txt:3: 4 fields instead of 3")
         .has("[ERRO] list.txt:4: the line is not UTF-8 text: \"team/x team/x \u{fffd}\u{fffd}\"; save the list as UTF-8\n")
-        .has("[ERRO] list.txt:5: the line has 6004 bytes, more than 4096")
+        .has("[ERRO] list.txt:5: the line has 6004 bytes; the maximum is 4096")
         .has("[ERRO] list.txt:6: source \"UPPER/x\": the repository")
         .has("; write the repository in lower case: upper/x\n")
         .has("[ERRO] list.txt:7: destination \"team/../x\": the repository")
         .has("[ERRO] list.txt:8: tag \"-tag\": the tag is not valid")
-        .has("[ERRO] list.txt:9: tag \"sha256:abc\": the hash has to be 64")
+        .has("[ERRO] list.txt:9: tag \"sha256:abc\": the hash must be 64")
         .has("[ERRO] list.txt:10: source \"team/x:1\"")
         .has("[ERRO] list.txt:11: destination \"reg.io:0/x\": the port \"0\"")
         .has("11 images: 1 passed, 0 failed, 10 not validated");
@@ -107,7 +107,7 @@ fn a_list_that_cannot_be_read_is_a_usage_error() {
         ),
         (
             "binary",
-            "cannot read the image list binary: it is not text (line 1 has a NUL byte)",
+            "cannot read the image list binary: it is not a text file (line 1 contains a NUL byte)",
         ),
         (
             "endless",
@@ -140,7 +140,7 @@ fn a_list_that_breaks_off_replaces_nothing() {
         .arg(shell)
         .run()
         .code(2)
-        .has("line 2 has a NUL byte")
+        .has("line 2 contains a NUL byte")
         .has("; found so far: failed.txt.partial\n");
     assert_eq!(dir.read("failed.txt").as_bytes(), list);
     assert_eq!(
@@ -176,7 +176,7 @@ fn a_line_of_a_mebibyte_is_not_validated_and_kept() {
     dir.write("list.txt", format!("{line}\n"));
     let run = dir.validate().args("-f list.txt").run();
     run.code(3)
-        .has("list.txt:1: the line has 1048576 bytes, more than 4096");
+        .has("list.txt:1: the line has 1048576 bytes; the maximum is 4096");
     assert!(run.stdout.len() < 1000);
     assert_eq!(dir.read("mirror-validate-failed.txt"), format!("{line}\n"));
 }
@@ -267,9 +267,8 @@ fn a_line_of_one_field_is_the_same_name_at_the_destination() {
         .args(&format!("-s {name}"))
         .stdin("rancher/rancher:v2\n")
         .run();
-    run.code(3).has(
-        "standard input:1: a line of one field needs the destination registry: give it with -d",
-    );
+    run.code(3)
+        .has("standard input:1: a line with one field requires -d (the destination registry)");
     assert_eq!(
         dir.read("mirror-validate-failed.txt"),
         "rancher/rancher:v2\n"
@@ -373,7 +372,7 @@ fn every_one_line_form_is_validated_in_one_list() {
         .has(&format!(
             "[{d}/team/x:gone]: destination manifest does not exists"
         ))
-        .has("list.txt:8: an arrow or a sign between the names: ")
+        .has("list.txt:8: an arrow or an equals sign between the names: ")
         .has("8 images: 6 passed, 1 failed, 1 not validated");
     assert_eq!(
         dir.read("mirror-validate-failed.txt"),
@@ -406,7 +405,7 @@ fn a_yaml_file_is_validated_and_its_failed_list_is_one_of_lines() {
         "# regsync.yaml:6\n{s}/team/x:1 {d}/team/x:gone\n# regsync.yaml:9\n!refused {s}/team/x {d}/team/x\n"
     );
     let refusal = format!(
-        "type: repository is a rule and not an image: \"{s}/team/x {d}/team/x\"; write an entry with type: image for each tag that it selects"
+        "type: repository is a rule, not an image: \"{s}/team/x {d}/team/x\"; write an entry with type: image for each tag"
     );
     let run = dir.validate().args("-f regsync.yaml -j 4").run();
     run.code(1)
@@ -449,15 +448,15 @@ fn a_yaml_file_without_an_image_is_a_usage_error() {
     for (text, message) in [
         (
             "kind: ImageSetConfiguration\n",
-            "cannot read the image list: x.yaml:1: an ImageSetConfiguration has rules and not images; give the mapping.txt that `oc mirror --dry-run` writes",
+            "cannot read the image list: x.yaml:1: an ImageSetConfiguration contains rules, not images; use the mapping.txt that `oc mirror --dry-run` writes",
         ),
         (
             "sync: []\n",
-            "cannot read the image list x.yaml: there is no image in it",
+            "cannot read the image list x.yaml: it contains no image",
         ),
         (
             "a: [\n",
-            "cannot read the image list: x.yaml:2: malformed YAML or JSON: ",
+            "cannot read the image list: x.yaml:2: invalid YAML or JSON: ",
         ),
     ] {
         dir.write("x.yaml", text);
@@ -498,7 +497,7 @@ fn an_override_may_be_a_template() {
         .stdin("")
         .run()
         .code(2)
-        .one_error("\"{tag}\" is not a placeholder (wanted: {registry}, {path} or {name})");
+        .one_error("\"{tag}\" is not a placeholder (expected {registry}, {path} or {name})");
 }
 
 #[test]

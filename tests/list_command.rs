@@ -72,7 +72,7 @@ fn what_is_not_understood_is_named_and_the_rest_is_printed() {
         [
             "image-tools: a.txt:1: 1 field instead of 3: \"nginx\"; add a tag, for example nginx:latest",
             "image-tools: a.txt:3: a URL: \"https://quay.io/a/b:1\"; write the registry without https://",
-            "image-tools: b.yaml:2: type: repository is a rule and not an image: \"x/a y/a\"; write an entry with type: image for each tag that it selects",
+            "image-tools: b.yaml:2: type: repository is a rule, not an image: \"x/a y/a\"; write an entry with type: image for each tag",
             "image-tools: cannot read the image list nowhere: No such file or directory (os error 2)",
         ]
     );
@@ -233,7 +233,7 @@ fn a_recording_is_printed_as_a_file_of_digests() {
     assert_eq!(again.code(0).stdout, run.stdout);
     // The recording itself is none.
     let refused = dir.program().args("list sources.json").run();
-    let why = "sources.json:1: a recording has sources and no list; give it to --recorded";
+    let why = "sources.json:1: this is a recording, not an image list; use it with --recorded";
     assert!(refused.code(2).stderr.contains(why), "{}", refused.stderr);
     // It is a list.
     dir.write("digests.txt", &run.stdout);

@@ -103,7 +103,7 @@ fn nexus_with_a_plain_http_realm_is_refused_with_a_reason() {
         )
     });
     let run = internet.run("nexus.test/a/x mirror.test/a/x 1\n");
-    run.code(3).has("the registry names the token server http://nexus.test/v2/token: refusing to downgrade from HTTPS to HTTP").has("external URL");
+    run.code(3).has("cannot use the token server http://nexus.test/v2/token: refusing to downgrade from HTTPS to HTTP").has("external URL");
 }
 
 #[test]

@@ -182,7 +182,7 @@ fn schema_1_around_another_document_is_not_that_document() {
         .stdin("x mirror.test/x 1\n")
         .run()
         .code(3)
-        .has("damaged manifest: schema 1 signature: the payload is not the manifest");
+        .has("damaged manifest: schema 1 signature: the payload is not the whole manifest");
     // In place of a listed image, with nothing that --deep would look at.
     let images = images();
     let both = images.server(&images.entries());

@@ -330,7 +330,7 @@ fn what_cannot_be_trusted_is_refused_before_the_first_request() {
         ),
         (
             good.replace("sha256:", "sha256:0"),
-            "the recording bad.json is damaged: the hash has to be 64",
+            "the recording bad.json is damaged: the hash must be 64",
         ),
         (
             good.replace("manifest.list.v2", "manifest.list.v3"),
@@ -499,7 +499,7 @@ fn lists_of_one_field_are_recorded_without_a_destination() {
         .args("-f list.txt --recorded s.json")
         .run()
         .code(3)
-        .has("a line of one field needs the destination registry: give it with -d");
+        .has("a line with one field requires -d (the destination registry)");
 }
 
 #[test]

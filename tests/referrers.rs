@@ -286,7 +286,7 @@ fn a_registry_that_lists_referrers_is_asked_page_by_page() {
     let source = Server::start(paged(content, elsewhere));
     validate(&source.name(), &whole.name(), "--referrers")
         .code(3)
-        .has("goes on at a place that is not this registry's");
+        .has("does not lead to this registry");
 }
 
 #[test]

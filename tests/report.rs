@@ -576,7 +576,7 @@ fn what_cannot_be_written_is_known_before_the_first_request() {
     fs::create_dir(dir.path().join("directory.json")).unwrap();
     for (flag, what) in [("--report", "report"), ("--metrics", "metrics")] {
         for (name, why) in [
-            ("directory.json", "it is a directory; give a file with"),
+            ("directory.json", "it is a directory, not a file with"),
             (
                 "nowhere/x.json",
                 "No such file or directory (os error 2); give another file with",

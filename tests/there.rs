@@ -65,7 +65,7 @@ fn another_manifest_in_place_of_a_child_is_not_that_child() {
     });
     validate(&source.name(), &destination.name(), "")
         .code(3)
-        .has("the answer is another manifest, of digest");
+        .has("the registry returned a different manifest (digest");
 }
 
 #[test]

@@ -86,13 +86,13 @@ fn every_cause_has_its_own_remedy() {
             "weak",
             "ssl_ciphers DEFAULT:@SECLEVEL=0;",
             "--ca-file weak.pem",
-            "RSA key of 1024 bits, and 2048 is the least; have the registry's certificate issued again",
+            "RSA key of 1024 bits; the minimum is 2048; reissue the registry's certificate",
         ),
         (
             "client",
             "",
             "--ca-file client.pem",
-            "the certificate is not for servers (extended key usage); have the registry's certificate issued again",
+            "the certificate is not a server certificate (extended key usage); reissue the registry's certificate",
         ),
         (
             "rsa",
@@ -143,7 +143,7 @@ fn a_client_certificate_that_is_wanted_is_said_to_be() {
         .code(3)
         .has("the server requires a client certificate")
         .has(&format!(
-            "put a client certificate and its key into /etc/containers/certs.d/{}/ as client.cert and client.key",
+            "install a client certificate and its key as client.cert and client.key in /etc/containers/certs.d/{}/",
             server.name()
         ));
     let strange = Authority::new().issue(&["client"]);
@@ -177,7 +177,7 @@ fn the_variables_of_the_system_s_cas_are_obeyed_or_errors() {
     for path in [empty, text] {
         with("SSL_CERT_FILE", &path)
             .code(2)
-            .one_error(" of $SSL_CERT_FILE has no certificate in PEM form");
+            .one_error(" of $SSL_CERT_FILE contains no PEM certificate");
     }
     with("SSL_CERT_FILE", &dir.path().join("missing.pem"))
         .code(2)
@@ -192,7 +192,7 @@ fn the_variables_of_the_system_s_cas_are_obeyed_or_errors() {
     with("SSL_CERT_DIR", list.as_ref()).code(0).has("PASS");
     with("SSL_CERT_DIR", &dir.path().join("no-cas"))
         .code(2)
-        .one_error(" of $SSL_CERT_DIR has no certificate");
+        .one_error(" of $SSL_CERT_DIR contains no PEM certificate");
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn a_real_registry_with_a_private_ca() {
     let dir = Dir::new();
     refused(
         &validate(&dir, &registry.name(), ""),
-        "the certificate is signed by an unknown authority (image-tools test authority); install the CA's certificate",
+        "the certificate is signed by an unknown authority (image-tools test authority); install the CA certificate",
     );
     dir.write("ca.pem", &authority.pem);
     validate(&dir, &registry.name(), "--ca-file ca.pem")
@@ -266,7 +266,7 @@ fn a_configured_certificate_is_for_its_names_and_its_time_only() {
     );
     unmended(
         &run,
-        "the certificate is for other names: registry.test; use one of these names in the list",
+        "the certificate is valid for other names only: registry.test; use one of these names in the image list",
     );
     let expired = Pair::self_signed(&["127.0.0.1"], true);
     dir.write("expired.pem", &expired.pem);
@@ -287,7 +287,7 @@ fn a_configured_certificate_is_for_its_names_and_its_time_only() {
             &server(nameless.server()).name(),
             "--ca-file nameless.pem",
         ),
-        "the certificate names no host",
+        "the certificate has no host name in subjectAltName",
     );
 }
 
@@ -387,7 +387,7 @@ fn a_ca_file_that_is_none_is_a_usage_error() {
         ),
         (
             "--ca-file text.pem",
-            "the certificate file text.pem has no certificate in PEM form",
+            "the certificate file text.pem contains no PEM certificate",
         ),
         (
             "--ca-file broken.pem",
@@ -409,7 +409,7 @@ fn plain_http_is_for_this_machine_only_or_on_request() {
     let run = validate(&dir, &outside, "");
     run.code(3)
         .has("the server does not speak TLS on this port")
-        .has("for plain HTTP use --tls-verify=false");
+        .has("for plain HTTP, use --tls-verify=false");
     assert!(server.requests().is_empty());
     validate(&dir, &outside, "--tls-verify=false")
         .code(0)
@@ -617,7 +617,7 @@ fn a_token_server_s_certificate_is_not_the_registry_s() {
     let run = validate(&dir, &host.name(), "--ca-file ca.pem");
     run.code(3)
         .has(&format!(
-            "{}: the certificate is not signed by the trusted CA of the same name (image-tools test authority)",
+            "{}: the certificate is signed by a CA that has the name of a trusted CA (image-tools test authority), but another key",
             tokens.name()
         ))
         .has(&format!("certs.d/{}/ca.crt", tokens.name()))

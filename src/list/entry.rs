@@ -1,7 +1,7 @@
-//! An entry of a list: what one line, or one place of a YAML file, says of an image. Names are as
-//! written; `-s`, `-d` and `-default-project` have not been applied.
+//! An entry of a list: the content of one line, or of one value in a YAML file. Names are as written,
+//! before `-s`, `-d` and `-default-project`.
 //!
-//! An entry has one canonical form, a line of text that reads back as the same entry.
+//! The canonical form of an entry is a line that parses to the same entry.
 
 use std::fmt;
 
@@ -12,49 +12,46 @@ use crate::escape::escape;
 use crate::manifest::{Digest, Filter, PlatformPattern};
 use crate::reference::Reference;
 
-/// The longest line that can be an image, in bytes.
+/// The maximum length of a line with an image in bytes.
 pub const MAX_LINE: usize = 4096;
 
-/// What is written in front of a name or a list of platforms.
+/// The prefix of a platform list.
 pub const PLATFORM: &str = "--platform";
 
-/// An image as a list writes it.
+/// An image as written in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The source's name.
     pub source: String,
-    /// The source's tag or digest.
     pub source_reference: Reference,
-    /// The destination's name; `None`: the source's, at the registry of `-d`.
+    /// The destination's name; `None`: the source's name at the registry of `-d`.
     pub destination: Option<String>,
-    /// The destination's tag or digest.
     pub destination_reference: Reference,
-    /// The platforms of this entry.
+    /// The platforms of this line.
     pub platforms: Option<Filter>,
 }
 
 impl Entry {
-    /// Reads a line that is not a comment.
+    /// Parses a line that is not a comment.
     ///
     /// # Errors
-    /// What is wrong, and how to write it.
+    /// The mistake and its remedy.
     pub fn parse(bytes: &[u8]) -> Result<Self, LineError> {
         if bytes.len() > MAX_LINE {
             return Err(LineError::long(bytes.len()));
         }
         let text = std::str::from_utf8(bytes).map_err(|_| LineError::not_text(bytes))?;
         let text = text.strip_suffix('\r').unwrap_or(text);
-        // A known mistake is named as such, however the rest of the line was understood.
+        // A known mistake is reported as such, even if the line could be parsed.
         mistake::refused(text)?;
         forms::read(text).map_err(|error| mistake::of(text).unwrap_or(error))
     }
 
-    /// `NAME:TAG`, `NAME@DIGEST` or `NAME:TAG@DIGEST`: the same name at `-d`.
+    /// `NAME:TAG`, `NAME@DIGEST` or `NAME:TAG@DIGEST`: the same name on both sides.
     ///
     /// # Errors
-    /// What is wrong, and how to write it.
+    /// The mistake and its remedy.
     pub fn same_name(text: &str) -> Result<Self, LineError> {
-        let side = Side::parse(text)?;
+        let side = NamedReference::parse(text)?;
         let (source, destination) = match (side.tag, side.digest) {
             (None, None) => return Err(no_tag(text, text)),
             (Some(tag), None) => (tag.clone(), tag),
@@ -70,13 +67,16 @@ impl Entry {
         })
     }
 
-    /// A source and a destination, both with tag or digest. Where `tag_is_optional`, a destination
-    /// without them has those of the source.
+    /// A source and a destination, both with tag or digest. If `tag_is_optional`, a destination without
+    /// them gets those of the source.
     ///
     /// # Errors
-    /// What is wrong, and how to write it.
+    /// The mistake and its remedy.
     pub fn pair(source: &str, destination: &str, tag_is_optional: bool) -> Result<Self, LineError> {
-        let (from, to) = (Side::parse(source)?, Side::parse(destination)?);
+        let (from, to) = (
+            NamedReference::parse(source)?,
+            NamedReference::parse(destination)?,
+        );
         let whole = format!("{source} {destination}");
         let Some(own) = from.digest.clone().or_else(|| from.tag.clone()) else {
             return Err(no_tag(source, &whole));
@@ -90,10 +90,10 @@ impl Entry {
             (Some(_), Some(digest)) => {
                 return Err(LineError::new(
                     format!(
-                        "the destination has a digest that the source has not: {:?}",
+                        "the destination has a digest, but the source has none: {:?}",
                         escape(&whole)
                     ),
-                    format!("write the digest behind the source: {}@{digest}", from.name),
+                    format!("append the digest to the source: {}@{digest}", from.name),
                 ));
             }
         };
@@ -106,10 +106,10 @@ impl Entry {
         })
     }
 
-    /// With the platforms of a line: `amd64,linux/arm64`.
+    /// Sets the platforms of a line: `amd64,linux/arm64`.
     ///
     /// # Errors
-    /// Names what is not a platform.
+    /// Names the invalid platform.
     pub fn with_platforms<'a>(
         self,
         platforms: impl IntoIterator<Item = &'a str>,
@@ -175,21 +175,21 @@ pub fn add_tag(name: &str) -> String {
     }
 }
 
-/// A name with what stands behind it.
+/// A parsed `NAME[:TAG][@DIGEST]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Side<'a> {
+pub struct NamedReference<'a> {
     pub name: &'a str,
     pub tag: Option<Reference>,
     pub digest: Option<Reference>,
 }
 
-impl<'a> Side<'a> {
+impl<'a> NamedReference<'a> {
     /// `NAME[:TAG][@DIGEST]`.
     pub fn parse(text: &'a str) -> Result<Self, LineError> {
         let text = name(text)?;
         if is_digest(text) {
             return Err(LineError::new(
-                format!("a digest in place of a name: {:?}", escape(text)),
+                format!("a digest instead of a name:  {:?}", escape(text)),
                 "write NAME@DIGEST",
             ));
         }
@@ -207,7 +207,7 @@ impl<'a> Side<'a> {
             })
             .transpose()?;
         let (name, tag) = match text.rsplit_once(':') {
-            // `reg.io:5000/x` has a port and no tag.
+            // `reg.io:5000/x` has a port but no tag.
             Some((name, "")) if names::check(name).is_ok() => {
                 return Err(LineError::new(
                     format!("the tag is empty: {:?}", escape(text)),
@@ -227,7 +227,7 @@ impl<'a> Side<'a> {
     }
 }
 
-/// A name as it is used: `docker://` is taken off.
+/// The name without `docker://`.
 pub fn name(text: &str) -> Result<&str, LineError> {
     let text = text.strip_prefix("docker://").unwrap_or(text);
     match mistake::of_name(text) {

@@ -1,4 +1,4 @@
-//! The list of a run: one or several files, or standard input, read one after the other.
+//! The list of a run: one or several files, or standard input, read in order.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Seek};
@@ -8,42 +8,40 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::ListError;
-use super::hashed::{Hashed, Known, combined};
+use super::hashed::{DigestCell, HashingReader, combined};
 use super::lines::{Line, Lines};
 use crate::manifest::Digest;
 
-/// The name that means standard input.
+/// The file name of standard input.
 const STDIN: &str = "-";
 
-/// A list being read.
 pub struct List {
     name: String,
     files: Vec<ListFile>,
-    /// The file that is being read.
+    /// The current file.
     current: usize,
-    /// The last number of the files before.
+    /// The last line number of the files before.
     base: u64,
-    /// The last number of a line.
+    /// The last line number.
     last: u64,
 }
 
 struct ListFile {
     lines: Lines,
-    /// The file as it was before its first line was read.
+    /// The file's metadata before its first line was read.
     metadata: Option<Metadata>,
-    /// Where the file is; `None`: standard input.
+    /// The path; `None`: standard input.
     path: Option<PathBuf>,
-    digest: Known,
+    digest: DigestCell,
 }
 
 impl List {
-    /// Standard input.
     pub fn stdin() -> Self {
         Self::of(vec![ListFile::stdin()])
     }
 
-    /// Files, `-` for standard input, as one list; and the number of their images and mistakes, which
-    /// cannot be known of a pipe.
+    /// Opens files (`-` for standard input) as one list. Also returns the number of their images and
+    /// mistakes, which is unknown for a pipe.
     ///
     /// # Errors
     /// [`ListError`] of the first file that is not a readable list; nothing has been validated then.
@@ -62,7 +60,7 @@ impl List {
         Ok((Self::of(files), total))
     }
 
-    /// The list of files that are not opened, of a run that cannot begin: it has a name and no lines.
+    /// A list with a name and without lines, for a run that cannot start.
     pub fn unopened(paths: &[PathBuf]) -> Self {
         let file = |path: &PathBuf| match path == Path::new(STDIN) {
             true => ListFile::stdin(),
@@ -85,32 +83,32 @@ impl List {
         }
     }
 
-    /// Whether a file is not what it was when it was opened: written to, cut off, or replaced.
+    /// Whether a file has changed since it was opened: written to, truncated, or replaced.
     pub fn has_changed(&self) -> bool {
         self.files.iter().any(ListFile::has_changed)
     }
 
-    /// Whether reading it never waits for somebody who writes it.
+    /// Whether reading never blocks on a writer.
     pub fn is_regular_file(&self) -> bool {
         self.files
             .iter()
             .all(|file| file.metadata.as_ref().is_some_and(Metadata::is_file))
     }
 
-    /// The name by which messages call it.
+    /// The name in messages.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The digest of the bytes of the list, by [`combined`]; `None` as long as a file of it that can be
-    /// read only once has not been read to its end.
+    /// The digest of the list's bytes, by [`combined`]; `None` until a file that can be read only once
+    /// has been read to its end.
     pub fn digest(&self) -> Option<Digest> {
         let digests: Option<Vec<&Digest>> =
             self.files.iter().map(|file| file.digest.get()).collect();
         combined(&digests?)
     }
 
-    /// Whether a file of this list is the file of this metadata.
+    /// Whether one of the files has this metadata.
     pub fn is_file(&self, other: &Metadata) -> bool {
         self.files.iter().any(|file| {
             file.metadata
@@ -119,15 +117,15 @@ impl List {
         })
     }
 
-    /// The next line that is not empty and not a comment; none at the end.
+    /// The next line that is not empty and not a comment; `None` at the end.
     ///
     /// # Errors
-    /// [`ListError`] where reading fails or the input turns out not to be a list.
+    /// [`ListError`] if reading fails or the input turns out not to be a list.
     pub fn next_line(&mut self) -> Result<Option<Line>, ListError> {
         self.next(Lines::next_line)
     }
 
-    /// The next line, also an empty one or a comment; none at the end.
+    /// The next line, including empty lines and comments; `None` at the end.
     ///
     /// # Errors
     /// As [`List::next_line`].
@@ -158,12 +156,12 @@ impl List {
 
 impl ListFile {
     fn stdin() -> Self {
-        let digest = Known::default();
-        let input = Hashed::new(io::stdin(), digest.clone());
+        let digest = DigestCell::default();
+        let input = HashingReader::new(io::stdin(), digest.clone());
         Self {
             lines: Lines::new("standard input".into(), input),
             digest,
-            // Redirected from a file, it is that file.
+            // If redirected from a file, it is that file.
             metadata: metadata_of_stdin(),
             path: None,
         }
@@ -175,7 +173,7 @@ impl ListFile {
             lines: Lines::new(name, io::empty()),
             metadata: std::fs::metadata(path).ok(),
             path: Some(path.to_owned()),
-            digest: Known::default(),
+            digest: DigestCell::default(),
         }
     }
 
@@ -189,11 +187,12 @@ impl ListFile {
         }
         let mut count = None;
         let mut document = None;
-        let digest = Known::default();
+        let digest = DigestCell::default();
         if metadata.is_file() {
             // Both handles share one position: read to the end, then rewind.
             let first_pass = file.try_clone().map_err(fail)?;
-            let mut lines = Lines::new(name.clone(), Hashed::new(first_pass, digest.clone()));
+            let mut lines =
+                Lines::new(name.clone(), HashingReader::new(first_pass, digest.clone()));
             let mut images = 0;
             while lines.next_line()?.is_some() {
                 images += 1;
@@ -205,7 +204,7 @@ impl ListFile {
         let lines = match document {
             Some(document) => document,
             None if count.is_some() => Lines::new(name, file),
-            None => Lines::new(name, Hashed::new(file, digest.clone())),
+            None => Lines::new(name, HashingReader::new(file, digest.clone())),
         };
         let own = Self {
             lines,

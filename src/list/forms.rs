@@ -1,13 +1,13 @@
-//! The forms of a line, recognised one by one, so that they may be mixed in one list.
+//! The syntaxes of a line. Each line is recognized on its own, so that a list may mix them.
 
-use super::entry::{Entry, PLATFORM, Side, add_tag, is_digest, name, reference};
+use super::entry::{Entry, NamedReference, PLATFORM, add_tag, is_digest, name, reference};
 use super::mistake::{self, LineError};
 use crate::escape::escape;
 
-/// Reads a line of text.
+/// Parses a line.
 ///
 /// # Errors
-/// What is wrong, and how to write it.
+/// The mistake and its remedy.
 pub fn read(text: &str) -> Result<Entry, LineError> {
     let text = item(text).unwrap_or(text);
     let mut words: Vec<&str> = text
@@ -38,7 +38,7 @@ pub fn read(text: &str) -> Result<Entry, LineError> {
                 })
             }),
         [] => Err(LineError::new(
-            format!("no image behind {PLATFORM}"),
+            format!("no image after {PLATFORM}"),
             mistake::WANTED,
         )),
         _ => Err(LineError::new(
@@ -75,24 +75,24 @@ fn one_word(word: &str, text: &str) -> Result<Entry, LineError> {
     if is_digest(word) {
         return Err(LineError::new(
             LineError::count(1, text),
-            "write the name in front of the digest, NAME@DIGEST",
+            "write the name before the digest, NAME@DIGEST",
         ));
     }
-    let has_tag = Side::parse(word)?.has_reference();
+    let has_tag = NamedReference::parse(word)?.has_reference();
     if has_tag {
         return Entry::same_name(word);
     }
     Err(LineError::new(LineError::count(1, text), add_tag(word)))
 }
 
-/// `NAME:TAG DIGEST`: as `NAME:TAG@DIGEST`.
+/// `NAME:TAG DIGEST`, equal to `NAME:TAG@DIGEST`.
 fn with_digest(name: &str, digest: &str) -> Result<Entry, LineError> {
     let digest = reference("digest", digest)?;
-    let side = Side::parse(name)?;
+    let side = NamedReference::parse(name)?;
     if side.digest.as_ref().is_some_and(|own| *own != digest) {
         return Err(LineError::new(
             format!("two digests: \"{} {digest}\"", escape(name)),
-            "write one of them",
+            "write only one",
         ));
     }
     Ok(Entry {
@@ -104,9 +104,9 @@ fn with_digest(name: &str, digest: &str) -> Result<Entry, LineError> {
     })
 }
 
-/// Two names of which none has a tag are a line of too few fields.
+/// The error for two names without a tag.
 fn without_tags(source: &str, destination: &str, text: &str) -> Option<LineError> {
-    let lacks = |word| Side::parse(word).is_ok_and(|side| !side.has_reference());
+    let lacks = |word| NamedReference::parse(word).is_ok_and(|side| !side.has_reference());
     (lacks(source) && lacks(destination))
         .then(|| LineError::new(LineError::count(2, text), mistake::WANTED))
 }
@@ -206,7 +206,7 @@ mod tests {
             (
                 &a,
                 &format!(
-                    "1 field instead of 3: \"{a}\"; write the name in front of the digest, NAME@DIGEST"
+                    "1 field instead of 3: \"{a}\"; write the name before the digest, NAME@DIGEST"
                 ),
             ),
             (
@@ -235,17 +235,17 @@ mod tests {
             ),
             (
                 "nginx@latest",
-                "digest \"latest\": not a digest (wanted: sha256: and 64 hexadecimal digits); write NAME@sha256: and 64 hexadecimal digits, or NAME:TAG",
+                "digest \"latest\": not a digest (expected sha256: and 64 hexadecimal digits); write NAME@sha256: and 64 hexadecimal digits, or NAME:TAG",
             ),
             (
                 &format!("a:1=b:1@{a}"),
                 &format!(
-                    "the destination has a digest that the source has not: \"a:1 b:1@{a}\"; write the digest behind the source: a@{a}"
+                    "the destination has a digest, but the source has none: \"a:1 b:1@{a}\"; append the digest to the source: a@{a}"
                 ),
             ),
             (
                 &format!("a@{} {a}", digest("b")),
-                &format!("two digests: \"a@{} {a}\"; write one of them", digest("b")),
+                &format!("two digests: \"a@{} {a}\"; write only one", digest("b")),
             ),
             (
                 "https://quay.io/a/b:1",
@@ -257,19 +257,19 @@ mod tests {
             ),
             (
                 "https://hub.docker.com/_/mysql",
-                "a page of Docker Hub's web site: \"https://hub.docker.com/_/mysql\"; write docker.io/library/mysql",
+                "a web page of Docker Hub: \"https://hub.docker.com/_/mysql\"; write docker.io/library/mysql",
             ),
             (
                 "hub.docker.com/r/bitnami/redis:7",
-                "a page of Docker Hub's web site: \"hub.docker.com/r/bitnami/redis:7\"; write docker.io/bitnami/redis:7",
+                "a web page of Docker Hub: \"hub.docker.com/r/bitnami/redis:7\"; write docker.io/bitnami/redis:7",
             ),
             (
                 "/r/bitnami/redis",
-                "a page of Docker Hub's web site: \"/r/bitnami/redis\"; write docker.io/bitnami/redis",
+                "a web page of Docker Hub: \"/r/bitnami/redis\"; write docker.io/bitnami/redis",
             ),
             (
                 "/_/mysql:8 x 1",
-                "a page of Docker Hub's web site: \"/_/mysql:8\"; write docker.io/library/mysql:8",
+                "a web page of Docker Hub: \"/_/mysql:8\"; write docker.io/library/mysql:8",
             ),
             (
                 "nginx:",
@@ -277,40 +277,40 @@ mod tests {
             ),
             (
                 "image: nginx:1",
-                "a line of YAML: \"image: nginx:1\"; write the image alone, NAME:TAG, or give the whole YAML file",
+                "a YAML line: \"image: nginx:1\"; write only the image, NAME:TAG, or use the whole YAML file",
             ),
             (
                 "FROM nginx:1",
-                "a line of a Dockerfile: \"FROM nginx:1\"; write the image alone, NAME:TAG",
+                "a Dockerfile instruction: \"FROM nginx:1\"; write only the image, NAME:TAG",
             ),
-            ("* nginx:1", "a list's bullet: \"* nginx:1\"; remove \"*\""),
+            ("* nginx:1", "a list bullet: \"* nginx:1\"; remove \"*\""),
             (
                 "12. nginx:1",
-                "a list's bullet: \"12. nginx:1\"; remove \"12.\"",
+                "a list bullet: \"12. nginx:1\"; remove \"12.\"",
             ),
             (
                 "oci:layout:1",
-                "not an image in a registry: \"oci:layout:1\"; give an image in a registry: only registries are read",
+                "not a registry image: \"oci:layout:1\"; write an image of a registry; other transports are not supported",
             ),
             (
                 "a:1=file://a:1",
-                "not an image in a registry: \"file://a:1\"; give an image in a registry: only registries are read",
+                "not a registry image: \"file://a:1\"; write an image of a registry; other transports are not supported",
             ),
             (
                 "docker-archive:/x.tar",
-                "not an image in a registry: \"docker-archive:/x.tar\"; give an image in a registry: only registries are read",
+                "not a registry image: \"docker-archive:/x.tar\"; write an image of a registry; other transports are not supported",
             ),
             (
                 "a\u{a0}b\u{a0}1",
-                "there is a character U+00A0 in the line: \"a\u{a0}b\u{a0}1\"; separate the fields with ordinary blanks",
+                "the character U+00A0 in the line: \"a\u{a0}b\u{a0}1\"; separate the fields with spaces",
             ),
             (
                 "a b\u{3000}1",
-                "there is a character U+3000 in the line: \"a b\u{3000}1\"; separate the fields with ordinary blanks",
+                "the character U+3000 in the line: \"a b\u{3000}1\"; separate the fields with spaces",
             ),
             (
                 "nginx:1\u{200b}",
-                "there is a character U+200B in the line: \"nginx:1\\u{200b}\"; separate the fields with ordinary blanks",
+                "the character U+200B in the line: \"nginx:1\\u{200b}\"; separate the fields with spaces",
             ),
             (
                 "\"nginx:1\",",
@@ -322,35 +322,35 @@ mod tests {
             ),
             (
                 "a,b,1",
-                "fields that are separated by commas or semicolons: \"a,b,1\"; separate them with blanks",
+                "commas or semicolons between the fields: \"a,b,1\"; separate the fields with spaces",
             ),
             (
                 "source,destination,tag",
-                "a table's header: \"source,destination,tag\"; remove the line, or begin it with #",
+                "a table header: \"source,destination,tag\"; remove the line or start it with #",
             ),
             (
                 "REPOSITORY   TAG   IMAGE ID   CREATED   SIZE",
-                "a table's header: \"REPOSITORY   TAG   IMAGE ID   CREATED   SIZE\"; remove the line, or begin it with #",
+                "a table header: \"REPOSITORY   TAG   IMAGE ID   CREATED   SIZE\"; remove the line or start it with #",
             ),
             (
                 "a:1 => b:1",
-                "an arrow or a sign between the names: \"a:1 => b:1\"; write the two names with a blank between them: SRC:TAG DST:TAG",
+                "an arrow or an equals sign between the names: \"a:1 => b:1\"; separate the names with a space: SRC:TAG DST:TAG",
             ),
             (
                 "<none>:<none>",
-                "an image without a name or a tag: \"<none>:<none>\"; remove the line: `docker images` writes <none> for what has none",
+                "an image without a name or a tag: \"<none>:<none>\"; remove the line (`docker images` prints <none> for images without a name)",
             ),
             (
                 "docker pull nginx:1",
-                "a command of docker: \"docker pull nginx:1\"; write the image alone, NAME:TAG",
+                "a docker command: \"docker pull nginx:1\"; write only the image, NAME:TAG",
             ),
             (
                 "a b 1 # x",
-                "a comment behind the image: \"a b 1 # x\"; put the comment on a line of its own",
+                "a comment after the image: \"a b 1 # x\"; put the comment on its own line",
             ),
             (
                 "!refused a b",
-                "not an image: \"a b\"; correct it in the file that the comment above this line names",
+                "not an image: \"a b\"; fix it in the file named in the comment above",
             ),
         ] {
             assert_eq!(parse(line), Err(expected.to_owned()), "{line}");
@@ -366,7 +366,8 @@ mod tests {
             Some("save the list as UTF-8")
         );
         assert!(
-            error(&[b'a'; MAX_LINE + 1]).starts_with("the line has 4097 bytes, more than 4096; ")
+            error(&[b'a'; MAX_LINE + 1])
+                .starts_with("the line has 4097 bytes; the maximum is 4096; ")
         );
     }
 

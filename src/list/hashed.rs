@@ -1,24 +1,24 @@
-//! The digest of an input that is read once, piece by piece.
+//! Computes the digest of an input while it is read.
 
 use std::io::{self, Read};
 use std::sync::{Arc, OnceLock};
 
 use crate::manifest::{Algorithm, Digest, Hasher};
 
-/// The sha256 digest of an input, known once it was read to its end.
-pub type Known = Arc<OnceLock<Digest>>;
+/// The sha256 digest of an input; set at its end.
+pub type DigestCell = Arc<OnceLock<Digest>>;
 
-/// An input whose bytes are hashed as they are read.
-pub struct Hashed<R> {
+/// A reader that hashes its input.
+pub struct HashingReader<R> {
     input: R,
-    /// `None` behind the end.
+    /// `None` after the end.
     hasher: Option<Hasher>,
-    known: Known,
+    known: DigestCell,
 }
 
-impl<R> Hashed<R> {
-    /// `known` gets the digest at the end of the input.
-    pub fn new(input: R, known: Known) -> Self {
+impl<R> HashingReader<R> {
+    /// Sets `known` at the end of the input.
+    pub fn new(input: R, known: DigestCell) -> Self {
         Self {
             input,
             hasher: Some(Hasher::new(Algorithm::Sha256)),
@@ -27,7 +27,7 @@ impl<R> Hashed<R> {
     }
 }
 
-impl<R: Read> Read for Hashed<R> {
+impl<R: Read> Read for HashingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.input.read(buffer)?;
         if read > 0 {
@@ -37,7 +37,7 @@ impl<R: Read> Read for Hashed<R> {
         } else if !buffer.is_empty()
             && let Some(hasher) = self.hasher.take()
         {
-            // Set once: there is one end.
+            // Set only once, at the first end of the input.
             let _ = self.known.set(hasher.finish());
         }
         Ok(read)
@@ -45,7 +45,7 @@ impl<R: Read> Read for Hashed<R> {
 }
 
 /// The digest of a list of several files: that of their digests, each as 64 hexadecimal digits and a
-/// line feed. One file's is its own.
+/// line feed. For a single file, its own.
 pub fn combined(digests: &[&Digest]) -> Option<Digest> {
     match digests {
         [] => None,
@@ -66,8 +66,8 @@ mod tests {
 
     #[test]
     fn the_digest_is_known_at_the_end_and_not_before() {
-        let known = Known::default();
-        let mut input = Hashed::new(&b"abc"[..], known.clone());
+        let known = DigestCell::default();
+        let mut input = HashingReader::new(&b"abc"[..], known.clone());
         let mut buffer = [0; 2];
         for (read, digest) in [(2, None), (1, None), (0, Some(Digest::of(b"abc")))] {
             assert_eq!(input.read(&mut buffer).expect("bytes"), read);

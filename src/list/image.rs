@@ -1,4 +1,4 @@
-//! An image of the list: where it comes from and where it was mirrored to, names resolved.
+//! An image of the list with resolved names: its source and its destination.
 
 use super::entry::Entry;
 use super::lines::Line;
@@ -8,18 +8,13 @@ use crate::escape::escape;
 use crate::manifest::{Digest, Filter};
 use crate::reference::{NameError, Reference, Repository};
 
-/// An image: a repository with tag or digest on each side.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Image {
-    /// The source's repository.
     pub source: Repository,
-    /// The source's tag or digest.
     pub source_reference: Reference,
-    /// The destination's repository.
     pub destination: Repository,
-    /// The destination's tag or digest.
     pub destination_reference: Reference,
-    /// The platforms that this line wants, in place of `-a` and `--os`.
+    /// The platforms of this line, which replace `-a` and `--os`.
     pub platforms: Option<Filter>,
 }
 
@@ -34,12 +29,12 @@ impl Image {
         self.destination_reference.of(&self.destination)
     }
 
-    /// Whether both sides are the same image of the same registry.
+    /// Whether source and destination are the same image of the same registry.
     pub fn is_its_own_mirror(&self) -> bool {
         self.source == self.destination && self.source_reference == self.destination_reference
     }
 
-    /// The digest that the destination's tag has to lead to, where the list pins the source to one.
+    /// The digest to which the destination's tag must lead, if the list pins it.
     pub fn pinned(&self) -> Option<&Digest> {
         match (&self.source_reference, &self.destination_reference) {
             (Reference::Digest(digest), Reference::Tag(_)) => Some(digest),
@@ -47,48 +42,45 @@ impl Image {
         }
     }
 
-    /// What is compared, for the log: `[S:T] == [D:T]`.
+    /// Both sides, for the log: `[S:T] == [D:T]`.
     pub fn compared(&self) -> String {
         format!("[{}] == [{}]", self.source_name(), self.destination_name())
     }
 }
 
-/// An image with its place in the list.
+/// An image with its number.
 #[derive(Clone, Debug)]
 pub struct Numbered {
-    /// Its number among the images (`M_ID`), from 1.
+    /// The number among the images (`M_ID`), from 1.
     pub number: u64,
-    /// The image.
     pub image: Image,
 }
 
-/// What the names of a list are resolved with.
+/// The settings for resolving names.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// Registry of every source.
     pub source: Option<Override>,
-    /// Registry of every destination.
     pub destination: Option<Override>,
-    /// Project of a destination that has none.
+    /// The project of destinations without one.
     pub default_project: String,
-    /// Only the sources are read: an image's destination is its source.
+    /// Only the sources are read: the destination of an image is its source.
     pub sources_only: bool,
 }
 
 impl Rules {
-    /// The image of a line.
+    /// Resolves the image of a line.
     ///
     /// # Errors
-    /// Where the line is, what is wrong with it, and what to do.
+    /// Position, mistake and remedy.
     pub fn image(&self, line: &Line) -> Result<Image, String> {
         self.resolve(entry(line)?)
             .map_err(|error| described(line, &error))
     }
 
-    /// The image of an entry.
+    /// Resolves the names of an entry.
     ///
     /// # Errors
-    /// What is wrong with its names, and what to do.
+    /// The mistake and its remedy.
     pub fn resolve(&self, entry: Entry) -> Result<Image, String> {
         let of_source = |error: NameError| wrong_name("source", &entry.source, &error);
         let replaced = (self.source.as_ref(), self.destination.as_ref());
@@ -108,8 +100,7 @@ impl Rules {
             }
             (None, (_, None)) => {
                 return Err(
-                    "a line of one field needs the destination registry: give it with -d"
-                        .to_owned(),
+                    "a line with one field requires -d (the destination registry)".to_owned(),
                 );
             }
             (None, (from, to)) => names::both(&entry.source, from, to).map_err(of_source)?,
@@ -128,10 +119,10 @@ impl Rules {
     }
 }
 
-/// The entry of a line, names as written.
+/// Parses the entry of a line; names as written.
 ///
 /// # Errors
-/// Where the line is, what is wrong with it, and what to do.
+/// Position, mistake and remedy.
 pub fn entry(line: &Line) -> Result<Entry, String> {
     let at = &line.place;
     if let Some(refusal) = &line.refusal {
@@ -140,7 +131,7 @@ pub fn entry(line: &Line) -> Result<Entry, String> {
     Entry::parse(line.text()).map_err(|error| format!("{at}: {error}"))
 }
 
-/// What is wrong with an entry, or with its line, if that has a known mistake.
+/// The known mistake of a line, else this error, with the position.
 pub fn described(line: &Line, error: &str) -> String {
     let text = std::str::from_utf8(line.text()).unwrap_or_default();
     match mistake::of(text) {
@@ -149,7 +140,7 @@ pub fn described(line: &Line, error: &str) -> String {
     }
 }
 
-/// Why a name of an entry is none, and what to do.
+/// The message for an invalid name.
 pub fn wrong_name(what: &str, name: &str, error: &NameError) -> String {
     let remedy = mistake::remedy(error);
     format!("{what} {:?}: {error}; {remedy}", escape(name))

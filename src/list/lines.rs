@@ -1,8 +1,7 @@
-//! One file of a list: lines of text, each of them an image, a comment, or a mistake; or a YAML or
-//! JSON document, which is read whole and becomes such lines.
+//! A file of a list: lines with an image, a comment, or a mistake each; or a YAML or JSON document,
+//! which is converted to such lines.
 //!
-//! A line's bytes are kept as they came, because the failed list is made of them. What a line
-//! means is [`super::entry`]'s.
+//! The bytes of a line are kept as read, for the failed list. [`super::entry`] parses them.
 
 use std::fmt;
 use std::io::{BufRead, BufReader, Read};
@@ -11,20 +10,21 @@ use std::sync::Arc;
 use super::document::{self, Document};
 use super::error::ListError;
 
-/// The longest line that is kept for the failed list, in bytes: beyond it, the input is no list.
+/// The maximum length of a line in bytes; an input with a longer one is not a list.
 pub const MAX_KEPT: usize = 16 * 1024 * 1024;
 
-/// Comments at the beginning of a file that are kept until it is known what it is, in bytes.
+/// The maximum size in bytes of the leading comments, which are kept until the type of the file is
+/// known.
 const MAX_HEAD: usize = 1024 * 1024;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// Where a line stands, for messages: `FILE:LINE`.
+/// The position of a line, for messages: `FILE:LINE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The file's name, safe to print.
+    /// The file's name, escaped.
     pub file: Arc<str>,
-    /// Number of the line in its file, from 1.
+    /// The line in its file, from 1.
     pub line: u64,
 }
 
@@ -34,25 +34,24 @@ impl fmt::Display for Place {
     }
 }
 
-/// One line of a list that is not a comment.
+/// A line of a list that is not a comment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// Its number in the list, from 1: different for each line of a run, and growing. In a list that
-    /// is one file of lines, the number of the line in that file.
+    /// The number in the list, from 1: unique within a run, and increasing. In a list of one file, the
+    /// number in that file.
     pub number: u64,
-    /// Where it stands.
     pub place: Place,
-    /// What the failed list has of it, without the last line feed: the bytes of the line, or for an
-    /// image of a document a comment line and the image in canonical form.
+    /// The bytes for the failed list, without the last line feed: those of the line, or for an image of
+    /// a document a comment line and the canonical form.
     pub bytes: Vec<u8>,
-    /// Why what stands there in a document is not an image, and what to do.
+    /// The reason why a value in a document is not an image, with its remedy.
     pub refusal: Option<Box<str>>,
-    /// Whether the log names the place of its image: it is in a document, or in one of several files.
+    /// Whether the log shows the position: in a document, or in one of several files.
     pub shows_place: bool,
 }
 
 impl Line {
-    /// The text of the image, without the comment in front of it.
+    /// The text of the image, without the leading comment line.
     pub fn text(&self) -> &[u8] {
         match self.bytes.iter().rposition(|byte| *byte == b'\n') {
             Some(end) => &self.bytes[end + 1..],
@@ -60,7 +59,7 @@ impl Line {
         }
     }
 
-    /// Whether there is nothing in it but blanks or a comment.
+    /// Whether the line is empty or a comment.
     pub fn is_comment(&self) -> bool {
         is_comment(self.text())
     }
@@ -86,7 +85,7 @@ pub fn is_comment(bytes: &[u8]) -> bool {
     text.is_empty() || text.starts_with(b"#") || text.starts_with(b"//")
 }
 
-/// A file being read, line by line.
+/// Reads a file line by line.
 pub struct Lines {
     name: Arc<str>,
     content: Content,
@@ -101,12 +100,12 @@ struct Text {
     reader: Box<dyn BufRead + Send>,
     /// The number of the next line.
     next: u64,
-    /// What was read as long as it is not known whether this is a document.
+    /// The bytes read until it is known whether this is a document.
     head: Option<Vec<u8>>,
 }
 
 impl Lines {
-    /// From any input; `name`: for messages, safe to print.
+    /// Reads from any input. `name`: for messages, escaped.
     pub fn new(name: Arc<str>, input: impl Read + Send + 'static) -> Self {
         Self {
             name,
@@ -118,12 +117,12 @@ impl Lines {
         }
     }
 
-    /// The name for messages.
+    /// The name in messages.
     pub fn name(&self) -> &Arc<str> {
         &self.name
     }
 
-    /// A document from its first image on; `None` where this is no document.
+    /// A document from its first image on; `None` if this is no document.
     pub fn into_document(self) -> Option<Self> {
         match self.content {
             Content::Text(_) => None,
@@ -134,11 +133,11 @@ impl Lines {
         }
     }
 
-    /// The next line that is not empty and not a comment; none at the end. Its number is that in
-    /// this file: of the line, or of the image in a document.
+    /// The next line that is not empty and not a comment; `None` at the end. Its number is that of the
+    /// line in this file, or of the image in a document.
     ///
     /// # Errors
-    /// [`ListError`] where reading fails or the input turns out not to be a list.
+    /// [`ListError`] if reading fails or the input turns out not to be a list.
     pub fn next_line(&mut self) -> Result<Option<Line>, ListError> {
         loop {
             let text = match &mut self.content {
@@ -162,8 +161,8 @@ impl Lines {
         }
     }
 
-    /// The next line, also an empty one or a comment; none at the end. For a person who types:
-    /// nobody types a document.
+    /// The next line, including empty lines and comments; `None` at the end. For interactive input,
+    /// which is never a document.
     ///
     /// # Errors
     /// As [`Lines::next_line`].
@@ -230,7 +229,7 @@ impl Text {
         self.head.is_some() && document::begins_document(bytes)
     }
 
-    /// The whole document of which this is the beginning.
+    /// Reads the rest of a document.
     fn rest(&mut self, mut whole: Vec<u8>, name: &str) -> Result<Vec<u8>, ListError> {
         let limit = u64::try_from(document::MAX_BYTES - document::MAX_BYTES.min(whole.len()))
             .unwrap_or(u64::MAX)
@@ -249,7 +248,7 @@ impl Text {
     }
 }
 
-/// Whether a file begins as Windows' editors write UTF-16, with a mark or without.
+/// Whether a file begins like UTF-16 text of Windows editors, with or without a BOM.
 fn is_utf16(bytes: &[u8]) -> bool {
     let head = &bytes[..bytes.len().min(16)];
     let zeros = |offset| {
@@ -311,11 +310,11 @@ mod tests {
         ] {
             assert_eq!(
                 error(text),
-                "cannot read the image list test: it is UTF-16 text; save it as UTF-8"
+                "cannot read the image list test: it is UTF-16 text; save the file as UTF-8"
             );
         }
         for text in [&b"\x7fELF\0\0\0"[..], b"\0\0\0\0\0", b"a\0"] {
-            assert!(error(text).contains("has a NUL byte"), "{text:?}");
+            assert!(error(text).contains("contains a NUL byte"), "{text:?}");
         }
     }
 

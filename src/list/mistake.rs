@@ -1,31 +1,29 @@
-//! Mistakes in lists: what is wrong with a line, and one clause on how to write it.
+//! Mistakes in lists: what is wrong with a line, and how to fix it.
 
 use crate::escape::{escape, escape_bytes};
 use crate::reference::NameError;
 
 use super::entry::MAX_LINE;
 
-/// How an image has to be written.
-pub const WANTED: &str = "wanted: SOURCE DESTINATION TAG, for example: hello-world library/hello-world latest; or NAME:TAG";
+/// The expected syntax of a line.
+pub const WANTED: &str =
+    "expected SOURCE DESTINATION TAG (hello-world library/hello-world latest) or NAME:TAG";
 
-/// Begins the line of a failed list for an entry of a YAML or JSON file that is not an image.
+/// The prefix of a rejected YAML or JSON value in the failed list.
 pub const REFUSED: &str = "!refused ";
 
-/// Characters of a line that are shown.
+/// The maximum number of characters quoted from a line.
 const SHOWN: usize = 120;
 
-/// Why a line is not an image: what is wrong, and what to do.
+/// A mistake in a line, and its remedy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}; {remedy}")]
 pub struct LineError {
-    /// What is wrong.
     pub what: String,
-    /// What to do.
     pub remedy: String,
 }
 
 impl LineError {
-    /// From its two clauses.
     pub fn new(what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
             what: what.into(),
@@ -33,15 +31,15 @@ impl LineError {
         }
     }
 
-    /// Longer than [`MAX_LINE`].
+    /// The line exceeds [`MAX_LINE`].
     pub fn long(bytes: usize) -> Self {
         Self::new(
-            format!("the line has {bytes} bytes, more than {MAX_LINE}"),
+            format!("the line has {bytes} bytes; the maximum is {MAX_LINE}"),
             WANTED,
         )
     }
 
-    /// Not UTF-8.
+    /// The line is not UTF-8.
     pub fn not_text(bytes: &[u8]) -> Self {
         let remedy = if is_gbk(bytes) {
             "save the list as UTF-8 (it looks like GBK)"
@@ -52,7 +50,7 @@ impl LineError {
         Self::new(format!("the line is not UTF-8 text: \"{shown}\""), remedy)
     }
 
-    /// The clause on a wrong number of fields.
+    /// The message for a wrong number of fields.
     pub fn count(fields: usize, text: &str) -> String {
         let plural = if fields == 1 { "" } else { "s" };
         format!("{fields} field{plural} instead of 3: {}", quoted(text))
@@ -63,21 +61,21 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", escape_bytes(text.as_bytes(), SHOWN))
 }
 
-/// Refuses again what another file's reader refused.
+/// Rejects a line of a failed list that was rejected in another file.
 ///
 /// # Errors
-/// Where the line is one of a failed list, and such an entry.
+/// The line is such an entry.
 pub fn refused(text: &str) -> Result<(), LineError> {
     match text.strip_prefix(REFUSED) {
         None => Ok(()),
         Some(refused) => Err(LineError::new(
             format!("not an image: {}", quoted(refused)),
-            "correct it in the file that the comment above this line names",
+            "fix it in the file named in the comment above",
         )),
     }
 }
 
-/// The mistake that people are known to make, if this line has one.
+/// The common mistake in a line, if it contains one.
 pub fn of(text: &str) -> Option<LineError> {
     let error = |what: &str, remedy: String| {
         Some(LineError::new(format!("{what}: {}", quoted(text)), remedy))
@@ -85,23 +83,20 @@ pub fn of(text: &str) -> Option<LineError> {
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
     if let Some(blank) = text.chars().find(|c| is_odd_blank(*c)) {
         return error(
-            &format!(
-                "there is a character U+{:04X} in the line",
-                u32::from(blank)
-            ),
-            "separate the fields with ordinary blanks".to_owned(),
+            &format!("the character U+{:04X} in the line", u32::from(blank)),
+            "separate the fields with spaces".to_owned(),
         );
     }
     if ["{{", "${", "$("].iter().any(|start| text.contains(start)) {
         return error(
             "a template or a variable",
-            "write the name that it stands for".to_owned(),
+            "write the resulting name".to_owned(),
         );
     }
     if text.contains("<none>") {
         return error(
             "an image without a name or a tag",
-            "remove the line: `docker images` writes <none> for what has none".to_owned(),
+            "remove the line (`docker images` prints <none> for images without a name)".to_owned(),
         );
     }
     if text.contains(['"', '\'', '`', '“', '”', '‘', '’']) {
@@ -116,20 +111,20 @@ pub fn of(text: &str) -> Option<LineError> {
         || words.iter().any(|word| matches!(*word, "=" | "=="))
     {
         return error(
-            "an arrow or a sign between the names",
-            "write the two names with a blank between them: SRC:TAG DST:TAG".to_owned(),
+            "an arrow or an equals sign between the names",
+            "separate the names with a space: SRC:TAG DST:TAG".to_owned(),
         );
     }
     if is_header(text) {
         return error(
-            "a table's header",
-            "remove the line, or begin it with #".to_owned(),
+            "a table header",
+            "remove the line or start it with #".to_owned(),
         );
     }
     if let ["FROM", _, ..] = words[..] {
         return error(
-            "a line of a Dockerfile",
-            "write the image alone, NAME:TAG".to_owned(),
+            "a Dockerfile instruction",
+            "write only the image, NAME:TAG".to_owned(),
         );
     }
     if let [key, _] = words[..]
@@ -137,14 +132,14 @@ pub fn of(text: &str) -> Option<LineError> {
         && key.ends_with(':')
     {
         return error(
-            "a line of YAML",
-            "write the image alone, NAME:TAG, or give the whole YAML file".to_owned(),
+            "a YAML line",
+            "write only the image, NAME:TAG, or use the whole YAML file".to_owned(),
         );
     }
     if let [bullet, _, ..] = words[..]
         && is_bullet(bullet)
     {
-        return error("a list's bullet", format!("remove {bullet:?}"));
+        return error("a list bullet", format!("remove {bullet:?}"));
     }
     if let [
         program @ ("docker" | "podman" | "nerdctl" | "crictl" | "skopeo" | "crane" | "ctr"),
@@ -153,8 +148,8 @@ pub fn of(text: &str) -> Option<LineError> {
     ] = words[..]
     {
         return error(
-            &format!("a command of {program}"),
-            "write the image alone, NAME:TAG".to_owned(),
+            &format!("a {program} command"),
+            "write only the image, NAME:TAG".to_owned(),
         );
     }
     if let Some(error) = text.split([' ', '\t', '=', ',']).find_map(of_name) {
@@ -162,8 +157,8 @@ pub fn of(text: &str) -> Option<LineError> {
     }
     if words.iter().skip(1).any(|word| word.starts_with('#')) {
         return error(
-            "a comment behind the image",
-            "put the comment on a line of its own".to_owned(),
+            "a comment after the image",
+            "put the comment on its own line".to_owned(),
         );
     }
     if text.trim_end().ends_with([',', ';']) {
@@ -174,14 +169,14 @@ pub fn of(text: &str) -> Option<LineError> {
     }
     if words.len() < 3 && text.matches([',', ';']).count() > 1 || text.contains(';') {
         return error(
-            "fields that are separated by commas or semicolons",
-            "separate them with blanks".to_owned(),
+            "commas or semicolons between the fields",
+            "separate the fields with spaces".to_owned(),
         );
     }
     None
 }
 
-/// The mistake in a name, if people are known to make it.
+/// The common mistake in a name, if it contains one.
 pub fn of_name(name: &str) -> Option<LineError> {
     let error = |what: &str, remedy: String| {
         Some(LineError::new(format!("{what}: {}", quoted(name)), remedy))
@@ -194,7 +189,7 @@ pub fn of_name(name: &str) -> Option<LineError> {
     let hub = ["hub.docker.com/", "www.hub.docker.com/"]
         .iter()
         .find_map(|host| rest.strip_prefix(host));
-    // The end of such an address.
+    // The path of such a URL.
     let path = rest.strip_prefix('/').unwrap_or(rest);
     let is_page = path.starts_with("_/") || path.starts_with("r/") && path != rest;
     let hub = hub.or_else(|| (scheme.is_none() && is_page).then_some(path));
@@ -208,7 +203,7 @@ pub fn of_name(name: &str) -> Option<LineError> {
             _ => page.to_owned(),
         };
         return error(
-            "a page of Docker Hub's web site",
+            "a web page of Docker Hub",
             format!("write docker.io/{}", escape(&path)),
         );
     }
@@ -216,7 +211,7 @@ pub fn of_name(name: &str) -> Option<LineError> {
         Some(scheme @ ("http" | "https")) => {
             return error("a URL", format!("write the registry without {scheme}://"));
         }
-        Some(_) => return error("not an image in a registry", REGISTRIES.to_owned()),
+        Some(_) => return error("not a registry image", REGISTRIES.to_owned()),
         None => {}
     }
     let transport = name.split_once(':').map(|(transport, _)| transport);
@@ -224,14 +219,14 @@ pub fn of_name(name: &str) -> Option<LineError> {
         "oci" | "dir" | "docker-archive" | "oci-archive" | "docker-daemon" | "containers-storage",
     ) = transport
     {
-        return error("not an image in a registry", REGISTRIES.to_owned());
+        return error("not a registry image", REGISTRIES.to_owned());
     }
     None
 }
 
-const REGISTRIES: &str = "give an image in a registry: only registries are read";
+const REGISTRIES: &str = "write an image of a registry; other transports are not supported";
 
-/// What to do about a name that the grammar refuses.
+/// The remedy for an invalid name.
 pub fn remedy(error: &NameError) -> String {
     match error {
         NameError::Path(path) if path.bytes().any(|b| b.is_ascii_uppercase()) => {
@@ -248,22 +243,22 @@ pub fn remedy(error: &NameError) -> String {
     }
 }
 
-const WITHOUT_PORT: &str = "leave {registry} out of the template, or write both names in the list";
+const WITHOUT_PORT: &str = "remove {registry} from the template, or write both names in the list";
 
-/// Blanks that do not separate fields: editors and web pages put them where a blank was meant.
+/// Invisible or unusual blanks, which do not separate fields: editors and web pages insert them.
 fn is_odd_blank(c: char) -> bool {
     (c.is_whitespace() && !c.is_ascii_whitespace())
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
 }
 
-/// Whether a word is no name but the mark of an item, as text editors and Markdown write them.
+/// Whether a word is a bullet of a text or Markdown list.
 fn is_bullet(word: &str) -> bool {
     let number = word.strip_suffix(['.', ')']).unwrap_or_default();
     matches!(word, "*" | "+" | "•" | "·")
         || !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Whether all words are the names of columns.
+/// Whether all words are names of columns.
 fn is_header(text: &str) -> bool {
     const NAMES: [&str; 26] = [
         "arch",
@@ -300,7 +295,7 @@ fn is_header(text: &str) -> bool {
     words.peek().is_some() && words.all(|word| NAMES.contains(&word.to_lowercase().as_str()))
 }
 
-/// Whether the bytes beyond ASCII come in the pairs of GBK.
+/// Whether all bytes beyond ASCII are pairs of GBK.
 fn is_gbk(bytes: &[u8]) -> bool {
     let mut rest = bytes;
     loop {

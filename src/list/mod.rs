@@ -1,9 +1,8 @@
-//! The image list: its files and lines, the images that they name, and the part of it that this run
-//! takes.
+//! The image list: its files and lines, the images in them, and the shard that this run validates.
 //!
-//! `files` reads files one after the other, `hashed` takes their digest, `lines` one of them line by line, `document` the YAML and
-//! JSON files. Each line becomes an `entry`, names as written, in one of the `forms`, and with `-s` and
-//! `-d` an `image`.
+//! `files` reads the files in order, `hashed` computes their digest, `lines` reads one file, `document`
+//! parses YAML and JSON files. A line is parsed to an `entry` by one of the `forms`; `-s` and `-d`
+//! resolve an entry to an `image`.
 
 mod document;
 mod entry;

@@ -1,38 +1,35 @@
-//! The names of a list and the references that they become, with `-s`, `-d` and `-default-project`.
+//! Resolves the names of a list to repositories, with `-s`, `-d` and `-default-project`.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::reference::{DOCKER_HUB, NameError, Repository, check_path, check_registry};
 
-/// What `-s` and `-d` put in place of a registry: a host and, optionally, a path in front or a
-/// template of the path.
+/// The value of `-s` or `-d`: a registry, optionally with a path prefix or a path template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Override {
-    /// Host, with its port where one was given.
+    /// Host, with its port if one was given.
     pub registry: String,
     path: Path,
 }
 
-/// The path of an [`Override`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Path {
-    /// Put in front; may be empty.
+    /// A prefix; may be empty.
     Prefix(String),
-    /// With `{registry}`, `{path}` and `{name}`, checked.
+    /// A validated template with `{registry}`, `{path}` and `{name}`.
     Template(String),
 }
 
-/// The placeholders of a template.
 const PLACEHOLDERS: [&str; 3] = ["{registry}", "{path}", "{name}"];
 
 impl Override {
-    /// Whether it puts nothing in front of a path.
+    /// Whether it has no path.
     pub fn is_host(&self) -> bool {
         matches!(&self.path, Path::Prefix(prefix) if prefix.is_empty())
     }
 
-    /// The path in front of every name; empty where there is none, or a template.
+    /// The path prefix; empty if there is none, or a template.
     pub fn prefix(&self) -> &str {
         match &self.path {
             Path::Prefix(prefix) => prefix,
@@ -82,7 +79,7 @@ impl FromStr for Override {
     }
 }
 
-/// Checks a template as far as that can be done without a name.
+/// Validates a template as far as possible without a name.
 fn check_template(template: &str) -> Result<(), NameError> {
     let mut rest = template;
     while let Some(start) = rest.find(['{', '}']) {
@@ -102,7 +99,7 @@ fn check_template(template: &str) -> Result<(), NameError> {
 
 fn fill(template: &str, registry: &str, path: &str) -> String {
     let name = path.rsplit('/').next().unwrap_or(path);
-    // Neither a registry nor a path that is used afterwards has braces.
+    // Neither a registry nor a validated path contains braces.
     template
         .replace("{registry}", registry)
         .replace("{path}", path)
@@ -111,17 +108,17 @@ fn fill(template: &str, registry: &str, path: &str) -> String {
 
 /// Resolves the source name of a line.
 ///
-/// # Errors
+/// [`NameError`] if the name is invalid.
 /// [`NameError`] where the name does not follow the grammar.
 pub fn source(name: &str, replaced: Option<&Override>) -> Result<Repository, NameError> {
     let name = Name::split(name)?;
     name.resolve(&name.path, replaced)
 }
 
-/// Resolves the destination name of a line; one without a project gets the default one.
+/// Resolves the destination name of a line; a name without a project gets the default one.
 ///
 /// # Errors
-/// [`NameError`] where the name does not follow the grammar.
+/// [`NameError`] if the name is invalid.
 pub fn destination(
     name: &str,
     replaced: Option<&Override>,
@@ -138,11 +135,11 @@ pub fn destination(
     }
 }
 
-/// Resolves a name that is the same on both sides. Docker Hub's official images are `library/NAME`
-/// on both.
+/// Resolves a name that is the same on both sides. Docker Hub's official images are `library/NAME` on
+/// both.
 ///
 /// # Errors
-/// [`NameError`] where the name does not follow the grammar.
+/// [`NameError`] if the name is invalid.
 pub fn both(
     name: &str,
     replaced_source: Option<&Override>,
@@ -160,22 +157,22 @@ pub fn both(
     Ok((source, destination))
 }
 
-/// Checks the grammar of a name.
+/// Validates a name.
 ///
 /// # Errors
-/// [`NameError`].
+/// [`NameError`] if the name is invalid.
 pub fn check(name: &str) -> Result<(), NameError> {
     source(name, None).map(|_| ())
 }
 
-/// Whether this is a well formed project, as `-default-project` wants it.
+/// Whether this is a valid project for `-default-project`.
 pub fn is_project(text: &str) -> bool {
     text.is_empty() || check_path(text).is_ok()
 }
 
-/// A name as written, in its two parts.
+/// A name as written, in two parts.
 struct Name {
-    /// The registry, Docker Hub where none is written.
+    /// The registry; Docker Hub if none is written.
     registry: String,
     path: String,
 }
@@ -199,7 +196,7 @@ impl Name {
         })
     }
 
-    /// The repository with this path in place of its own, at the registry that replaces its own.
+    /// The repository with another path, at the overriding registry if there is one.
     fn resolve(&self, path: &str, replaced: Option<&Override>) -> Result<Repository, NameError> {
         let (registry, path) = match replaced {
             None => (&self.registry, path.to_owned()),
@@ -215,7 +212,7 @@ impl Name {
                 registry,
                 path: Path::Template(template),
             }) => {
-                // Checked before it is filled in: what it makes may be valid by chance.
+                // Validated before it is used: the result may be valid by chance.
                 check_path(path)?;
                 if template.contains("{registry}") && self.registry.contains(':') {
                     return Err(NameError::PortInPath(self.registry.clone()));
@@ -238,12 +235,12 @@ impl Name {
     }
 }
 
-/// Whether the first element of a name is a registry, as the original decides it.
+/// Whether the first element of a name is a registry, as in the original.
 fn is_registry(element: &str) -> bool {
     element == "localhost" || element.contains(['.', ':'])
 }
 
-/// Docker Hub has a second name.
+/// Resolves the alias of Docker Hub.
 fn canonical(registry: &str) -> String {
     match registry {
         "index.docker.io" => DOCKER_HUB.to_owned(),
@@ -368,14 +365,14 @@ mod tests {
             .expect_err("no name");
         assert_eq!(
             error.to_string(),
-            "the template \"{registry}\" gives every image of a registry the same name; put {path} or {name} into it"
+            "the template \"{registry}\" gives every image of a registry the same name; add {path} or {name}"
         );
         let error = "reg.io/{tag}/{path}"
             .parse::<Override>()
             .expect_err("an unknown placeholder");
         assert_eq!(
             error.to_string(),
-            "\"{tag}\" is not a placeholder (wanted: {registry}, {path} or {name})"
+            "\"{tag}\" is not a placeholder (expected {registry}, {path} or {name})"
         );
     }
 

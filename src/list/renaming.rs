@@ -1,6 +1,6 @@
-//! What the command `list` puts in place of registries. Unlike [`Rules`](super::Rules), it leaves
-//! every name as written for which there is no flag, so that a list without flags means the same as
-//! the file that it was made from, whatever flags it is validated with.
+//! Replaces registries for the command `list`. Unlike [`Rules`](super::Rules), it changes only names for
+//! which a flag was given, so that a list printed without flags means the same as its file, whatever
+//! flags it is validated with.
 
 use std::hash::Hash;
 
@@ -15,22 +15,20 @@ use crate::reference::NameError;
 /// The default of `-default-project`.
 const DEFAULT_PROJECT: &str = "library";
 
-/// The registries of a list that is printed.
+/// The registries of a printed list.
 #[derive(Clone, Debug, Default)]
 pub struct Renaming {
-    /// Registry of every source.
     pub source: Option<Override>,
-    /// Registry of every destination.
     pub destination: Option<Override>,
-    /// Project of a destination that has none; `None`: as written where `destination` is too.
+    /// The project of destinations without one; `None`: as written, unless `destination` is set.
     pub default_project: Option<String>,
 }
 
 impl Renaming {
-    /// The entry of a line, renamed.
+    /// Renames the entry of a line.
     ///
     /// # Errors
-    /// Where the line is, what is wrong with it, and what to do.
+    /// Position, mistake and remedy.
     pub fn entry(&self, line: &Line) -> Result<Entry, String> {
         let entry = image::entry(line)?;
         let renamed = self.rename(entry).and_then(|entry| {
@@ -61,7 +59,7 @@ impl Renaming {
             }
             None => match from {
                 None => (self.source_of(&entry.source).map_err(of_source)?, None),
-                // The same name at -d, which a path in front of it would change.
+                // The same name at -d, which a path prefix would change.
                 Some(from) if from.is_host() => {
                     let (source, _) =
                         names::both(&entry.source, Some(from), None).map_err(of_source)?;
@@ -69,7 +67,7 @@ impl Renaming {
                 }
                 Some(_) => {
                     return Err(format!(
-                        "the path of -s would change the destination of {:?}; give -d as well",
+                        "the path of -s would change the destination of {:?}; use -d as well",
                         escape(&entry.source)
                     ));
                 }
@@ -101,9 +99,8 @@ impl Renaming {
     }
 }
 
-/// What two entries have in common that are the same pair of images, whatever flags they are validated
-/// with: `nginx` is `docker.io/nginx`. It is not `docker.io/library/nginx`, from which `-s` makes
-/// another name.
+/// The identity of an entry, independent of the flags of a validation: `nginx` equals `docker.io/nginx`.
+/// It differs from `docker.io/library/nginx`, which `-s` resolves to another name.
 pub fn identity(entry: &Entry) -> impl Hash + Eq + use<> {
     let name = |name: &str| names::source(name, None).ok();
     (
@@ -189,7 +186,7 @@ mod tests {
         assert_eq!(
             listed(["s.io/p", "", ""], "nginx:1"),
             Err(
-                "l:1: the path of -s would change the destination of \"nginx\"; give -d as well"
+                "l:1: the path of -s would change the destination of \"nginx\"; use -d as well"
                     .to_owned()
             )
         );

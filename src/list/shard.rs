@@ -1,7 +1,7 @@
-//! A part of a list: what one of several hosts validates.
+//! A shard of a list: the part that one of several hosts validates.
 //!
-//! Which part an image belongs to depends on its source's name only, so that the shards of two runs
-//! agree, also when lines were added to the list meanwhile.
+//! The shard of an image depends only on the name of its source, so that the shards of two runs agree
+//! even if lines were added meanwhile.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,16 +10,17 @@ use serde::Serialize;
 
 use crate::manifest::Digest;
 
-/// The `index`-th of `count` parts, from 0.
+/// The shard with this index, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Shard {
     index: u64,
-    /// How many parts there are.
+    /// The number of shards.
     pub count: u64,
 }
 
 impl Shard {
-    /// Whether an image belongs to this part, by its source's name (or whatever stands in the line).
+    /// Whether an image belongs to this shard, by the name of its source (or the text of an invalid
+    /// line).
     pub fn has(self, name: &[u8]) -> bool {
         let digest = Digest::of(name);
         let hex = digest

@@ -1,4 +1,4 @@
-//! The blobs of an image: what its manifest says that a registry has to hold for it.
+//! The blobs of an image that a registry must hold.
 //!
 //! Specifications: OCI image-spec, manifest.md and layer.md, "Non-Distributable Layers"; Docker's image
 //! manifest schema 1 and 2.
@@ -13,21 +13,19 @@ use super::{Digest, ManifestError, MediaType, digest, inner, schema1};
 /// A config or a layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blob {
-    /// Whether it is the config.
     pub is_config: bool,
-    /// Its digest.
     pub digest: Digest,
-    /// Its length in bytes; a schema 1 manifest does not say it.
+    /// Its length in bytes; a schema 1 manifest does not contain it.
     pub size: Option<u64>,
-    /// Whether a registry need not hold it: it is to be had elsewhere (`urls`), or may not be
+    /// Whether a registry need not hold it: it is available elsewhere (`urls`), or must not be
     /// distributed.
     pub is_foreign: bool,
 }
 
-/// The blobs of an image's manifest, its config first, each once; none of an index, which has none.
+/// The blobs of an image's manifest, config first, without duplicates; `None` for an index.
 ///
 /// # Errors
-/// [`ManifestError`] where the bytes are not a manifest, or a blob has no digest or no size.
+/// [`ManifestError`] if the bytes are not a manifest, or a blob has no digest or no size.
 pub fn blobs(bytes: &[u8]) -> Result<Option<Vec<Blob>>, ManifestError> {
     let text = to_text(bytes);
     let document = Document::read(&text)?;
@@ -47,7 +45,7 @@ pub fn blobs(bytes: &[u8]) -> Result<Option<Vec<Blob>>, ManifestError> {
             blobs
         }
     };
-    // Of one that stands there twice, it counts where it has to be held.
+    // Of duplicates, the one that must be held counts.
     let held: HashSet<Digest> = blobs
         .iter()
         .filter(|blob| !blob.is_foreign)

@@ -1,7 +1,7 @@
-//! A digest: the algorithm and the hash that name a piece of content.
+//! A digest: algorithm and hash of a content.
 //!
-//! Grammar and algorithms: OCI image-spec, descriptor.md, "Digests". Only the two registered
-//! algorithms that registries use are taken, in lower-case hexadecimal, as `go-digest` does.
+//! Grammar and algorithms: OCI image-spec, descriptor.md, "Digests". Accepted are the two registered
+//! algorithms that registries use, in lower-case hexadecimal, as in `go-digest`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,35 +11,32 @@ use ring::digest::{self, SHA256, SHA512};
 use super::ManifestError;
 use super::strict::Field;
 
-/// `sha256:…` or `sha512:…`, well formed: safe as a part of a URL.
+/// `sha256:…` or `sha512:…`; validated, and safe as a part of a URL.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest(Box<str>);
 
 /// Why a text is not a digest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DigestError {
-    /// There is no `algorithm:` in front.
-    #[error("not a digest (wanted: sha256: and 64 hexadecimal digits)")]
+    /// There is no `algorithm:` prefix.
+    #[error("not a digest (expected sha256: and 64 hexadecimal digits)")]
     Form,
-    /// The algorithm is not one of those that this program computes.
+    /// The algorithm is not supported.
     #[error("the digest algorithm is not supported (supported: sha256, sha512)")]
     Algorithm,
-    /// The hash has not the algorithm's length, or other characters than `0-9a-f`.
-    #[error("the hash has to be {0} lower-case hexadecimal digits")]
+    /// The hash has a wrong length, or characters other than `0-9a-f`.
+    #[error("the hash must be {0} lower-case hexadecimal digits")]
     Hash(usize),
 }
 
-/// How a digest is computed.
+/// A digest algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
-    /// SHA-256.
     Sha256,
-    /// SHA-512.
     Sha512,
 }
 
 impl Algorithm {
-    /// Its name in a digest.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Sha256 => "sha256",
@@ -55,14 +52,13 @@ impl Algorithm {
     }
 }
 
-/// Computes a digest of bytes that come piece by piece.
+/// Computes a digest incrementally.
 pub struct Hasher {
     algorithm: Algorithm,
     context: digest::Context,
 }
 
 impl Hasher {
-    /// Of no bytes yet.
     pub fn new(algorithm: Algorithm) -> Self {
         Self {
             algorithm,
@@ -70,12 +66,10 @@ impl Hasher {
         }
     }
 
-    /// Takes the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         self.context.update(bytes);
     }
 
-    /// The digest of all of them.
     pub fn finish(self) -> Digest {
         Digest::format(self.algorithm, self.context.finish().as_ref())
     }
@@ -87,12 +81,11 @@ impl Digest {
         Self::computed(Algorithm::Sha256, bytes)
     }
 
-    /// Whether these bytes are what the digest names, by the digest's own algorithm.
+    /// Whether the digest of these bytes, by its own algorithm, is this one.
     pub fn matches(&self, bytes: &[u8]) -> bool {
         *self == Self::computed(self.algorithm(), bytes)
     }
 
-    /// How it was computed.
     pub fn algorithm(&self) -> Algorithm {
         if self.0.starts_with("sha512:") {
             Algorithm::Sha512
@@ -107,7 +100,6 @@ impl Digest {
         hasher.finish()
     }
 
-    /// The whole text, `sha256:…`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -126,10 +118,10 @@ impl Digest {
     }
 }
 
-/// A digest in a document; it is checked before anything is asked for by it (CVE-2024-3727).
+/// A digest in a document, validated before it is used in a request (CVE-2024-3727).
 ///
 /// # Errors
-/// [`ManifestError::Damaged`] where it is absent or not a digest.
+/// [`ManifestError::Damaged`] if it is absent or invalid.
 pub(super) fn field(field: &Field<'_, '_>) -> Result<Digest, ManifestError> {
     let text = field.text()?.ok_or_else(|| field.missing())?;
     text.parse()

@@ -1,9 +1,9 @@
-//! A document that is a manifest: its fields, and the type that they make it.
+//! The fields of a manifest, and its type.
 
 use super::strict::{Field, MANIFEST, shown};
 use super::{Body, ManifestError, MediaType, digest};
 
-/// The fields of a descriptor that some reader knows; those that are read come first.
+/// The fields of a descriptor that some reader knows, those used here first.
 pub const DESCRIPTOR: [&str; 8] = [
     "mediaType",
     "digest",
@@ -15,7 +15,6 @@ pub const DESCRIPTOR: [&str; 8] = [
     "data",
 ];
 
-/// The fields of a manifest that are read.
 pub struct Document<'a> {
     schema_version: Field<'a, 'static>,
     named: Field<'a, 'static>,
@@ -36,10 +35,10 @@ pub struct Document<'a> {
 }
 
 impl<'a> Document<'a> {
-    /// Reads a document, whatever its type.
+    /// Reads a document of any type.
     ///
     /// # Errors
-    /// [`ManifestError`] where it is no object, or ambiguous.
+    /// [`ManifestError`] if it is not an object, or ambiguous.
     pub fn read(text: &'a str) -> Result<Self, ManifestError> {
         let [
             schema_version,
@@ -64,7 +63,7 @@ impl<'a> Document<'a> {
                 "fsLayers",
                 "history",
                 "signatures",
-                // Not read, but known to other readers.
+                // Not used, but known to other readers.
                 "name",
                 "tag",
                 "artifactType",
@@ -86,10 +85,10 @@ impl<'a> Document<'a> {
         })
     }
 
-    /// Its type, as containers/image's `GuessMIMEType` finds it.
+    /// Its type, as in containers/image's `GuessMIMEType`.
     ///
     /// # Errors
-    /// [`ManifestError`] where it is none of the six, or has fields of two of them (CVE-2021-41190).
+    /// [`ManifestError`] if it is none of the six types, or has fields of two of them (CVE-2021-41190).
     pub fn media_type(&self) -> Result<MediaType, ManifestError> {
         let media_type = self.guess()?;
         self.refuse_foreign(media_type)?;
@@ -126,7 +125,7 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// Refuses the fields that make it another type for some readers.
+    /// Rejects fields that make it another type for some readers.
     ///
     /// # Errors
     /// [`ManifestError::Ambiguous`].
@@ -159,10 +158,10 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// What an image's manifest holds.
+    /// The content of an image manifest.
     ///
     /// # Errors
-    /// [`ManifestError::Damaged`] where its config is none.
+    /// [`ManifestError::Damaged`] if it has no valid config.
     pub fn image(&self) -> Result<Body, ManifestError> {
         self.layers.expect_list()?;
         let config = &self.config;
@@ -179,9 +178,8 @@ impl<'a> Document<'a> {
     }
 }
 
-/// Whether a config of this media type is an image's, whatever else its manifest says of itself.
-/// The names that say nothing are of early registries and count as images for Docker too (moby,
-/// `daemon/pkg/registry`, "Handle unexpected values").
+/// Whether a config of this media type is an image's. Early registries used the generic types, which
+/// Docker accepts for images too (moby, `daemon/pkg/registry`, "Handle unexpected values").
 fn is_image_config(name: &str) -> bool {
     let name = name.split(';').next().unwrap_or_default().trim();
     [

@@ -1,63 +1,59 @@
 //! The entries (descriptors) of an index.
 //!
-//! What is wrong with one entry is that entry's: it matters where the entry is compared, or could be.
-//! That an entry is ambiguous is the whole document's, because two readers may see two indexes.
+//! A damaged entry matters only if it is compared, or might be. An ambiguous entry makes the whole
+//! document ambiguous, because two readers may see two indexes.
 
 use super::document::DESCRIPTOR;
 use super::strict::Field;
 use super::{Digest, Filter, ManifestError, MediaType, Platform, digest};
 
-/// The most entries of one index, or layers of one image, that are read.
+/// The maximum number of entries of an index, or of layers of an image.
 pub const MAX_ENTRIES: usize = 10_000;
 
 /// One entry of an index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The digest of the manifest that it names.
     pub digest: Digest,
-    /// The length of that manifest in bytes, where the index says one.
+    /// The length of that manifest in bytes, if the index contains it.
     pub size: Option<u64>,
-    /// The type of that manifest; none where the index says none, or not one of the six.
+    /// The type of that manifest; `None` if it is absent, or not one of the six.
     pub media_type: Option<MediaType>,
-    /// Its platform as the index says it, which may be a part of one.
+    /// Its platform in the index, which may be incomplete.
     pub platform: Option<Platform>,
-    /// Whether it is no image but a statement about one: annotated as an attestation, and of the
-    /// platform unknown/unknown.
+    /// Whether it is an attestation and no image: annotated as one, with the platform unknown/unknown.
     pub is_attestation: bool,
-    /// Of an attestation: the image that it is about.
+    /// For an attestation: the digest of its image.
     pub subject: Option<Digest>,
 }
 
 impl Entry {
-    /// Whether it names another index.
     pub fn is_index(&self) -> bool {
         self.media_type.is_some_and(MediaType::is_index)
     }
 
-    /// Its platform, where the index says enough of it.
+    /// Its platform, if the index contains enough of it.
     pub fn complete_platform(&self) -> Option<&Platform> {
         self.platform.as_ref().filter(|known| known.is_complete())
     }
 }
 
-/// An entry that cannot be used.
+/// An invalid entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DamagedEntry {
     /// Its platform, where that can be read.
     pub platform: Option<Platform>,
     /// As [`Entry::is_attestation`].
     pub is_attestation: bool,
-    /// The first thing that is wrong with it.
+    /// The first error in it.
     pub error: ManifestError,
 }
 
-/// An entry as it was found.
 pub type IndexEntry = Result<Entry, DamagedEntry>;
 
-/// The entries that are compared: attestations left out, and what the filter surely does not select.
+/// The entries to compare: without attestations, and without those that the filter certainly excludes.
 ///
 /// # Errors
-/// A damaged entry that would be one of them, or might be.
+/// A damaged entry that is, or might be, one of them.
 pub fn compared<'a>(
     entries: &'a [IndexEntry],
     filter: Option<&Filter>,
@@ -81,10 +77,10 @@ pub fn compared<'a>(
     Ok(found)
 }
 
-/// Reads the entries of a list, in its order.
+/// Reads the entries of an index, in order.
 ///
 /// # Errors
-/// What concerns the document, not one entry.
+/// Errors of the document, not of one entry.
 pub fn entries(list: &Field<'_, '_>) -> Result<Vec<IndexEntry>, ManifestError> {
     let mut entries = Vec::new();
     each(list, |field| {
@@ -127,7 +123,7 @@ fn entry(field: &Field<'_, '_>) -> Result<IndexEntry, ManifestError> {
             Err(error) => return unreadable(error),
         };
     let platform = own(Platform::read(&platform))?;
-    let marks = own(Marks::read(&annotations))?;
+    let marks = own(AttestationMarks::read(&annotations))?;
     let is_unknown = matches!(&platform, Ok(Some(platform)) if platform.is_unknown());
     let is_attestation = is_unknown && marks.as_ref().is_ok_and(|marks| marks.is_attestation);
     let readable = platform.clone().ok().flatten();
@@ -148,14 +144,14 @@ fn entry(field: &Field<'_, '_>) -> Result<IndexEntry, ManifestError> {
     }))
 }
 
-/// What the annotations of an entry say.
+/// The annotations of an entry.
 #[derive(Default)]
-struct Marks {
+struct AttestationMarks {
     is_attestation: bool,
     subject: Option<Digest>,
 }
 
-impl Marks {
+impl AttestationMarks {
     fn read(annotations: &Field<'_, '_>) -> Result<Self, ManifestError> {
         let names = ["vnd.docker.reference.type", "vnd.docker.reference.digest"];
         let Some([kind, subject]) = annotations.object(names)? else {
@@ -168,7 +164,7 @@ impl Marks {
     }
 }
 
-/// Damage is the entry's own; everything else is the document's.
+/// Damage belongs to the entry; every other error to the document.
 pub fn own<T>(result: Result<T, ManifestError>) -> Result<Result<T, ManifestError>, ManifestError> {
     match result {
         Err(error) if !matches!(error, ManifestError::Damaged(_)) => Err(error),
@@ -356,7 +352,7 @@ mod tests {
         for (entry, why) in [
             (
                 format!(r#"{{"digest":"{good}","Digest":"{evil}"}}"#),
-                "manifests[0] has the key \"Digest\", which some readers take for \"digest\"",
+                "manifests[0] has the key \"Digest\", which some JSON readers treat as \"digest\"",
             ),
             (
                 format!(r#"{{"digest":"{good}","digest":"{evil}"}}"#),

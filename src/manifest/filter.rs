@@ -1,16 +1,16 @@
-//! Which platforms are validated.
+//! Selects the platforms to validate.
 
 use std::collections::BTreeSet;
 
 use super::{Platform, PlatformPattern};
 
-/// The architectures of Go's compilers (GOARCH), and of images.
+/// The architectures of Go (GOARCH) and of images.
 pub const KNOWN_ARCHITECTURES: &[&str] = &[
     "386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc64",
     "ppc64le", "riscv64", "s390x", "sparc64", "unknown", "wasm",
 ];
 
-/// The operating systems of Go's compilers (GOOS), and of images.
+/// The operating systems of Go (GOOS) and of images.
 pub const KNOWN_SYSTEMS: &[&str] = &[
     "aix",
     "android",
@@ -30,17 +30,17 @@ pub const KNOWN_SYSTEMS: &[&str] = &[
     "windows",
 ];
 
-/// Which platforms are validated: `-a` and `--os`. A name selects every spelling of itself.
+/// The platforms to validate: `-a` and `--os`. A name selects all its spellings.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Filter {
     architectures: Vec<String>,
     systems: Option<Vec<String>>,
-    /// Where there are any, they are all that counts.
+    /// If there are any, only they count.
     patterns: Vec<PlatformPattern>,
 }
 
 impl Filter {
-    /// Platforms of a line of the list: a set, so that two filters with the same platforms are equal.
+    /// The platforms of a line: a set, so that filters with the same platforms are equal.
     pub fn of_patterns(mut patterns: Vec<PlatformPattern>) -> Self {
         patterns.sort();
         patterns.dedup();
@@ -57,12 +57,11 @@ impl Filter {
         }
     }
 
-    /// The platforms of [`Filter::of_patterns`].
     pub fn patterns(&self) -> &[PlatformPattern] {
         &self.patterns
     }
 
-    /// From the names that the user gave; no systems means all.
+    /// From the names that the user gave; `None`: all systems.
     pub fn new(architectures: &[String], systems: Option<&[String]>) -> Self {
         let all = |names: &[String], go_name: fn(&str) -> String| {
             names.iter().map(|name| go_name(name)).collect()
@@ -74,29 +73,29 @@ impl Filter {
         }
     }
 
-    /// The architectures, in Go's names.
+    /// The architectures, by their Go names.
     pub fn architectures(&self) -> &[String] {
         &self.architectures
     }
 
-    /// The operating systems, in Go's names; none: all.
+    /// The operating systems, by their Go names; `None`: all.
     pub fn systems(&self) -> Option<&[String]> {
         self.systems.as_deref()
     }
 
-    /// The wanted architectures that are not among these platforms, in Go's names.
+    /// The selected architectures that are missing from these platforms, by their Go names.
     pub fn absent(&self, found: &PlatformNames) -> Vec<String> {
         absent(&self.architectures, &found.architectures, go_architecture)
     }
 
-    /// The wanted operating systems that are not among these platforms, in Go's names.
+    /// The selected operating systems that are missing from these platforms, by their Go names.
     pub fn absent_systems(&self, found: &PlatformNames) -> Vec<String> {
         let wanted = self.systems.as_deref().unwrap_or_default();
         absent(wanted, &found.systems, go_system)
     }
 
-    /// Whether images of this platform are validated, or may be when its absent fields are known: what
-    /// has no platform cannot be filtered by it.
+    /// Whether a platform is selected, or might be once its absent fields are known. What has no
+    /// platform is always selected.
     pub fn selects(&self, platform: &Platform) -> bool {
         if !self.patterns.is_empty() {
             let mut patterns = self.patterns.iter();
@@ -117,7 +116,7 @@ impl Filter {
     }
 }
 
-/// The names of architectures and operating systems that some images have, as written.
+/// The architectures and operating systems of some images, as written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PlatformNames {
     pub architectures: BTreeSet<String>,
@@ -148,7 +147,7 @@ fn absent(wanted: &[String], found: &BTreeSet<String>, go_name: fn(&str) -> Stri
     wanted.cloned().collect()
 }
 
-/// Go's name of an architecture, from any spelling.
+/// Go's name of an architecture in any spelling.
 pub(super) fn go_architecture(name: &str) -> String {
     let name = name.to_ascii_lowercase();
     match name.as_str() {
@@ -160,7 +159,7 @@ pub(super) fn go_architecture(name: &str) -> String {
     }
 }
 
-/// Go's name of an operating system, from any spelling.
+/// Go's name of an operating system in any spelling.
 pub(super) fn go_system(name: &str) -> String {
     let name = name.to_ascii_lowercase();
     match name.as_str() {

@@ -1,11 +1,11 @@
-//! Keys as Go's JSON reader compares them.
+//! Folds keys as Go's JSON decoder does.
 //!
-//! docker, containerd, skopeo and crane decode manifests with Go's `encoding/json`, which finds the
-//! field of a key without regard to letter case. Its folding (`foldName` in `fold.go`) maps two
-//! characters outside ASCII to ASCII letters: U+017F (long s) to `s` and U+212A (Kelvin sign) to `k`.
+//! docker, containerd, skopeo and crane decode manifests with Go's `encoding/json`, which ignores the
+//! letter case of keys. Its folding (`foldName` in `fold.go`) maps two non-ASCII characters to ASCII
+//! letters: U+017F (long s) to `s` and U+212A (Kelvin sign) to `k`.
 
-/// The folded key: two keys name the same field in Go if their folded forms are equal. The bytes
-/// need not be UTF-8.
+/// The folded key: two keys are the same field in Go if their folded forms are equal. The bytes may be
+/// invalid UTF-8.
 pub fn fold(key: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(key.len());
     let mut rest = key;

@@ -4,7 +4,7 @@
 use serde::de::{Error as _, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The media types of manifests, most wanted first: the order in which they are asked for.
+/// The media types of manifests in order of preference, for the Accept header.
 pub const ACCEPT: [&str; 6] = [
     MediaType::OciIndex.as_str(),
     MediaType::DockerList.as_str(),
@@ -14,20 +14,13 @@ pub const ACCEPT: [&str; 6] = [
     MediaType::Schema1.as_str(),
 ];
 
-/// The six types of manifest that registries serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MediaType {
-    /// OCI image index.
     OciIndex,
-    /// Docker manifest list.
     DockerList,
-    /// OCI image manifest.
     OciManifest,
-    /// Docker image manifest, schema 2.
     DockerManifest,
-    /// Docker image manifest, schema 1, with signatures.
     Schema1Signed,
-    /// Docker image manifest, schema 1, unsigned.
     Schema1,
 }
 
@@ -47,7 +40,6 @@ impl<'de> Deserialize<'de> for MediaType {
 }
 
 impl MediaType {
-    /// The type as it stands in a `mediaType` or `Content-Type`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::OciIndex => "application/vnd.oci.image.index.v1+json",
@@ -59,13 +51,13 @@ impl MediaType {
         }
     }
 
-    /// The type of this name in a Content-Type; parameters, blanks and letter case do not count.
+    /// The type of a Content-Type header; parameters, blanks and letter case are ignored.
     pub fn from_header(name: &str) -> Option<Self> {
         let name = name.split(';').next().unwrap_or_default().trim();
         Self::from_name(&name.to_ascii_lowercase())
     }
 
-    /// The type of this name in a document, where every character counts for other readers.
+    /// The type of a `mediaType` field, which must match exactly.
     pub fn from_name(name: &str) -> Option<Self> {
         [
             Self::OciIndex,
@@ -79,17 +71,14 @@ impl MediaType {
         .find(|known| known.as_str() == name)
     }
 
-    /// Whether it is the same type, signed or not.
     pub fn is_same_kind(self, other: Self) -> bool {
         self == other || self.is_schema1() && other.is_schema1()
     }
 
-    /// Whether it is schema 1, signed or not.
     pub fn is_schema1(self) -> bool {
         matches!(self, Self::Schema1 | Self::Schema1Signed)
     }
 
-    /// Whether it lists other manifests.
     pub fn is_index(self) -> bool {
         matches!(self, Self::OciIndex | Self::DockerList)
     }

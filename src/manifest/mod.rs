@@ -1,8 +1,8 @@
-//! A manifest: the JSON document that a registry stores for an image or for an index of images.
+//! Manifests: the JSON documents of images and of indexes.
 //!
-//! What a document *is* comes from its body, never from a Content-Type, which proxies and old
-//! registries get wrong. Reading is strict where two readers could disagree on what they see (module
-//! `strict`), and takes no notice of fields that are not used.
+//! The type of a document follows from its body, never from Content-Type, which proxies and old
+//! registries get wrong. Parsing is strict where two readers could see different content (module
+//! `strict`), and ignores unused fields.
 //! Specifications: OCI image-spec (manifest.md, image-index.md), Docker's image manifest v2
 //! schema 1 and 2.
 
@@ -42,67 +42,63 @@ pub use spec::{Spec, distinct};
 pub use value::{Object, Value};
 
 use document::Document;
-use strict::{At, to_text};
+use strict::{JsonPath, to_text};
 
-/// The largest manifest or config that is read, in bytes: the limit of the common registries.
+/// The maximum size of a manifest or config in bytes, as in the common registries.
 pub const MAX_BYTES: u64 = 4 * 1024 * 1024;
 
-/// A manifest as far as this program reads it.
+/// The fields of a manifest that this program uses.
 #[derive(Clone, Debug)]
 pub struct Manifest {
-    /// What it is, by its body.
+    /// Its type, from the body.
     pub media_type: MediaType,
-    /// The digest that a registry knows it by: of a signed schema 1 manifest, that of its payload.
+    /// The digest at the registry: for a signed schema 1 manifest, that of its payload.
     pub digest: Digest,
-    /// The sha256 digest of its bytes as they were received.
+    /// The sha256 digest of the bytes as received.
     pub raw_digest: Digest,
-    /// Its length as it was received, in bytes.
+    /// The length in bytes as received.
     pub size: u64,
-    /// What it holds.
     pub body: Body,
 }
 
-/// What a manifest holds.
+/// The content of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
-    /// The entries of an index, in its order.
     Index(Vec<IndexEntry>),
-    /// An image: its config blob.
+    /// An image.
     Image {
-        /// Digest of the config blob.
         config: Digest,
     },
-    /// Something else that is stored like an image (a Helm chart): its config is not an image's.
+    /// An artifact (such as a Helm chart): its config is not an image's.
     Artifact,
-    /// A schema 1 image, which carries its platform in itself.
+    /// A schema 1 image, which contains its platform.
     Schema1(Platform),
 }
 
-/// Why a body is not a manifest that can be compared.
+/// Why a document is not a manifest that can be compared.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
     /// Not JSON, or not an object.
     #[error("not a manifest: {0}")]
     NotJson(String),
-    /// JSON, but none of the six types; the type that it names.
-    #[error("not a manifest of a known type{}", .0.as_ref().map(|name| format!(": {name}")).unwrap_or_default())]
+    /// None of the six types; with the type that it names.
+    #[error("unknown manifest type{}", .0.as_ref().map(|name| format!(": {name}")).unwrap_or_default())]
     UnknownType(Option<String>),
-    /// Two readers could see two manifests: keys that differ in letter case only, or fields of an index
-    /// and of an image in one document (CVE-2021-41190).
+    /// Two readers could see two manifests: keys that differ only in letter case, or fields of both an
+    /// index and an image (CVE-2021-41190).
     #[error("ambiguous manifest: {0}")]
     Ambiguous(String),
-    /// A field that has to be there is not, or is of another type.
+    /// A required field is absent or has a wrong type.
     #[error("damaged manifest: {0}")]
     Damaged(String),
-    /// Above a bound.
-    #[error("manifest beyond the bounds: {0}")]
+    #[error("manifest exceeds a limit: {0}")]
     TooLarge(String),
 }
 
-/// Reads a manifest from the bytes that a registry sent.
+/// Parses a manifest from the bytes as received.
 ///
 /// # Errors
-/// [`ManifestError`] where the bytes are not a manifest that means one thing only.
+/// [`ManifestError`] if the bytes are not an unambiguous manifest.
 pub fn parse(bytes: &[u8]) -> Result<Manifest, ManifestError> {
     let manifest = |media_type, digest, body| {
         Ok(Manifest {
@@ -131,7 +127,7 @@ pub fn parse(bytes: &[u8]) -> Result<Manifest, ManifestError> {
     manifest(media_type, Digest::of(bytes), body)
 }
 
-/// The payload of a signed schema 1 manifest, which has to be schema 1 itself.
+/// The payload of a signed schema 1 manifest, which must be schema 1 itself.
 fn inner(payload: &str) -> Result<Document<'_>, ManifestError> {
     let document = Document::read(payload)?;
     match document.media_type()? {
@@ -142,15 +138,15 @@ fn inner(payload: &str) -> Result<Document<'_>, ManifestError> {
     }
 }
 
-/// The platform of an image, read from its config blob.
+/// The platform of an image, from its config blob.
 ///
-/// Specification: OCI image-spec, config.md. A config that is not an image's has no architecture.
+/// Specification: OCI image-spec, config.md. Configs of artifacts have no architecture.
 ///
 /// # Errors
-/// [`ManifestError`] where the blob is not a JSON object, or its platform cannot be read.
+/// [`ManifestError`] if the blob is not a JSON object, or its platform is invalid.
 pub fn config_platform(bytes: &[u8]) -> Result<Platform, ManifestError> {
     let text = to_text(bytes);
-    let root = At::Root("image config");
+    let root = JsonPath::Root("image config");
     Platform::of(&root.document(&text, platform::FIELDS)?)
 }
 
@@ -350,7 +346,7 @@ mod tests {
         let index = json!({"schemaVersion": 2, "manifests": vec![entry; MAX_ENTRIES + 1]});
         assert_eq!(
             read(&index).expect_err("too many").to_string(),
-            "manifest beyond the bounds: manifests has more than 10000 entries"
+            "manifest exceeds a limit: manifests has more than 10000 entries"
         );
     }
 
@@ -360,17 +356,14 @@ mod tests {
             config_platform(br#"{"architecture":"arm","os":"linux","variant":"v7","Config":{}}"#);
         assert_eq!(platform.expect("a platform").to_string(), "linux/arm/v7");
         for (text, why) in [
-            (
-                "[]",
-                "not a manifest: image config: JSON, but not an object",
-            ),
+            ("[]", "not a manifest: image config: not a JSON object"),
             (
                 r#"{"os":5}"#,
                 "damaged manifest: image config: os is not a string",
             ),
             (
                 r#"{"os":"linux","OS":"windows"}"#,
-                "ambiguous manifest: image config has the key \"OS\", which some readers take for \"os\"",
+                "ambiguous manifest: image config has the key \"OS\", which some JSON readers treat as \"os\"",
             ),
         ] {
             let error = config_platform(text.as_bytes()).expect_err(text);

@@ -1,4 +1,4 @@
-//! A pattern of platforms, as lists of images write it: `arm64`, `linux/arm64`, `linux/arm/v7`.
+//! Platform patterns in image lists: `arm64`, `linux/arm64`, `linux/arm/v7`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,14 +6,14 @@ use std::str::FromStr;
 use super::filter::{go_architecture, go_system};
 use super::platform::Platform;
 
-/// Go's architectures (`go tool dist list`), and the other spellings that [`Platform`] knows.
+/// Go's architectures (`go tool dist list`), and other spellings that [`Platform`] knows.
 const ARCHITECTURES: [&str; 25] = [
     "386", "aarch64", "amd64", "arm", "arm64", "armel", "armhf", "i386", "loong64", "mips",
     "mips64", "mips64le", "mipsle", "ppc", "ppc64", "ppc64le", "riscv", "riscv64", "s390", "s390x",
     "sparc", "sparc64", "wasm", "x86-64", "x86_64",
 ];
 
-/// Go's operating systems, and the other spellings that [`Platform`] knows.
+/// Go's operating systems, and other spellings that [`Platform`] knows.
 const SYSTEMS: [&str; 20] = [
     "aix",
     "android",
@@ -37,17 +37,17 @@ const SYSTEMS: [&str; 20] = [
     "zos",
 ];
 
-/// A pattern of platforms; what it does not name matches everything. Normalised.
+/// A normalized platform pattern; absent fields match everything.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PlatformPattern {
     os: Option<String>,
-    /// The architecture, in Go's name.
+    /// The architecture, by its Go name.
     pub architecture: String,
     variant: Option<String>,
 }
 
 impl PlatformPattern {
-    /// Whether a platform is meant, or may be when its absent fields are known.
+    /// Whether a platform matches, or might once its absent fields are known.
     pub fn matches(&self, platform: &Platform) -> bool {
         let architecture = go_architecture(&platform.architecture);
         let os = go_system(&platform.os);
@@ -60,7 +60,7 @@ impl PlatformPattern {
     }
 }
 
-/// Why a text is no pattern.
+/// The text is not a platform pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a platform")]
 pub struct PatternError(String);
@@ -92,9 +92,9 @@ impl FromStr for PlatformPattern {
             ..Platform::default()
         }
         .normalized();
-        // These names are an architecture and its variant in one word.
+        // These names contain an architecture and its variant.
         let names_variant = !variant.is_empty() || matches!(architecture, "armhf" | "armel");
-        // The variant without a name is one only where the architecture has others.
+        // A default variant counts only for architectures that have others.
         let architecture = go_architecture(architecture);
         let has_variants = matches!(architecture.as_str(), "amd64" | "arm64");
         let variant = Some(normalized.variant)
@@ -108,7 +108,7 @@ impl FromStr for PlatformPattern {
 }
 
 impl fmt::Display for PlatformPattern {
-    /// As [`FromStr`] reads it.
+    /// The notation that [`FromStr`] reads.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(os) = &self.os {
             write!(f, "{os}/")?;

@@ -1,8 +1,9 @@
-//! A platform: what an image of an index runs on.
+//! The platform of an image.
 //!
-//! Fields: OCI image-spec, image-index.md, "platform". Values are kept as they were written. Compared
-//! are variants as containerd's `platforms` package normalises them: the same image is `arm64` with
-//! variant `v8` in one tool's index and without in another's, and means the same. Another spelling of
+//! Fields: OCI image-spec, image-index.md, "platform". Values are kept as written. Variants are compared
+//! as containerd's `platforms` package normalizes them: the same image is `arm64` with variant `v8` in
+//! one tool's index and without variant in another's. Another spelling of an architecture or system
+//! (`x86_64`) is a difference, because podman and skopeo do not find it.
 //! an architecture or a system (`x86_64`) is a difference, because podman and skopeo do not find it.
 
 use serde::{Deserialize, Serialize};
@@ -10,23 +11,21 @@ use serde::{Deserialize, Serialize};
 use super::ManifestError;
 use super::strict::Field;
 
-/// The longest field of a platform, in bytes.
+/// The maximum length of a field in bytes.
 pub const MAX_FIELD: usize = 255;
 
-/// The most `os.features` of one platform.
+/// The maximum number of `os.features`.
 const MAX_FEATURES: usize = 100;
 
-/// The fields of a platform, and those of an image's config that are one.
+/// The fields of a platform in descriptors and configs.
 pub const FIELDS: [&str; 5] = ["architecture", "os", "variant", "os.version", "os.features"];
 
-/// Architecture, operating system, variant, version and features; an absent field is empty.
+/// A platform; absent fields are empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Platform {
-    /// Go's name of the architecture, `amd64`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub architecture: String,
-    /// Go's name of the operating system, `linux`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub os: String,
     /// Variant of the architecture, `v7`.
@@ -35,16 +34,16 @@ pub struct Platform {
     /// Version of the operating system (Windows images), `10.0.17763.1234`.
     #[serde(rename = "os.version", skip_serializing_if = "String::is_empty")]
     pub os_version: String,
-    /// Features that the operating system has to have (`win32k`), as written.
+    /// Required features of the operating system (`win32k`), as written.
     #[serde(rename = "os.features", skip_serializing_if = "Vec::is_empty")]
     pub os_features: Vec<String>,
 }
 
 impl Platform {
-    /// Reads a descriptor's `platform`; none where it is absent.
+    /// Reads the `platform` of a descriptor; `None` if absent.
     ///
     /// # Errors
-    /// [`ManifestError::Damaged`] where a field is of a wrong type or too long.
+    /// [`ManifestError::Damaged`] if a field has a wrong type or is too long.
     pub(super) fn read(field: &Field<'_, '_>) -> Result<Option<Self>, ManifestError> {
         field
             .object(FIELDS)?
@@ -79,17 +78,17 @@ impl Platform {
         })
     }
 
-    /// Whether architecture and operating system are known; the rest may be absent.
+    /// Whether architecture and operating system are known.
     pub fn is_complete(&self) -> bool {
         !self.architecture.is_empty() && !self.os.is_empty()
     }
 
-    /// Whether there is a platform at all; an artifact has none.
+    /// Whether any field is known; artifacts have no platform.
     pub fn is_known(&self) -> bool {
         !self.architecture.is_empty() || !self.os.is_empty()
     }
 
-    /// What an index says, with the fields that it leaves out taken from the image's config.
+    /// Fills absent fields from the image's config.
     #[must_use]
     pub fn completed_by(&self, config: &Self) -> Self {
         let text = |own: &String, other: &String| if own.is_empty() { other } else { own }.clone();
@@ -107,13 +106,13 @@ impl Platform {
         }
     }
 
-    /// Whether builders mark with this platform what is not an image (attestations).
+    /// Whether this is the platform of attestations, unknown/unknown.
     pub fn is_unknown(&self) -> bool {
         self.architecture == "unknown" && self.os == "unknown"
     }
 
-    /// The platform in the form in which two are compared. Variants follow `normalizeArch` in
-    /// containerd's `platforms/database.go`.
+    /// The form in which platforms are compared. Variants follow `normalizeArch` in containerd's
+    /// `platforms/database.go`.
     pub fn normalized(&self) -> Normalized {
         let architecture = self.architecture.to_ascii_lowercase();
         let variant = self.variant.to_ascii_lowercase();
@@ -165,24 +164,21 @@ impl std::fmt::Display for Platform {
     }
 }
 
-/// A platform in the form in which two are compared.
+/// A platform in its normalized form, for comparison.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Normalized {
-    /// Architecture, as written.
     pub architecture: String,
-    /// Operating system, as written.
     pub os: String,
-    /// Variant; empty for the architecture's usual one.
+    /// The variant; empty for the architecture's default.
     pub variant: String,
-    /// Version of the operating system, as written.
     pub os_version: String,
-    /// Features of the operating system, sorted, each once.
+    /// The features, sorted, without duplicates.
     pub os_features: Vec<String>,
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::strict::At;
+    use super::super::strict::JsonPath;
     use super::*;
 
     fn platform(architecture: &str, variant: &str) -> Platform {
@@ -269,7 +265,7 @@ mod tests {
     }
 
     fn read(json: &str) -> Result<Platform, ManifestError> {
-        Platform::of(&At::Root("platform").document(json, FIELDS)?)
+        Platform::of(&JsonPath::Root("platform").document(json, FIELDS)?)
     }
 
     #[test]

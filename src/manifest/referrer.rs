@@ -1,5 +1,4 @@
-//! A referrer: a manifest that says something about another one (a signature, an SBOM, an
-//! attestation of how it was built).
+//! Referrers: manifests about another manifest (signatures, SBOMs, build attestations).
 //!
 //! Specifications: OCI distribution-spec, "Listing Referrers" and "Referrers Tag Schema"; cosign's
 //! tags; `BuildKit`'s attestation entries of an index.
@@ -8,20 +7,18 @@ use serde::{Deserialize, Serialize};
 
 use super::document::{DESCRIPTOR, Document};
 use super::entry::{each, own};
-use super::strict::{At, Field, MANIFEST, to_text};
+use super::strict::{Field, JsonPath, MANIFEST, to_text};
 use super::{Digest, ManifestError, MediaType, digest};
 
-/// A manifest that is attached to another one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Referrer {
-    /// What it says something about.
+    /// The digest of its subject.
     pub subject: Digest,
     /// How it is attached.
     pub by: Link,
-    /// Its own digest.
     pub digest: Digest,
-    /// What it is (`application/vnd.dev.cosign.artifact.sig.v1+json`); empty where nothing says so.
+    /// Its type (`application/vnd.dev.cosign.artifact.sig.v1+json`); empty if unknown.
     #[serde(
         rename = "artifactType",
         default,
@@ -30,7 +27,7 @@ pub struct Referrer {
     pub artifact_type: String,
 }
 
-/// The longest media type, in bytes (RFC 6838, 4.2: two names of 127 characters).
+/// The maximum length of a media type in bytes (RFC 6838, 4.2: two names of 127 characters).
 const MAX_TYPE: usize = 255;
 
 /// How a manifest is attached to another one.
@@ -45,15 +42,15 @@ pub enum Link {
     Att,
     /// It has the tag `sha256-….sbom` (cosign's SBOMs).
     Sbom,
-    /// It is an entry of the index that its subject is an entry of.
+    /// It is an entry of the same index as its subject.
     Index,
 }
 
 impl Link {
-    /// Those that are tags.
+    /// The links by tag.
     pub const TAGS: [Self; 3] = [Self::Sig, Self::Att, Self::Sbom];
 
-    /// What it is called in messages.
+    /// The name in messages.
     pub fn describe(self, subject: &Digest) -> String {
         match self {
             Self::Referrers => "referrer".to_owned(),
@@ -62,8 +59,7 @@ impl Link {
         }
     }
 
-    /// The tag under which a subject's referrers are: `sha256-` and the hash, and cosign's suffix.
-    /// The hash is cut to 64 digits.
+    /// The tag of a subject's referrers: `sha256-`, the hash cut to 64 digits, and cosign's suffix.
     pub fn tag(self, subject: &Digest) -> String {
         let suffix = match self {
             Self::Sig => ".sig",
@@ -77,21 +73,18 @@ impl Link {
     }
 }
 
-/// An entry of a list of referrers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedReferrer {
-    /// The digest of the manifest that it names.
     pub digest: Digest,
-    /// The length of that manifest in bytes, where the list says one.
+    /// Its length in bytes, if the list contains it.
     pub size: Option<u64>,
-    /// The type of that manifest; none where the list says none, or not one of the six.
+    /// Its type; `None` if it is absent, or not one of the six.
     pub media_type: Option<MediaType>,
-    /// What it is; none where the list does not say it.
+    /// Its artifact type; `None` if absent.
     pub artifact_type: Option<String>,
 }
 
 impl ListedReferrer {
-    /// The referrer of this subject that it names.
     pub fn of(self, subject: &Digest) -> Referrer {
         Referrer {
             subject: subject.clone(),
@@ -114,7 +107,7 @@ impl ListedReferrer {
     }
 }
 
-/// A field `artifactType`; an empty one says nothing.
+/// The field `artifactType`; an empty one is `None`.
 fn type_of(field: &Field<'_, '_>) -> Result<Option<String>, ManifestError> {
     if !field.is_present() {
         return Ok(None);
@@ -123,20 +116,20 @@ fn type_of(field: &Field<'_, '_>) -> Result<Option<String>, ManifestError> {
     Ok(Some(name).filter(|name| !name.is_empty()))
 }
 
-/// The `artifactType` of a manifest; none where it has none.
+/// The `artifactType` of a manifest, if it has one.
 ///
 /// # Errors
-/// [`ManifestError`] where the bytes are not a manifest, or the field is damaged.
+/// [`ManifestError`] if the bytes are not a manifest, or the field is invalid.
 pub fn artifact_type(bytes: &[u8]) -> Result<Option<String>, ManifestError> {
     let text = to_text(bytes);
     let [field] = MANIFEST.document(&text, ["artifactType"])?;
     type_of(&field)
 }
 
-/// The referrers that an index lists, in its order; a damaged entry is an error of its own.
+/// The referrers in an index, in order; a damaged entry is an error of its own.
 ///
 /// # Errors
-/// [`ManifestError`] where the bytes are not such a list.
+/// [`ManifestError`] if the bytes are not such a list.
 pub fn referrers(
     bytes: &[u8],
 ) -> Result<Vec<Result<ListedReferrer, ManifestError>>, ManifestError> {
@@ -151,18 +144,18 @@ pub fn referrers(
     Ok(list)
 }
 
-/// Whether an answer is a list of referrers and not an error or anything else, by its body and by
-/// whether its Content-Type is an index's. Harbor leaves out the entries where there are none.
+/// Whether a response is a list of referrers, by its body and its Content-Type. Harbor omits the entries
+/// of an empty list.
 pub fn is_referrers_list(bytes: &[u8], is_index: bool) -> bool {
     let text = to_text(bytes);
-    match At::Root("list of referrers").document(&text, ["errors", "mediaType"]) {
+    match JsonPath::Root("list of referrers").document(&text, ["errors", "mediaType"]) {
         Ok([errors, media_type]) => {
             let name = media_type.text().ok().flatten();
             let known = name.as_deref().and_then(MediaType::from_name);
             !errors.has_key() && (is_index || known == Some(MediaType::OciIndex))
         }
         Err(ManifestError::NotJson(_)) => false,
-        // Reading it as a list says why it cannot be read.
+        // Reading it as a list returns the error.
         Err(_) => true,
     }
 }
@@ -252,7 +245,7 @@ mod tests {
                 Err("artifactType is not a string"),
             ),
             (r#"{"artifacttype": "x"}"#, Err("artifacttype")),
-            ("[]", Err("not an object")),
+            ("[]", Err("not a JSON object")),
         ] {
             match (artifact_type(text.as_bytes()), expected) {
                 (Ok(found), Ok(expected)) => assert_eq!(found.as_deref(), expected, "{text}"),

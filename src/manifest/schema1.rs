@@ -1,15 +1,15 @@
-//! Docker image manifest, schema 1: the format before configs and indexes.
+//! Docker image manifest, schema 1: the format without configs and indexes.
 //!
-//! Its platform stands in the manifest and in the newest history entry. A signed one is its payload
-//! (libtrust's "pretty signature"): the document without the signatures, whose digest is the
-//! manifest's. What is around the payload is signed by nobody and is not read.
+//! The platform is in the manifest and in the newest history entry. The content of a signed manifest is
+//! its payload (libtrust's "pretty signature"): the document without the signatures, whose digest is
+//! that of the manifest. Data outside the payload is not signed and is ignored.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use super::document::Document;
 use super::platform::{FIELDS, MAX_FIELD};
-use super::strict::{At, Field};
+use super::strict::{Field, JsonPath};
 use super::{ManifestError, Platform};
 
 /// The platform: `architecture` of the manifest, `os` and `variant` of the newest history entry.
@@ -36,12 +36,12 @@ fn history_platform(entry: &Field<'_, '_>) -> Result<Platform, ManifestError> {
     let Some(text) = compatibility.text()? else {
         return Ok(Platform::default());
     };
-    let root = At::Root("v1Compatibility");
+    let root = JsonPath::Root("v1Compatibility");
     let fields = root.document(&text, FIELDS).map_err(damaged_part)?;
     Platform::of(&fields)
 }
 
-/// A part that is not JSON is damage of the manifest.
+/// An embedded text that is not JSON is damage of the manifest.
 fn damaged_part(error: ManifestError) -> ManifestError {
     match error {
         ManifestError::NotJson(what) => ManifestError::Damaged(what),
@@ -49,10 +49,10 @@ fn damaged_part(error: ManifestError) -> ManifestError {
     }
 }
 
-/// The payload of a signed manifest: the whole document but for its signatures.
+/// The payload of a signed manifest: the whole document without its signatures.
 ///
 /// # Errors
-/// [`ManifestError::Damaged`] where the signatures are of anything less or anything else.
+/// [`ManifestError::Damaged`] if the signatures cover anything else.
 pub fn payload(
     bytes: &[u8],
     text: &str,
@@ -64,7 +64,7 @@ pub fn payload(
         let found = protected(&signature)?;
         match &cut {
             Some(known) if *known != found => {
-                Err(damaged("the signatures are of different payloads"))
+                Err(damaged("the signatures have different payloads"))
             }
             _ => {
                 cut = Some(found);
@@ -72,20 +72,20 @@ pub fn payload(
             }
         }
     })?;
-    // Go's readers take the payload of no signatures to be empty.
-    let (length, tail) = cut.ok_or_else(|| damaged("there is none"))?;
+    // For Go's readers the payload of no signatures is empty.
+    let (length, tail) = cut.ok_or_else(|| damaged("there is no signature"))?;
     let (Some(head), Some(rest)) = (bytes.get(..length), text.get(length..)) else {
-        return Err(damaged("formatLength is not a place in the manifest"));
+        return Err(damaged("formatLength is outside the manifest"));
     };
     let is_whole = tail.trim_ascii() == b"}"
         && is_only_signatures(rest, document.signatures.value().unwrap_or_default());
     if !is_whole {
-        return Err(damaged("the payload is not the manifest"));
+        return Err(damaged("the payload is not the whole manifest"));
     }
     Ok([head, &tail].concat())
 }
 
-/// Where the payload ends in the document, and what it has there instead of the signatures.
+/// The length of the payload's head in the document, and the tail that replaces the signatures.
 fn protected(signature: &Field<'_, '_>) -> Result<(usize, Vec<u8>), ManifestError> {
     let Some([protected, ..]) = signature.object(["protected", "header", "signature"])? else {
         return Err(signature.missing());
@@ -94,12 +94,12 @@ fn protected(signature: &Field<'_, '_>) -> Result<(usize, Vec<u8>), ManifestErro
         let text = field.text()?.ok_or_else(|| field.missing())?;
         BASE64_URL_SAFE_NO_PAD
             .decode(text.as_bytes())
-            .map_err(|_| field.at().damaged("is not base64"))
+            .map_err(|_| field.at().damaged("is not valid base64"))
     };
     let header = decode(&protected)?;
-    let header =
-        String::from_utf8(header).map_err(|_| protected.at().damaged("is not base64 of JSON"))?;
-    let root = At::Root("protected");
+    let header = String::from_utf8(header)
+        .map_err(|_| protected.at().damaged("is not base64-encoded JSON"))?;
+    let root = JsonPath::Root("protected");
     let [length, tail] = root
         .document(&header, ["formatLength", "formatTail"])
         .map_err(damaged_part)?;
@@ -108,7 +108,7 @@ fn protected(signature: &Field<'_, '_>) -> Result<(usize, Vec<u8>), ManifestErro
     Ok((number, decode(&tail)?))
 }
 
-/// Whether the rest of a document is the field `signatures` with this value, and its end.
+/// Whether the rest of a document is only the field `signatures` with this value.
 fn is_only_signatures(rest: &str, value: &str) -> bool {
     let parts = [",", "\"signatures\"", ":", value, "}"];
     let end = parts.iter().try_fold(rest, |rest, part| {
@@ -168,10 +168,10 @@ mod tests {
         let of = |signatures: &str| format!("{head}, \"signatures\" : [{signatures}]}}");
         assert!(parse(of(&format!("{one}, {one}")).as_bytes()).is_ok());
         assert!(refused(&of(&format!("{one}, {other}"))).contains("different payloads"));
-        assert!(refused(&of("")).contains("there is none"));
+        assert!(refused(&of("")).contains("there is no signature"));
         assert!(refused(&of("null")).contains("signatures[0] is missing"));
         assert!(refused(&of("{}")).contains("protected is missing"));
-        assert!(refused(&of("{\"protected\": \"?\"}")).contains("protected is not base64"));
+        assert!(refused(&of("{\"protected\": \"?\"}")).contains("protected is not valid base64"));
         let twice = BASE64_URL_SAFE_NO_PAD.encode(r#"{"formatLength":1,"FormatLength":2}"#);
         let twice = of(&format!("{{\"protected\": \"{twice}\"}}"));
         assert!(refused(&twice).starts_with("ambiguous manifest: protected has the key"));

@@ -1,4 +1,4 @@
-//! One image of a side, as it is compared.
+//! An image of one side, as compared.
 
 use std::collections::HashSet;
 
@@ -6,24 +6,21 @@ use serde::{Deserialize, Serialize};
 
 use super::{Digest, Normalized, Platform};
 
-/// An image's digest and platform.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// Digest of the image's manifest.
     pub digest: Digest,
-    /// What it runs on.
     pub platform: Platform,
 }
 
 impl Spec {
-    /// What makes it the same image of the same platform as another entry.
+    /// The identity of an entry in comparisons.
     pub fn key(&self) -> (&Digest, Normalized) {
         (&self.digest, self.platform.normalized())
     }
 }
 
-/// Each image once, in their order: entries equal in digest and platform are one.
+/// Removes entries that are equal in digest and platform.
 pub fn distinct(mut specs: Vec<Spec>) -> Vec<Spec> {
     let mut seen = HashSet::with_capacity(specs.len());
     let is_first: Vec<bool> = specs.iter().map(|spec| seen.insert(spec.key())).collect();

@@ -1,9 +1,9 @@
-//! Reading JSON so that every reader agrees on its meaning.
+//! Parses JSON so that every reader agrees on its meaning.
 //!
-//! A document is read field by field from its text: only named fields are kept, as slices of the
-//! text, and everything else is skipped without building values, so memory does not grow with junk.
-//! An object with two keys that Go's reader takes for one, or with a named key in another spelling, is
-//! refused as ambiguous; a field of a wrong JSON type is damage of that field. `null` is absent.
+//! Named fields are kept as slices of the document's text; everything else is skipped without building
+//! values, so memory does not grow with junk. An object with two keys that Go's decoder treats as one,
+//! or with a named key in another spelling, is ambiguous; a field of a wrong JSON type is damaged.
+//! `null` is absent.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,24 +15,23 @@ use super::ManifestError;
 use super::visit::{Bytes, ListVisitor, ObjectVisitor};
 use crate::escape::escape_bytes;
 
-/// Characters of a key or a name that messages show.
+/// The maximum number of characters of a key or name in messages.
 const SHOWN: usize = 60;
 
-/// The place of a value in a document, for messages: `manifests[3].platform.os`.
+/// The position of a value in a document, for messages: `manifests[3].platform.os`.
 #[derive(Clone, Copy, Debug)]
-pub enum At<'p> {
+pub enum JsonPath<'p> {
     /// A document; the name of one that is not a manifest.
     Root(&'static str),
     /// A field of an object.
-    Key(&'p At<'p>, &'static str),
+    Key(&'p JsonPath<'p>, &'static str),
     /// An element of a list, counted from 0.
-    Element(&'p At<'p>, usize),
+    Element(&'p JsonPath<'p>, usize),
 }
 
-/// The place of a manifest.
-pub static MANIFEST: At<'static> = At::Root("");
+pub static MANIFEST: JsonPath<'static> = JsonPath::Root("");
 
-impl fmt::Display for At<'_> {
+impl fmt::Display for JsonPath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Root("") => f.write_str("the document"),
@@ -45,17 +44,15 @@ impl fmt::Display for At<'_> {
     }
 }
 
-impl At<'_> {
-    /// The error that this value is not as it has to be.
+impl JsonPath<'_> {
     pub fn damaged(&self, what: impl fmt::Display) -> ManifestError {
         ManifestError::Damaged(format!("{self} {what}"))
     }
 
-    /// Reads an object that is a whole document: these fields of it, in this order.
+    /// Reads these fields of a whole document, in this order.
     ///
     /// # Errors
-    /// [`ManifestError::NotJson`] where the text is not JSON or not an object, and as
-    /// [`Field::object`].
+    /// [`ManifestError::NotJson`] if the text is not a JSON object, and as [`Field::object`].
     pub fn document<'a, const N: usize>(
         &self,
         text: &'a str,
@@ -69,7 +66,7 @@ impl At<'_> {
         };
         if !text.trim_ascii_start().starts_with('{') {
             return Err(not_json(match serde_json::from_str::<IgnoredAny>(text) {
-                Ok(_) => "JSON, but not an object".to_owned(),
+                Ok(_) => "not a JSON object".to_owned(),
                 Err(error) => format!("not JSON ({error})"),
             }));
         }
@@ -91,24 +88,22 @@ impl At<'_> {
                 let mut values = values.into_iter();
                 Ok(names.map(|name| Field {
                     raw: values.next().flatten(),
-                    at: At::Key(self, name),
+                    at: JsonPath::Key(self, name),
                 }))
             }
         }
     }
 }
 
-/// A value that has not been read yet.
+/// A value that has not been parsed yet.
 #[derive(Clone, Copy, Debug)]
 pub struct Field<'a, 'p> {
-    /// Its JSON text.
     pub(super) raw: Option<&'a str>,
-    /// Its place.
-    pub(super) at: At<'p>,
+    pub(super) at: JsonPath<'p>,
 }
 
 impl<'a> Field<'a, '_> {
-    /// Whether the key is there, also with `null`.
+    /// Whether the key exists, even with `null`.
     pub fn has_key(&self) -> bool {
         self.raw.is_some()
     }
@@ -118,17 +113,16 @@ impl<'a> Field<'a, '_> {
         self.value().is_some()
     }
 
-    /// Its place.
-    pub fn at(&self) -> &At<'_> {
+    pub fn at(&self) -> &JsonPath<'_> {
         &self.at
     }
 
-    /// Its JSON text; none where it is absent.
+    /// Its JSON text; `None` if absent.
     pub fn value(&self) -> Option<&'a str> {
         self.raw.filter(|raw| *raw != "null")
     }
 
-    /// The JSON text of a value that begins with this character.
+    /// The JSON text, if it begins with this character.
     fn of_type(&self, first: char, name: &str) -> Result<Option<&'a str>, ManifestError> {
         match self.value() {
             Some(raw) if !raw.starts_with(first) => {
@@ -138,7 +132,6 @@ impl<'a> Field<'a, '_> {
         }
     }
 
-    /// The error that it is absent.
     pub fn missing(&self) -> ManifestError {
         self.at.damaged("is missing")
     }
@@ -156,14 +149,16 @@ impl<'a> Field<'a, '_> {
             Cow::Borrowed(bytes) => str::from_utf8(bytes).ok().map(Cow::Borrowed),
             Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
         });
-        text.map(Some)
-            .ok_or_else(|| self.at.damaged("has a character that is not valid Unicode"))
+        text.map(Some).ok_or_else(|| {
+            self.at
+                .damaged("contains a character that is not valid Unicode")
+        })
     }
 
-    /// A string of at most this many bytes; empty where it is absent.
+    /// A string of at most this many bytes; empty if absent.
     ///
     /// # Errors
-    /// As [`Field::text`], and for a longer one.
+    /// As [`Field::text`], and if it is longer.
     pub fn text_within(&self, limit: usize) -> Result<String, ManifestError> {
         let text = self.text()?.unwrap_or_default();
         if text.len() > limit {
@@ -174,7 +169,7 @@ impl<'a> Field<'a, '_> {
         Ok(text.into_owned())
     }
 
-    /// A whole number that is not negative, as Go reads an `int64`: without fraction and exponent.
+    /// A non-negative integer, as Go reads an `int64`: without fraction and exponent.
     ///
     /// # Errors
     /// [`ManifestError::Damaged`] for anything else.
@@ -185,15 +180,15 @@ impl<'a> Field<'a, '_> {
         let number = raw.parse::<i64>().ok().and_then(|n| u64::try_from(n).ok());
         number.map(Some).ok_or_else(|| {
             self.at
-                .damaged("is not a number of at least 0 without fraction")
+                .damaged("is not a number (expected an integer of 0 or more)")
         })
     }
 
-    /// An object: these fields of it, in this order.
+    /// These fields of an object, in this order.
     ///
     /// # Errors
-    /// [`ManifestError::Ambiguous`] where two of its keys are equal under Go's folding or one of these
-    /// has another spelling; [`ManifestError::Damaged`] for another type.
+    /// [`ManifestError::Ambiguous`] if two keys are equal under Go's folding or a named key has another
+    /// spelling; [`ManifestError::Damaged`] for another type.
     pub fn object<const N: usize>(
         &self,
         names: [&'static str; N],
@@ -203,7 +198,7 @@ impl<'a> Field<'a, '_> {
             .transpose()
     }
 
-    /// A list that is not read.
+    /// Checks that the value is a list.
     ///
     /// # Errors
     /// [`ManifestError::Damaged`] for another type.
@@ -211,7 +206,7 @@ impl<'a> Field<'a, '_> {
         self.of_type('[', "a list").map(|_| ())
     }
 
-    /// The elements of a list, one after the other; none where it is absent. Ends at the first error.
+    /// Reads the elements of a list in order, up to the first error; none if absent.
     ///
     /// # Errors
     /// [`ManifestError::Damaged`] for another type, and those of `read`.
@@ -237,8 +232,8 @@ impl<'a> Field<'a, '_> {
     }
 }
 
-/// A document's text. Bytes that are not UTF-8 become DEL, so that they count in no more than the
-/// string in which they are (Go's reader replaces them too), and positions stay as they are.
+/// The text of a document. Invalid UTF-8 becomes DEL, so that it affects only the string that contains
+/// it (as in Go), and positions do not change.
 pub fn to_text(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = str::from_utf8(bytes) {
         return Cow::Borrowed(text);
@@ -251,7 +246,7 @@ pub fn to_text(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// Text from outside for messages: escaped, shortened, in quotes.
+/// Quotes text from outside for messages: escaped and cut.
 pub fn shown(text: &[u8]) -> String {
     format!("\"{}\"", escape_bytes(text, SHOWN))
 }
@@ -261,7 +256,7 @@ mod tests {
     use super::super::visit::MAX_KEYS;
     use super::*;
 
-    static DOCUMENT: At<'static> = At::Root("doc");
+    static DOCUMENT: JsonPath<'static> = JsonPath::Root("doc");
 
     fn error(text: &str) -> String {
         match DOCUMENT.document(text, ["keys", "other"]) {

@@ -1,7 +1,7 @@
-//! A JSON document as a tree, for what is compared whole.
+//! A JSON document as a tree, for comparing it as a whole.
 //!
-//! Two equal keys in one object are refused here, and in an object with fixed fields also two keys that
-//! Go's reader takes for one. The keys of Go's maps ([`MAPS`]) differ in letter case.
+//! Duplicate keys in an object are rejected, and in objects with fixed fields also keys that Go's
+//! decoder treats as one. The keys of Go's maps ([`MAPS`]) may differ in letter case only.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashSet};
@@ -13,7 +13,7 @@ use super::ManifestError;
 use super::fold::fold;
 use super::strict::shown;
 
-/// The most values of one document; the memory of a tree is many times that of its text.
+/// The maximum number of values per document: a tree needs many times the memory of its text.
 pub const MAX_VALUES: usize = 50_000;
 
 /// The fields of manifests and configs that are maps in Go.
@@ -25,25 +25,20 @@ pub type Object = BTreeMap<String, Value>;
 /// A JSON value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// `null`.
     Null,
-    /// A truth value.
     Bool(bool),
     /// A number as Rust prints it: `5` and `5.0` are two, as for Go's readers of whole numbers.
     Number(String),
-    /// A string.
     Text(String),
-    /// A list.
     List(Vec<Value>),
-    /// An object.
     Object(Object),
 }
 
 impl Value {
-    /// Reads a document.
+    /// Parses a document.
     ///
     /// # Errors
-    /// [`ManifestError`] where it is not JSON in UTF-8, has two equal keys in one object, or too many
+    /// [`ManifestError`] if it is not JSON in UTF-8, has duplicate keys in an object, or too many
     /// values.
     pub fn read(bytes: &[u8]) -> Result<Self, ManifestError> {
         let refusal = Cell::new(None);
@@ -74,7 +69,7 @@ impl Value {
                 for (key, value) in object {
                     if !is_map && !seen.insert(fold(key.as_bytes())) {
                         return Err(ManifestError::Ambiguous(format!(
-                            "the key {} stands there twice, as readers see it that ignore letter case",
+                            "duplicate key {} (ignoring letter case)",
                             shown(key.as_bytes())
                         )));
                     }
@@ -86,10 +81,10 @@ impl Value {
         }
     }
 
-    /// The fields of an object; none where it is absent.
+    /// The fields of an object; none if absent.
     ///
     /// # Errors
-    /// [`ManifestError`] for another type, and where a key is another spelling of one of these names.
+    /// [`ManifestError`] for another type, and if a key is another spelling of one of these names.
     pub fn fields(&self, names: &[&str]) -> Result<&Object, ManifestError> {
         static NONE: Object = Object::new();
         let object = match self {
@@ -102,7 +97,7 @@ impl Value {
             let known = |name: &&&str| name.as_bytes().eq_ignore_ascii_case(&folded);
             if let Some(name) = names.iter().find(known) {
                 return Err(ManifestError::Ambiguous(format!(
-                    "the key {}, which some readers take for \"{name}\"",
+                    "the key {}, which some JSON readers treat as \"{name}\"",
                     shown(key.as_bytes())
                 )));
             }
@@ -110,7 +105,7 @@ impl Value {
         Ok(object)
     }
 
-    /// The elements of a list; none where it is absent.
+    /// The elements of a list; none if absent.
     ///
     /// # Errors
     /// [`ManifestError::Damaged`] for another type.
@@ -122,7 +117,7 @@ impl Value {
         }
     }
 
-    /// A string; empty where it is absent.
+    /// A string; empty if absent.
     ///
     /// # Errors
     /// [`ManifestError::Damaged`] for another type.
@@ -134,7 +129,7 @@ impl Value {
         }
     }
 
-    /// Whether Go's readers take it for an absent field.
+    /// Whether Go's readers treat it as absent.
     pub fn is_empty(&self) -> bool {
         match self {
             Self::Null | Self::Bool(false) => true,
@@ -147,12 +142,12 @@ impl Value {
     }
 }
 
-/// Makes a tree within bounds.
+/// Builds a tree within limits.
 #[derive(Clone, Copy)]
 struct Tree<'t> {
-    /// Values that may still come.
+    /// The remaining number of values.
     left: &'t Cell<usize>,
-    /// Why the document is refused; serde's own errors are of the JSON.
+    /// Why the document is rejected; serde's errors concern only the JSON.
     refusal: &'t Cell<Option<ManifestError>>,
 }
 
@@ -220,7 +215,7 @@ impl<'de> Visitor<'de> for Tree<'_> {
         while let Some(key) = map.next_key::<String>()? {
             let value = map.next_value_seed(self)?;
             if object.contains_key(&key) {
-                let twice = format!("the key {} stands there twice", shown(key.as_bytes()));
+                let twice = format!("duplicate key {}", shown(key.as_bytes()));
                 return Err(self.refuse(ManifestError::Ambiguous(twice)));
             }
             object.insert(key, value);

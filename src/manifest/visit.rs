@@ -1,4 +1,4 @@
-//! serde's visitors that find named fields and the elements of lists in JSON, without building values.
+//! serde visitors for named fields and list elements, which build no values.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -10,12 +10,12 @@ use serde_json::value::RawValue;
 
 use super::ManifestError;
 use super::fold::fold;
-use super::strict::{At, Field, shown};
+use super::strict::{Field, JsonPath, shown};
 
-/// The most keys of one object that is read: the keys are kept until its end.
+/// The maximum number of keys of an object: they are kept until its end.
 pub const MAX_KEYS: usize = 1000;
 
-/// A string's bytes, decoded; they are not UTF-8 where it has half a surrogate pair.
+/// The decoded bytes of a string; half a surrogate pair is not UTF-8.
 pub struct Bytes<'de>(pub Cow<'de, [u8]>);
 
 impl<'de> Deserialize<'de> for Bytes<'de> {
@@ -40,13 +40,13 @@ impl<'de> Deserialize<'de> for Bytes<'de> {
     }
 }
 
-/// The fields of these names as JSON text.
+/// Reads the named fields of an object as JSON text.
 pub struct ObjectVisitor<'v, const N: usize> {
     /// The names.
     pub names: &'v [&'static str; N],
     /// The object's place.
-    pub at: &'v At<'v>,
-    /// Why the object is refused; serde's own errors are of the JSON.
+    pub at: &'v JsonPath<'v>,
+    /// Why the object is rejected; serde's errors concern only the JSON.
     pub refusal: &'v mut Option<ManifestError>,
 }
 
@@ -58,7 +58,7 @@ impl<const N: usize> ObjectVisitor<'_, N> {
 
     fn twice(&self, key: &[u8]) -> ManifestError {
         ManifestError::Ambiguous(format!(
-            "{} has the key {} twice, as readers see it that ignore letter case",
+            "{} has the key {} twice (ignoring letter case)",
             self.at,
             shown(key)
         ))
@@ -93,7 +93,7 @@ impl<'de, const N: usize> Visitor<'de> for ObjectVisitor<'_, N> {
                     let same = |name: &&str| name.as_bytes().eq_ignore_ascii_case(&folded);
                     if let Some(name) = self.names.iter().find(|name| same(name)) {
                         let refusal = ManifestError::Ambiguous(format!(
-                            "{} has the key {}, which some readers take for \"{name}\"",
+                            "{} has the key {}, which some JSON readers treat as \"{name}\"",
                             self.at,
                             shown(&key)
                         ));
@@ -120,10 +120,10 @@ impl<'de, const N: usize> Visitor<'de> for ObjectVisitor<'_, N> {
     }
 }
 
-/// Hands on the elements of a list.
+/// Passes on the elements of a list.
 pub struct ListVisitor<'v, F> {
     /// The list's place.
-    pub at: &'v At<'v>,
+    pub at: &'v JsonPath<'v>,
     /// Reads an element.
     pub read: F,
     /// The error of `read` that ended the list.
@@ -145,7 +145,7 @@ where
         while let Some(value) = list.next_element::<&RawValue>()? {
             let field = Field {
                 raw: Some(value.get()),
-                at: At::Element(self.at, index),
+                at: JsonPath::Element(self.at, index),
             };
             if let Err(refusal) = (self.read)(field) {
                 *self.refusal = Some(refusal);

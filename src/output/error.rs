@@ -12,7 +12,7 @@ use crate::task::record::RecordingError;
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
     /// The output is a directory.
-    #[error("cannot write the {} {name}: it is a directory; give a file with {}", .kind.what, .kind.flag)]
+    #[error("cannot write the {} {name}: it is a directory, not a file with {}", .kind.what, .kind.flag)]
     Directory {
         /// The form of output.
         kind: &'static Kind,

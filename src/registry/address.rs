@@ -1,5 +1,5 @@
-//! Addresses that a stranger must not point this program at: this machine, its link, and the metadata
-//! services of clouds, which give credentials to whoever asks from inside.
+//! Addresses that a server must not direct this program to: this machine, its link-local network, and
+//! the metadata services of clouds, which hand out credentials to local clients.
 
 use std::net::IpAddr;
 
@@ -7,10 +7,10 @@ use url::{Host, Url};
 
 use super::quirks;
 
-/// Why a URL with such an address is not followed.
+/// The reason for refusing a URL with such an address.
 pub const REFUSED_ADDRESS: &str = "refusing a redirect from a public host to this machine";
 
-/// Whether an address is this machine's or its link's, in whatever way it is written.
+/// Whether an address belongs to this machine or its link-local network, in any notation.
 pub fn is_own_ip(ip: IpAddr) -> bool {
     match canonical(ip) {
         IpAddr::V4(ip) => {
@@ -28,7 +28,7 @@ pub fn is_own_ip(ip: IpAddr) -> bool {
     }
 }
 
-/// Whether an address is this machine's or of a private network.
+/// Whether an address belongs to this machine or to a private network.
 pub fn is_private_ip(ip: IpAddr) -> bool {
     is_own_ip(ip)
         || match canonical(ip) {
@@ -37,7 +37,7 @@ pub fn is_private_ip(ip: IpAddr) -> bool {
         }
 }
 
-/// Whether a URL leads to this machine or its link, as it is written.
+/// Whether the host of a URL is written as this machine or its link-local network.
 pub fn is_own(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => is_own_name(name),
@@ -46,7 +46,7 @@ pub fn is_own(url: &Url) -> bool {
     }
 }
 
-/// Whether a URL's host is written as an address of this machine or of a private network.
+/// Whether the host of a URL is written as an address of this machine or of a private network.
 pub fn is_private(url: &Url) -> bool {
     match ip(url) {
         Some(ip) => is_private_ip(ip),
@@ -54,7 +54,6 @@ pub fn is_private(url: &Url) -> bool {
     }
 }
 
-/// Whether a URL's traffic does not leave this machine.
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => is_own_name(name),
@@ -62,7 +61,7 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// The address that a URL names, if it names one.
+/// The IP address in a URL; `None` for a host name.
 pub fn ip(url: &Url) -> Option<IpAddr> {
     match url.host()? {
         Host::Ipv4(ip) => Some(IpAddr::V4(ip)),
@@ -77,8 +76,8 @@ fn is_own_name(name: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }
 
-/// An IPv4 address also where it is written as an IPv6 address: mapped (RFC 4291, 2.5.5.2), compatible
-/// (2.5.5.1), or behind the NAT64 prefix (RFC 6052).
+/// Unwraps an IPv4 address from an IPv6 one: mapped (RFC 4291, 2.5.5.2), compatible (2.5.5.1), or with
+/// the NAT64 prefix (RFC 6052).
 fn canonical(ip: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = ip else { return ip };
     if v6.is_loopback() || v6.is_unspecified() {

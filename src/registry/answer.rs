@@ -1,4 +1,4 @@
-//! What a response means: a result, or an error of one of the four classes.
+//! Evaluates a response: a result, or one of the four classes of errors.
 
 use ureq::http::Method;
 
@@ -12,26 +12,26 @@ use super::redaction::redact;
 use super::redirect::without_secrets;
 use crate::escape::escape_bytes;
 
-/// The most characters of a registry's own words that are shown.
+/// The most characters quoted from a registry's error.
 const SHOWN: usize = 200;
 
-/// A final response, and what is known of who sent it.
-pub struct Answer {
-    /// The response; a refusal is one, too.
+/// A final response, and where it came from.
+pub struct FinalResponse {
+    /// May be a refusal (401, 403).
     pub response: Response,
-    /// It came from the registry itself, not from a store that the registry redirects to.
+    /// Whether the registry itself sent it, and not a store behind a redirect.
     pub from_registry: bool,
-    /// The registry wants a login, and there was none: what is private looks missing.
+    /// The registry requires a login and there was none: private repositories look missing.
     pub logged_out: bool,
-    /// What the user can do about a refusal.
+    /// The hint for a refusal.
     pub hint: String,
-    /// What speaks against this host being a registry, from its probe; none if nothing does.
+    /// The probe's evidence that this host is not a registry.
     pub doubt: Option<Diagnostic>,
 }
 
-impl Answer {
-    /// Whether this is a 404 that a front end may have sent in the registry's place: without a body in
-    /// the registries' form.
+impl FinalResponse {
+    /// Whether this is a 404 that a front end may have sent: without an error body in the registries'
+    /// format.
     pub fn is_bare_404(&self) -> bool {
         self.from_registry
             && self.response.status.as_u16() == 404
@@ -39,10 +39,10 @@ impl Answer {
             && is_missing(&self.response)
     }
 
-    /// What the response means. A result has status 200, or 206 for a part.
+    /// Evaluates the response. A result has status 200, or 206 for a range.
     ///
     /// # Errors
-    /// [`Error::Missing`] only where a registry, or its store, says that it does not have the object.
+    /// [`Error::Missing`] only if the registry, or its store, reports that the object does not exist.
     pub fn judge(self, query: &Query<'_>) -> Result<Response, Error> {
         let Self {
             response,
@@ -63,7 +63,7 @@ impl Answer {
             200 if query.method == Method::GET && is_encoded(&response) => {
                 let encoding = response.header("content-encoding").unwrap_or_default();
                 Err(Error::Invalid(query.diagnostic(format!(
-                    "the answer has the encoding {encoding}, which was not asked for"
+                    "the response has Content-Encoding {encoding}, which was not requested"
                 ))))
             }
             200 => Ok(response),
@@ -74,8 +74,8 @@ impl Answer {
             404 if from_registry && logged_out && is_missing(&response) => {
                 Err(Error::Denied(diagnostic().hint(hint)))
             }
-            // A store to which the registry redirects may be missing as a whole, and a host whose
-            // probe failed may be no registry: then the body has to be a registry's.
+            // The store behind a redirect may be missing altogether, and a host with a failed probe may
+            // not be a registry: then only an error body in the registries' format counts.
             404 if is_missing(&response)
                 && (from_registry && doubt.is_none() || has_errors(&response)) =>
             {
@@ -83,7 +83,7 @@ impl Answer {
             }
             404 if from_registry => Err(Error::Invalid(doubt.unwrap_or_else(|| {
                 diagnostic()
-                    .hint("this is not a registry's answer; check the registry's name and path")
+                    .hint("the response does not look like a registry's; check the host name and the path")
             }))),
             401 | 403 if from_registry => Err(Error::Denied(match doubt {
                 Some(doubt) if !has_errors(&response) => doubt,
@@ -95,7 +95,7 @@ impl Answer {
             _ if !from_registry => {
                 let from = redact(&without_secrets(&response.url), &response.secrets);
                 Err(Error::Invalid(query.diagnostic(format!(
-                    "redirected to {from}, which answers {}",
+                    "redirected to {from}, which returned {}",
                     describe(&response)
                 ))))
             }
@@ -104,25 +104,25 @@ impl Answer {
     }
 }
 
-/// Whether a body is still compressed; gzip has been taken off already.
+/// Whether a body is still compressed; gzip has been decoded already.
 fn is_encoded(response: &Response) -> bool {
     response
         .header("content-encoding")
         .is_some_and(|encoding| !matches!(encoding.as_str(), "" | "identity"))
 }
 
-/// Whether a 404 says that something is not there, and not that this is no registry or that it
-/// cannot answer in a type that was requested.
+/// Whether a 404 means that the object does not exist, and not that the host is no registry or cannot
+/// serve a requested type.
 fn is_missing(response: &Response) -> bool {
     !response.is_html() && !quirks::is_about_accept(&words(response))
 }
 
-/// Whether a body is an error as registries write it, not as a store does.
+/// Whether a body is an error in the registries' format (a store has another one).
 fn has_errors(response: &Response) -> bool {
     fields(&response.body, &["errors"]).is_ok_and(|found| found[0] != Field::Absent)
 }
 
-/// Status, and the registry's own words, escaped and cut: `404 Not Found (MANIFEST_UNKNOWN: …)`.
+/// Status and error text of the registry, escaped and cut: `404 Not Found (MANIFEST_UNKNOWN: …)`.
 pub fn describe(response: &Response) -> String {
     let status = response.status_text();
     let words = redact(&whole_words(response), &response.secrets);
@@ -132,12 +132,12 @@ pub fn describe(response: &Response) -> String {
     }
 }
 
-/// The registry's own words, to decide by; they may repeat a secret, so [`describe`] is for messages.
+/// The error text of the registry, for decisions. It may repeat a secret: [`describe`] is for messages.
 pub fn words(response: &Response) -> String {
     escape_bytes(whole_words(response).as_bytes(), SHOWN)
 }
 
-/// Code and message of a registry's first error, or its text.
+/// Code and message of the first error, or the text of the body.
 fn whole_words(response: &Response) -> String {
     if response.is_html() {
         return "an HTML page".to_owned();
@@ -149,7 +149,7 @@ fn whole_words(response: &Response) -> String {
     }
 }
 
-/// The fields of an error: those with a code, those with a message, and the list of errors.
+/// The fields of an error: those for the code, those for the message, and the list of errors.
 const WORDS: [&str; 7] = [
     "code",
     "error",
@@ -160,7 +160,7 @@ const WORDS: [&str; 7] = [
     "errors",
 ];
 
-/// The shapes that registries give to their errors.
+/// Reads the JSON error formats of all known registries.
 fn json_words(mut found: Vec<Field>) -> Option<String> {
     let texts = match found.pop() {
         Some(Field::List(Some(first))) => first,
@@ -175,7 +175,7 @@ fn json_words(mut found: Vec<Field>) -> Option<String> {
     }
 }
 
-/// What a blob store answers after a redirect.
+/// Reads the XML error of a blob store.
 fn xml_words(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let tag = |name: &str| {

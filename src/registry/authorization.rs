@@ -1,4 +1,4 @@
-//! How a request is authorized, and when another authorization is worth a try.
+//! How a request is authorized, and which authorization to try after a refusal.
 
 use ureq::http::StatusCode;
 use url::Url;
@@ -14,22 +14,22 @@ use super::token::{Grant, NextScopes, basic};
 use crate::log::Log;
 use crate::reference::Repository;
 
-/// All that an authorization depends on.
+/// Everything that an authorization depends on.
 #[derive(Clone, Copy)]
 pub struct AuthContext<'a> {
     pub retrier: &'a Retrier,
     pub repository: &'a Repository,
     pub base: &'a Url,
-    /// The scope of the query; empty where only the challenge knows it.
+    /// The scope of the query; empty if only the challenge knows it.
     pub scope: &'a str,
     pub credential: Option<&'a Credential>,
-    /// The next lines' repositories; `None`: tokens are for this scope alone.
+    /// The repositories of the next lines; `None`: request tokens for this scope only.
     pub next: Option<&'a dyn NextScopes>,
     pub log: &'a Log,
 }
 
 impl AuthContext<'_> {
-    /// The same, with tokens for this scope alone.
+    /// The same context with tokens for this scope only.
     pub fn alone(&self) -> Self {
         Self {
             next: None,
@@ -38,19 +38,17 @@ impl AuthContext<'_> {
     }
 }
 
-/// How a request is authorized.
 #[derive(Clone)]
 pub enum Authorization {
-    /// Not at all.
     None,
-    /// By a header that does not depend on the scope: a password, or a token from the user.
+    /// A header that does not depend on the scope: a password, or a token from the user.
     Header(Secret),
-    /// By the token for this challenge.
+    /// A token for this challenge.
     Token(Bearer, Grant),
 }
 
 impl Authorization {
-    /// User and password, where both sides have them.
+    /// User and password, if the user has them and the server accepts them.
     pub fn basic(credential: Option<&Credential>, offered: &[Challenge]) -> Option<Self> {
         let (user, password) = credential?.basic()?;
         offered
@@ -58,7 +56,6 @@ impl Authorization {
             .then(|| Self::Header(basic(user, password)))
     }
 
-    /// The value of the Authorization header.
     pub fn header(&self) -> Option<Secret> {
         match self {
             Self::None => None,
@@ -67,7 +64,7 @@ impl Authorization {
         }
     }
 
-    /// Whether a refusal may be overcome with another authorization.
+    /// Whether another authorization may succeed after this refusal.
     pub fn may_be_replaced(&self, response: &Response) -> bool {
         match response.status.as_u16() {
             401 => true,
@@ -79,22 +76,22 @@ impl Authorization {
     }
 }
 
-/// What has been tried for one request; each kind is worth one further request.
+/// The authorizations that were tried for one request; each kind gets one more request.
 #[derive(Default)]
-pub struct Tried {
+pub struct AuthAttempts {
     /// A second token.
     pub token: bool,
     /// User and password.
     pub basic: bool,
     /// User and password where nothing was wanted and nothing was found.
     pub hidden: bool,
-    /// The status with which a token for several repositories was refused.
+    /// The status of the refusal of a token for several repositories.
     pub several: Option<StatusCode>,
 }
 
-impl Tried {
-    /// The authorization after a 404 of a registry that wants none: some (Artifactory) hide what is
-    /// private from those who are not logged in.
+impl AuthAttempts {
+    /// The authorization after a 404 of a registry that requires none: some registries (Artifactory)
+    /// hide private repositories from anonymous clients.
     pub fn hidden(
         &mut self,
         authorization: &Authorization,
@@ -107,14 +104,13 @@ impl Tried {
     }
 }
 
-/// Whether a refusal may mean that user and password are wrong, and not that a token is wanted.
+/// Whether a refusal may mean that user or password are wrong, and not that a token is required.
 pub fn refuses_password(response: &Response) -> bool {
     let offered = challenge::parse(&response.header_lines("www-authenticate"));
     response.status.as_u16() == 401
         && (first_bearer(&offered).is_none() || offered.contains(&Challenge::Basic))
 }
 
-/// The first challenge for a token.
 pub fn first_bearer(challenges: &[Challenge]) -> Option<Bearer> {
     challenges.iter().find_map(|challenge| match challenge {
         Challenge::Bearer(bearer) => Some(bearer.clone()),

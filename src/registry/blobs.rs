@@ -1,8 +1,8 @@
-//! Whether a registry really holds a blob, and whether it is what its descriptor says.
+//! Checks that a registry holds a blob, and that its digest and length match the descriptor.
 //!
-//! Specification: OCI distribution-spec, "Pulling blobs". A response to HEAD is a claim: registries
-//! confirm blobs to HEAD that GET does not find. So the first byte of a blob is requested
-//! (RFC 9110, 14.2), and HEAD only tells a length that GET does not tell.
+//! Specification: OCI distribution-spec, "Pulling blobs". HEAD is not proof: some registries confirm
+//! blobs to HEAD that GET does not find. So this program requests the first byte of a blob with GET (RFC
+//! 9110, 14.2), and uses HEAD only for a length that GET does not return.
 
 use ureq::http::Method;
 
@@ -20,16 +20,16 @@ use crate::reference::Repository;
 pub struct HeldBlob {
     /// Its length in bytes.
     pub size: u64,
-    /// Whether the registry sent more than the part that was requested.
+    /// Whether the registry ignored the Range header.
     pub ignores_ranges: bool,
 }
 
 impl Client {
-    /// Requests the first byte of a blob. `expected`: its length in bytes, if that is known; where
-    /// GET does not tell the length, HEAD is believed if it tells that one.
+    /// Requests the first byte of a blob. `expected`: its length in bytes, if known; if GET does not
+    /// return the length, the one of HEAD counts if it equals `expected`.
     ///
     /// # Errors
-    /// [`Error::Missing`] only where the registry says that it does not have it.
+    /// [`Error::Missing`] only if the registry reports that the blob does not exist.
     pub fn held_blob(
         &self,
         side: Side,
@@ -42,7 +42,7 @@ impl Client {
         let answer = self.send_confirmed(side, &query, log)?;
         let told = told_length(&answer.response);
         if answer.response.status.as_u16() == 416 {
-            // A blob of no bytes has no first one.
+            // An empty blob has no first byte.
             let size = match told {
                 Some(0) => 0,
                 _ => self.read_blob(side, repository, digest, expected, log)?.1,
@@ -62,12 +62,12 @@ impl Client {
         };
         Ok(HeldBlob {
             size,
-            // Of a blob of one byte, a part is the whole.
+            // For a blob of one byte, a range is the whole.
             ignores_ranges: response.status.as_u16() == 200 && size > 1,
         })
     }
 
-    /// The length in bytes that HEAD tells, if it tells one.
+    /// The length in bytes from HEAD, if HEAD returns one.
     fn size_by_head(
         &self,
         side: Side,
@@ -76,15 +76,15 @@ impl Client {
         log: &Log,
     ) -> Option<u64> {
         let query = Query::blob(Method::HEAD, repository, digest, BodyMode::Keep(0));
-        told_length(&self.ask(side, &query, log).ok()?)
+        told_length(&self.fetch(side, &query, log).ok()?)
     }
 
-    /// Reads a blob in constant memory: its digest and its length in bytes. `expected`: what that
-    /// should be, if it is known; a longer one is not read to its end.
+    /// Hashes a blob in constant memory: its digest and its length in bytes. `expected`: the length, if
+    /// known; reading stops behind it.
     ///
     /// # Errors
-    /// As [`Client::held_blob`]; [`Error::Invalid`] for another blob whose length was not told in
-    /// advance: it may be compressed or cut off, which says nothing of what the registry holds.
+    /// As [`Client::held_blob`]; [`Error::Invalid`] for another blob without a Content-Length: the
+    /// body may be compressed or truncated, which proves nothing about the blob in the registry.
     pub fn read_blob(
         &self,
         side: Side,
@@ -95,20 +95,20 @@ impl Client {
     ) -> Result<(Digest, u64), Error> {
         let body = BodyMode::Hash(digest.algorithm(), expected);
         let query = Query::blob(Method::GET, repository, digest, body);
-        let response = self.ask(side, &query, log)?;
+        let response = self.fetch(side, &query, log)?;
         let length_told = told_length(&response).is_some();
         match response.hashed {
             Some((found, size)) if length_told || found == *digest => Ok((found, size)),
             _ => Err(Error::Invalid(query.diagnostic(
-                "the answer is another blob, and its length was not told: it may be compressed or cut off",
+                "the registry returned a different blob without a Content-Length: the body may be compressed or truncated",
             ))),
         }
     }
 }
 
 impl Client {
-    /// Reads a layer in constant memory and unpacks it: the digest of what it unpacks to, by this
-    /// algorithm, or why it does not.
+    /// Hashes a layer and its decompressed content in constant memory. Returns the digest of the
+    /// content, computed with `algorithm`, or why it cannot be decompressed.
     ///
     /// # Errors
     /// As [`Client::read_blob`]; [`Error::Invalid`] for another blob.
@@ -123,21 +123,21 @@ impl Client {
     ) -> Result<Result<Digest, String>, Error> {
         let body = BodyMode::Unpack(digest.algorithm(), size, algorithm);
         let query = Query::blob(Method::GET, repository, digest, body);
-        let response = self.ask(side, &query, log)?;
+        let response = self.fetch(side, &query, log)?;
         match (response.hashed, response.unpacked) {
             (Some(found), Some(unpacked)) if found == (digest.clone(), size) => Ok(unpacked),
             _ => Err(Error::Invalid(query.diagnostic(
-                "the answer is another blob, of another digest or length",
+                "the registry returned a different blob (wrong digest or length)",
             ))),
         }
     }
 }
 
-/// The length of the whole blob, from the header of an answer to HEAD or to a request for a part
-/// (RFC 9110, 14.4).
+/// The length of the whole blob, from the headers of a response to HEAD or to a range request (RFC 9110,
+/// 14.4).
 fn told_length(response: &Response) -> Option<u64> {
     if response.status.as_u16() == 200 {
-        // Of an encoded body it would be another length.
+        // The length of an encoded body is another one.
         let is_plain = response
             .header("content-encoding")
             .is_none_or(|encoding| encoding.is_empty() || encoding == "identity");

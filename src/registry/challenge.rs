@@ -1,4 +1,4 @@
-//! `WWW-Authenticate`: which authentications a server offers.
+//! The `WWW-Authenticate` header: the authentication schemes that a server offers.
 //!
 //! Grammar: RFC 9110, 11.6.1. A line may hold several challenges, a value may hold commas, and
 //! registries vary the letter case, so the line is read character by character, never split.
@@ -6,34 +6,34 @@
 /// One offered authentication.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Challenge {
-    /// User and password with every request.
+    /// User and password in every request.
     Basic,
     /// A token from a token server.
     Bearer(Bearer),
 }
 
-/// Where and for what a token is to be had.
+/// A Bearer challenge.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bearer {
     /// URL of the token server; may be relative.
     pub realm: String,
-    /// Name by which it knows the registry; may be empty.
+    /// The registry's name at the token server; may be empty.
     pub service: String,
-    /// What the token has to be good for, one scope an element; may be empty.
+    /// The scopes of the token; may be empty.
     pub scopes: Vec<String>,
-    /// Why a token that was sent was refused: `invalid_token`, `insufficient_scope`.
+    /// The reason for refusing the token that was sent: `invalid_token`, `insufficient_scope`.
     pub error: String,
 }
 
 impl Bearer {
-    /// The bytes of all that is remembered of it.
+    /// The number of bytes kept in memory.
     pub fn length(&self) -> usize {
         let scopes: usize = self.scopes.iter().map(|scope| scope.len() + 1).sum();
         self.realm.len() + self.service.len() + scopes
     }
 }
 
-/// Reads all lines of the header; what is not Basic or Bearer is left out.
+/// Parses all lines of the header; schemes other than Basic and Bearer are ignored.
 pub fn parse(lines: &[String]) -> Vec<Challenge> {
     lines
         .iter()
@@ -55,7 +55,7 @@ impl<'a> Reader<'a> {
             }
             let word = self.token();
             if word.is_empty() {
-                // A character that has no place here.
+                // An unexpected character.
                 self.advance();
                 continue;
             }
@@ -138,7 +138,7 @@ fn challenge(scheme: &str, parameters: Vec<(String, String)>) -> Option<Challeng
                     _ => {}
                 }
             }
-            // Without a realm there is nobody to ask for a token.
+            // Without a realm there is no token server.
             (!bearer.realm.is_empty()).then_some(Challenge::Bearer(bearer))
         }
         _ => None,

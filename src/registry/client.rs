@@ -1,4 +1,4 @@
-//! What can be asked of a registry.
+//! The client: reads manifests, configs, blobs and referrers.
 
 mod settings;
 
@@ -9,7 +9,7 @@ use std::thread;
 use ureq::http::Method;
 
 use super::Side;
-use super::answer::Answer;
+use super::answer::FinalResponse;
 use super::credentials::Credentials;
 use super::error::Error;
 use super::exchange::{BodyMode, Clock, Exchange, Response};
@@ -25,30 +25,29 @@ use crate::reference::{Reference, Repository};
 
 pub use settings::Settings;
 
-/// Documents of more bytes are parsed one at a time: what parsing takes besides the document is bounded
-/// for each, and would add up.
+/// Documents above this many bytes are parsed one at a time, to bound the memory of all threads
+/// together.
 const LARGE: usize = 256 * 1024;
 
-/// A registry, and the side for which it has credentials of its own, if one has.
+/// A registry, and the side if that side has credentials of its own.
 type HostKey = (String, Option<Side>);
 
-/// Reads registries; shared by all threads.
+/// Reads registries. Shared by all threads.
 pub struct Client {
     pub(super) retrier: Retrier,
-    /// That of destinations, where it differs.
+    /// The retrier of destinations, if it differs.
     of_destinations: Option<Retrier>,
     credentials: Arc<Credentials>,
     hosts: Mutex<HashMap<HostKey, Arc<Host>>>,
     upcoming: Upcoming,
     conf: RegistriesConf,
-    /// Remarks on settings that have been logged.
+    /// Warnings about ignored settings that have been logged.
     remarked: Mutex<HashSet<String>>,
-    /// Held while a large document is parsed.
+    /// Held while parsing a large document.
     parsing: Mutex<()>,
 }
 
 impl Client {
-    /// A client over this exchange.
     pub(super) fn over(
         exchange: Box<dyn Exchange>,
         clock: Arc<dyn Clock>,
@@ -67,15 +66,15 @@ impl Client {
         }
     }
 
-    /// Announces a repository that a later line reads.
+    /// Announces the repository of a later line.
     pub fn announce(&self, side: Side, repository: &Repository) {
         self.upcoming.add(side, repository);
     }
 
-    /// Reads a manifest. One asked for by digest is what the digest says.
+    /// Reads a manifest. One requested by digest is verified against the digest.
     ///
     /// # Errors
-    /// [`Error::Missing`] only where the registry says that it does not have it.
+    /// [`Error::Missing`] only if the registry reports that the manifest does not exist.
     pub fn manifest(
         &self,
         side: Side,
@@ -87,7 +86,7 @@ impl Client {
             .map(|(manifest, _)| manifest)
     }
 
-    /// Reads the manifest of this digest, and its blobs: its config first. An index has none.
+    /// Reads the manifest of this digest and its blobs, config first. An index has none.
     ///
     /// # Errors
     /// As [`Client::manifest`].
@@ -107,7 +106,7 @@ impl Client {
         Ok((manifest, blobs))
     }
 
-    /// Reads the manifest of this digest, with its bytes as they were received.
+    /// Reads the manifest of this digest, with the bytes as received.
     ///
     /// # Errors
     /// As [`Client::manifest`].
@@ -122,7 +121,7 @@ impl Client {
         self.manifest_and_bytes(side, repository, &reference, log)
     }
 
-    /// Reads a manifest, with its bytes as they were received.
+    /// Reads a manifest, with the bytes as received.
     ///
     /// # Errors
     /// As [`Client::manifest`].
@@ -133,7 +132,7 @@ impl Client {
         reference: &Reference,
         log: &Log,
     ) -> Result<(Manifest, Vec<u8>), Error> {
-        // A damaged answer may be an accident on the way (a cut that HTTP does not show).
+        // A damaged response may be an accident in transit (truncation that HTTP does not detect).
         match self.read_manifest(side, repository, reference, log) {
             Err(Error::Invalid(_)) => self.read_manifest(side, repository, reference, log),
             other => other,
@@ -148,13 +147,13 @@ impl Client {
         log: &Log,
     ) -> Result<(Manifest, Vec<u8>), Error> {
         let query = Query::manifest(Method::GET, repository, reference);
-        let response = self.ask(side, &query, log)?;
+        let response = self.fetch(side, &query, log)?;
         let invalid = |answer: String| Error::Invalid(query.diagnostic(answer));
         if response.is_html() {
             return Err(Error::Invalid(
                 query
-                    .diagnostic("an HTML page instead of a manifest")
-                    .hint("is this a registry? A proxy or a login page may be in between"),
+                    .diagnostic("the response is an HTML page instead of a manifest")
+                    .hint("check the host name; a proxy or a login page may be intercepting the connection"),
             ));
         }
         let manifest = self
@@ -165,7 +164,7 @@ impl Client {
                 if *asked != manifest.digest && !asked.matches(&response.body) =>
             {
                 return Err(invalid(format!(
-                    "the answer is another manifest, of digest {}",
+                    "the registry returned a different manifest (digest {})",
                     manifest.digest
                 )));
             }
@@ -183,7 +182,7 @@ impl Client {
             && !claimed.matches(&response.body)
         {
             log.warn(format!(
-                "{}: the registry names digest {claimed} for a manifest whose digest is {}",
+                "{}: Docker-Content-Digest is {claimed}, but the digest of the manifest is {}",
                 reference.of(repository),
                 manifest.digest
             ));
@@ -193,7 +192,7 @@ impl Client {
             .and_then(|text| MediaType::from_header(&text));
         if let Some(named) = named.filter(|named| !named.is_same_kind(manifest.media_type)) {
             log.warn(format!(
-                "{}: the registry calls it {}, and its body says {}",
+                "{}: Content-Type is {}, but the body is {}",
                 reference.of(repository),
                 named.as_str(),
                 manifest.media_type.as_str()
@@ -202,11 +201,10 @@ impl Client {
         Ok((manifest, response.body))
     }
 
-    /// The digest that the registry names for a manifest on HEAD (`Docker-Content-Digest`), if it
-    /// names one. A claim: nothing of it is verified.
+    /// The value of `Docker-Content-Digest` in the response to HEAD. It is not verified.
     ///
     /// # Errors
-    /// As [`Client::manifest`]. An answer to HEAD has no body: what is wrong is found out by GET.
+    /// As [`Client::manifest`]. A response to HEAD has no error body: only GET tells the cause.
     pub fn head(
         &self,
         side: Side,
@@ -215,14 +213,14 @@ impl Client {
         log: &Log,
     ) -> Result<Option<Digest>, Error> {
         let query = Query::manifest(Method::HEAD, repository, reference);
-        let response = self.ask(side, &query, log)?;
+        let response = self.fetch(side, &query, log)?;
         Ok(response
             .header("docker-content-digest")
             .and_then(|text| text.parse().ok()))
     }
 
-    /// Whether a manifest is there. HEAD is believed when it names the digest that was asked for;
-    /// everything else is found out by GET, also the reason of a refusal.
+    /// Whether a manifest exists. HEAD counts if it returns the requested digest; everything else,
+    /// including the reason of a refusal, is checked with GET.
     ///
     /// # Errors
     /// [`Error`], but never [`Error::Missing`].
@@ -277,33 +275,32 @@ impl Client {
         log: &Log,
     ) -> Result<Vec<u8>, Error> {
         let query = Query::blob(Method::GET, repository, digest, BodyMode::Keep(MAX_BYTES));
-        let response = self.ask(side, &query, log)?;
+        let response = self.fetch(side, &query, log)?;
         if !digest.matches(&response.body) {
-            return Err(Error::Invalid(
-                query.diagnostic("the answer is another blob, of another digest"),
-            ));
+            return Err(Error::Invalid(query.diagnostic(
+                "the registry returned a different blob (wrong digest)",
+            )));
         }
         Ok(response.body)
     }
 
-    /// Probes a registry on a thread of its own, once in the run, while other things go on: its endpoint
-    /// is known, or on its way, when the first request needs it.
+    /// Probes a registry on a separate thread, once per run, so that the first request finds its
+    /// endpoint.
     pub fn warm_up(self: &Arc<Self>, side: Side, repository: &Repository, log: &Log) {
         let host = self.host(side, &repository.registry);
         if !host.is_first_use() {
             return;
         }
         let (client, log) = (self.clone(), log.in_background());
-        // Without a thread, the first request probes.
+        // If no thread can be started, the first request probes.
         let _ = thread::Builder::new()
             .name("probe".to_owned())
             .spawn(move || {
-                // The request that needs it gets the error.
+                // The first request to the registry reports the error.
                 let _ = host.endpoint(client.retrier_of(side), &log);
             });
     }
 
-    /// Whether a registry takes requests now, as far as is known.
     pub fn gate(&self, side: Side, repository: &Repository) -> Gate {
         self.host(side, &repository.registry)
             .gate(self.retrier_of(side))
@@ -317,18 +314,23 @@ impl Client {
         }
     }
 
-    /// Sends a query; a result has status 200, or 206 for a part.
-    pub(super) fn ask(&self, side: Side, query: &Query<'_>, log: &Log) -> Result<Response, Error> {
+    /// Sends a query. A result has status 200, or 206 for a range.
+    pub(super) fn fetch(
+        &self,
+        side: Side,
+        query: &Query<'_>,
+        log: &Log,
+    ) -> Result<Response, Error> {
         self.send_confirmed(side, query, log)?.judge(query)
     }
 
-    /// Sends a query; a 404 that need not be the registry's own counts only if it comes twice.
+    /// Sends a query. A 404 that a front end may have sent counts only if it comes twice.
     pub(super) fn send_confirmed(
         &self,
         side: Side,
         query: &Query<'_>,
         log: &Log,
-    ) -> Result<Answer, Error> {
+    ) -> Result<FinalResponse, Error> {
         let answer = self.send(side, query, log)?;
         if query.method == Method::GET && answer.is_bare_404() {
             return self.send(side, query, log);
@@ -336,27 +338,32 @@ impl Client {
         Ok(answer)
     }
 
-    /// Sends a query; every final status is an answer.
-    pub(super) fn send(&self, side: Side, query: &Query<'_>, log: &Log) -> Result<Answer, Error> {
+    /// Sends a query and returns the final response, whatever its status.
+    pub(super) fn send(
+        &self,
+        side: Side,
+        query: &Query<'_>,
+        log: &Log,
+    ) -> Result<FinalResponse, Error> {
         self.remark(query.repository, log);
         let host = self.host(side, &query.repository.registry);
         let retrier = self.retrier_of(side);
-        let answer = host.ask(retrier, query, (side, &self.upcoming), log)?;
+        let answer = host.send_query(retrier, query, (side, &self.upcoming), log)?;
         if answer.from_registry || answer.response.status.as_u16() != 401 {
             return Ok(answer);
         }
         self.host(side, &authority(&answer.response.url))
-            .ask_after_redirect(retrier, query, &answer.response, log)
+            .send_after_redirect(retrier, query, &answer.response, log)
     }
 
-    /// Parses a document; a large one when no other thread does.
+    /// Parses a document; large ones one at a time.
     pub(super) fn parse<T>(&self, bytes: &[u8], parse: impl FnOnce(&[u8]) -> T) -> T {
         let turn = || self.parsing.lock().unwrap_or_else(PoisonError::into_inner);
         let _turn = (bytes.len() > LARGE).then(turn);
         parse(bytes)
     }
 
-    /// Says once of each setting that is not followed that it is not.
+    /// Logs once per setting that this program ignores it.
     fn remark(&self, repository: &Repository, log: &Log) {
         let Some(text) = self.conf.remark(repository) else {
             return;

@@ -1,25 +1,24 @@
-//! Why a registry did not give what was requested, in the classes that callers tell apart.
+//! Errors of requests to a registry, in the classes that callers distinguish.
 //!
-//! Only [`Error::Missing`] says that something is not there. Error codes: OCI distribution-spec,
-//! "Error Codes"; the decision is made by the HTTP status, because the codes vary.
+//! Only [`Error::Missing`] means that an object does not exist. The class follows from the HTTP status,
+//! because error codes (OCI distribution-spec, "Error Codes") vary between registries.
 
 use std::fmt;
 
 use crate::escape::escape;
 
-/// Why a registry did not give what was requested.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    /// The registry answered that there is no such thing.
+    /// The registry reports that the object does not exist.
     #[error("{0}")]
     Missing(Diagnostic),
-    /// The registry, or its token server, refused: private, or missing and not said so.
+    /// The registry or its token server denied access: the repository is private, or it does not exist.
     #[error("{0}")]
     Denied(Diagnostic),
-    /// No response, or one that says to come back later.
+    /// No response, or a temporary error.
     #[error("{0}")]
     Unreachable(Diagnostic),
-    /// A response that cannot be a registry's, or cannot be what was requested.
+    /// A response that no registry sends, or not the requested content.
     #[error("{0}")]
     Invalid(Diagnostic),
     /// The run was interrupted.
@@ -28,10 +27,10 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the same request, in the same run, may have another result.
+    /// Whether repeating the request in this run may succeed.
     pub fn is_temporary(&self) -> bool {
         match self {
-            // What is wrong for good says what to do about it.
+            // Permanent errors have a hint.
             Self::Unreachable(diagnostic) => diagnostic.hint.is_none(),
             Self::Interrupted => true,
             Self::Missing(_) | Self::Denied(_) | Self::Invalid(_) => false,
@@ -39,21 +38,18 @@ impl Error {
     }
 }
 
-/// One line for the operator: on which host, for which request, what went wrong, and what to do.
+/// One line for the operator: host, request, cause and hint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// The registry, as the user names it.
     pub host: String,
     /// Method and path.
     pub request: String,
-    /// What went wrong.
     pub cause: String,
-    /// What the user can do about it.
     pub hint: Option<String>,
 }
 
 impl Diagnostic {
-    /// A diagnostic without a hint.
     pub fn new(host: &str, request: &str, cause: impl Into<String>) -> Self {
         Self {
             host: host.to_owned(),
@@ -63,7 +59,6 @@ impl Diagnostic {
         }
     }
 
-    /// The same with a hint.
     pub fn hint(self, hint: impl Into<String>) -> Self {
         Self {
             hint: Some(hint.into()),
@@ -82,7 +77,7 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// Text of an error that is not ours, for a message.
+/// The escaped text of a library's error, for a message.
 pub fn shown(error: &impl fmt::Display) -> String {
     escape(&error.to_string()).into_owned()
 }

@@ -1,7 +1,7 @@
-//! One HTTP exchange: a request goes out, and a response or a failure comes back.
+//! One HTTP exchange: a request and its response, or a failure.
 //!
-//! Everything above this trait (retries, redirects, authorization) is tested with a scripted
-//! exchange and a clock of its own; [`super::http`] is the exchange over the network.
+//! Everything above this trait (retries, redirects, authorization) is tested with a scripted exchange
+//! and a fake clock; [`super::http`] is the exchange over the network.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,38 +16,36 @@ use crate::log::Log;
 use crate::manifest::{Algorithm, Digest};
 use crate::sync::Interrupt;
 
-/// The most bytes of a blob whose size is unknown.
+/// The maximum size in bytes of a blob of unknown size.
 pub const UNKNOWN_SIZE_LIMIT: u64 = 64 * 1024 * 1024 * 1024;
 
-/// Sends requests, each once. Redirects, retries and authorization belong to the callers.
+/// Sends requests, each once. Callers handle redirects, retries and authorization.
 pub trait Exchange: Send + Sync {
-    /// Sends a request and reads its response to the end.
+    /// Sends a request and reads the whole response.
     ///
     /// # Errors
-    /// [`Failure`] where no complete response came; every status is a response.
+    /// [`Failure`] if there is no complete response. A response of any status is a success here.
     fn send(&self, request: &Request, log: &Log) -> Result<Response, Failure>;
 
-    /// Ends all exchanges, and refuses new ones.
+    /// Aborts all exchanges, and refuses new ones.
     fn shutdown(&self);
 }
 
-/// Time, and waiting: tests have a clock that does not wait.
+/// Time and sleeping; tests use a clock that does not sleep.
 pub trait Clock: Send + Sync {
-    /// The present, by a clock that is never set.
+    /// Monotonic time.
     fn now(&self) -> Instant;
 
-    /// Waits; true if the run was interrupted meanwhile.
+    /// Sleeps; returns true if the run was interrupted.
     fn sleep(&self, time: Duration) -> bool;
 
-    /// Whether the run was interrupted.
     fn is_interrupted(&self) -> bool;
 }
 
-/// The system's clock; its waits end with the run.
+/// The system's clock; an interrupt ends its sleeps.
 pub struct SystemClock(Arc<Interrupt>);
 
 impl SystemClock {
-    /// A clock whose waits this interrupt ends.
     pub fn new(interrupt: Arc<Interrupt>) -> Self {
         Self(interrupt)
     }
@@ -67,38 +65,37 @@ impl Clock for SystemClock {
     }
 }
 
-/// A request that can be sent again.
+/// A request; can be sent more than once.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// GET, HEAD, or POST for identity tokens.
     pub method: Method,
-    /// The URL.
     pub url: Url,
-    /// Accepted media types, most wanted first; one header line each.
+    /// Accepted media types in order of preference; one header line each.
     pub accept: &'static [&'static str],
     /// The Authorization header, for this URL's origin only.
     pub authorization: Option<Secret>,
-    /// A form to send (POST).
+    /// Form data (POST).
     pub form: Option<Secret>,
-    /// How a successful body is read.
+    /// How to read the body of a successful response.
     pub body: BodyMode,
-    /// The longest time for the response to begin; `None`: `--timeout`.
+    /// The timeout for the first byte of the response; `None`: `--timeout`.
     pub time: Option<Duration>,
-    /// The URL whose server named this one, by a redirect or as its token server: a stranger.
+    /// The URL whose server directed the client here, by a redirect or as its token server.
     pub named_by: Option<Url>,
 }
 
-/// How a successful body is read.
+/// How to read the body of a successful response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyMode {
-    /// It is kept; at most so many bytes.
+    /// Keep it; at most this many bytes.
     Keep(u64),
-    /// Only its length and its hash are kept; reading ends beyond so many bytes, or, where the size is
-    /// unknown, fails beyond [`UNKNOWN_SIZE_LIMIT`].
+    /// Keep only its length and hash; stop behind this many bytes or, for an unknown size, fail above
+    /// [`UNKNOWN_SIZE_LIMIT`].
     Hash(Algorithm, Option<u64>),
-    /// As [`BodyMode::Hash`], and the hash of what it unpacks to, by the second algorithm.
+    /// As [`BodyMode::Hash`]; also hash the decompressed content with the second algorithm.
     Unpack(Algorithm, u64, Algorithm),
-    /// Only its first byte is requested, for the total length that comes with it.
+    /// Request only its first byte, for the total length in the response.
     FirstByte,
 }
 
@@ -117,40 +114,37 @@ impl Request {
         }
     }
 
-    /// Method and path, for messages; a query may be a signature and is left out.
+    /// Method and path, for messages; the query is left out because it may be a signature.
     pub fn line(&self) -> String {
         format!("{} {}", self.method, self.url.path())
     }
 }
 
-/// A response, read to its end.
+/// A complete response.
 #[derive(Clone, Debug)]
 pub struct Response {
-    /// Status code.
     pub status: StatusCode,
-    /// Header fields.
     pub headers: HeaderMap,
-    /// The body; of a response that is no success at most its beginning.
+    /// The body; for errors, at most its beginning.
     pub body: Vec<u8>,
-    /// Of a body that was not kept: its digest and its length in bytes.
+    /// For a hashed body: digest and length in bytes.
     pub hashed: Option<(Digest, u64)>,
-    /// Of a body that was unpacked: the digest of what it unpacks to, or why it does not.
+    /// For a decompressed body: the digest of the content, or why it cannot be decompressed.
     pub unpacked: Option<Result<Digest, String>>,
-    /// What must not be shown of it, if it is no success.
+    /// Secrets to redact from it, if it is an error.
     pub secrets: Vec<Secret>,
-    /// The URL that this is the response of, after redirects.
+    /// The URL of the response, after redirects.
     pub url: Url,
 }
 
 impl Response {
-    /// A header field as text; registries send bytes that are not UTF-8.
+    /// A header field as text; invalid UTF-8 is replaced.
     pub fn header(&self, name: &str) -> Option<String> {
         self.headers
             .get(name)
             .map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_owned())
     }
 
-    /// All lines of a header field as text.
     pub fn header_lines(&self, name: &str) -> Vec<String> {
         let lines = self.headers.get_all(name).iter();
         lines
@@ -158,13 +152,13 @@ impl Response {
             .collect()
     }
 
-    /// Whether it is a page for people, not a response of a registry.
+    /// Whether it is an HTML page.
     pub fn is_html(&self) -> bool {
         let content_type = self.header("content-type").unwrap_or_default();
         quirks::is_html(&content_type, &self.body)
     }
 
-    /// The status with its usual reason phrase: `404 Not Found`.
+    /// The status with its standard reason phrase: `404 Not Found`.
     pub fn status_text(&self) -> String {
         match self.status.canonical_reason() {
             Some(reason) => format!("{} {reason}", self.status.as_u16()),

@@ -1,4 +1,4 @@
-//! Why an HTTP exchange gave no response.
+//! Failures of an HTTP exchange: no complete response.
 
 use super::address::REFUSED_ADDRESS;
 use super::error::{Diagnostic, Error};
@@ -6,59 +6,51 @@ use super::tls::TlsFailure;
 
 const MIB: u64 = 1024 * 1024;
 
-/// A name that has no address, or none now.
+/// A DNS lookup that failed.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{text}")]
 pub struct LookupFailed {
-    /// What the system says.
     pub text: String,
-    /// The name server could not be asked, as opposed to: it knows no such name.
+    /// Whether the name server is unavailable, as opposed to: the name does not exist.
     pub is_temporary: bool,
 }
 
-/// Why an exchange gave no response.
 #[derive(Clone, Debug)]
 pub enum Failure {
-    /// No connection: nobody listens, or there is no route.
+    /// No connection: refused, or no route.
     Refused(String),
-    /// No connection within the time for it.
     ConnectTimeout,
-    /// The connection broke.
     Lost {
-        /// How.
         text: String,
-        /// It had been kept from an earlier request: the server may have closed it meanwhile.
+        /// Whether the connection was reused: the server may have closed it while idle.
         stale: bool,
     },
-    /// No progress in time.
     Timeout(String),
-    /// The name has no address.
     Lookup(LookupFailed),
     /// The server does not speak TLS.
     NotTls,
-    /// The server's certificate is not accepted, or TLS cannot be agreed on.
+    /// The certificate was rejected, or the handshake failed.
     Tls(TlsFailure),
-    /// The proxy wants a password.
+    /// The proxy requires a login.
     ProxyLogin {
         /// Its host and port.
         proxy: String,
-        /// Whether it was given one.
+        /// Whether the proxy rejected the configured login.
         is_refused: bool,
     },
-    /// The response is not HTTP, or cannot be decoded.
+    /// The response is not valid HTTP, or cannot be decoded.
     NotHttp(String),
-    /// This program's own settings do not allow the exchange.
+    /// The configuration of this machine is invalid.
     Setup(String),
-    /// A stranger named a host whose address is this machine's.
+    /// A server directed the client to an address of this machine.
     OwnAddress,
-    /// The body is longer than what was requested can be; the limit in bytes.
+    /// The body exceeds this limit in bytes.
     TooLarge(u64),
     /// The run was interrupted.
     Interrupted,
 }
 
 impl Failure {
-    /// What happened, in words.
     pub fn text(&self) -> String {
         match self {
             Self::Refused(text)
@@ -70,31 +62,31 @@ impl Failure {
                 proxy,
                 is_refused: false,
             } => {
-                format!("the proxy {proxy} requires a password (407)")
+                format!("the proxy {proxy} requires a user name and password (407)")
             }
             Self::ProxyLogin {
                 proxy,
                 is_refused: true,
             } => {
-                format!("the proxy {proxy} refused user and password (407)")
+                format!("the proxy {proxy} rejected the user name or password (407)")
             }
-            Self::ConnectTimeout => "no connection in time".to_owned(),
+            Self::ConnectTimeout => "the connection timed out".to_owned(),
             Self::NotTls => "the server does not speak TLS on this port".to_owned(),
-            Self::Lookup(lookup) => format!("the host name has no address ({})", lookup.text),
-            Self::NotHttp(text) => format!("the answer is not HTTP as expected: {text}"),
+            Self::Lookup(lookup) => format!("cannot resolve the host name ({})", lookup.text),
+            Self::NotHttp(text) => format!("the response is not valid HTTP: {text}"),
             Self::TooLarge(limit) if *limit < MIB => {
-                format!("the answer is larger than {} KiB", limit / 1024)
+                format!("the response is larger than {} KiB", limit / 1024)
             }
-            Self::TooLarge(limit) => format!("the answer is larger than {} MiB", limit / MIB),
+            Self::TooLarge(limit) => format!("the response is larger than {} MiB", limit / MIB),
             Self::OwnAddress => REFUSED_ADDRESS.to_owned(),
             Self::Interrupted => "interrupted".to_owned(),
         }
     }
 
-    /// What happened, at the server that it happened at, if that is not the registry itself.
+    /// The message, with the server's name if that is not the registry itself.
     pub fn text_of(&self, other: Option<&str>) -> String {
         match (self, other) {
-            // The host is this program, or the proxy.
+            // The failure is of this program or of the proxy.
             (Self::Setup(_) | Self::ProxyLogin { .. } | Self::Interrupted, _) | (_, None) => {
                 self.text()
             }
@@ -103,8 +95,8 @@ impl Failure {
     }
 
     /// The error for the caller. `host`: the registry as the user names it; `request`: as
-    /// [`super::exchange::Request::line`]; `other`: the server, where it is not the registry itself but
-    /// a token server or a store.
+    /// [`super::exchange::Request::line`]; `other`: the server if it is not the registry itself, but a
+    /// token server or a store.
     pub fn into_error(self, host: &str, request: &str, other: Option<&str>) -> Error {
         let diagnostic = Diagnostic::new(host, request, self.text_of(other));
         let server = other.unwrap_or(host);
@@ -112,17 +104,17 @@ impl Failure {
             Self::Interrupted => Error::Interrupted,
             Self::Tls(failure) => Error::Unreachable(diagnostic.hint(failure.remedy.hint(server))),
             Self::ProxyLogin { proxy, .. } => Error::Unreachable(diagnostic.hint(format!(
-                "give user and password in the proxy's variable: HTTPS_PROXY=http://USER:PASSWORD@{proxy} (HTTP_PROXY for plain HTTP)"
+                "set them in the proxy variable: HTTPS_PROXY=http://USER:PASSWORD@{proxy} (HTTP_PROXY for plain HTTP)"
             ))),
             Self::NotTls => {
-                Error::Unreachable(diagnostic.hint("for plain HTTP use --tls-verify=false"))
+                Error::Unreachable(diagnostic.hint("for plain HTTP, use --tls-verify=false"))
             }
             Self::Lookup(_) => Error::Unreachable(
-                diagnostic.hint("check the registry's name and this host's DNS"),
+                diagnostic.hint("check the host name and the DNS configuration of this machine"),
             ),
             Self::NotHttp(_) | Self::TooLarge(_) | Self::OwnAddress => Error::Invalid(diagnostic),
             Self::Setup(_) => {
-                Error::Unreachable(diagnostic.hint("correct this host's configuration"))
+                Error::Unreachable(diagnostic.hint("fix the configuration on this machine"))
             }
             Self::Refused(_) | Self::ConnectTimeout | Self::Lost { .. } | Self::Timeout(_) => {
                 Error::Unreachable(diagnostic)
@@ -145,7 +137,7 @@ mod tests {
                 .into_error("reg.io:5000", "GET /v2/", None)
                 .to_string(),
             "reg.io:5000: GET /v2/: the certificate is signed by an unknown authority; install the \
-             CA's certificate as /etc/containers/certs.d/reg.io:5000/ca.crt or give it with \
+             CA certificate as /etc/containers/certs.d/reg.io:5000/ca.crt or pass it with \
              --ca-file, or use --tls-verify=false"
         );
     }

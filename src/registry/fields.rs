@@ -1,27 +1,26 @@
-//! Single fields of a JSON object, read without a tree of it: a document of a hundred kilobytes can be
-//! a tree of ten megabytes, and what a server sends besides the fields that matter is of no use.
+//! Reads single fields of a JSON object without building a tree: a document of 100 KB can become a tree
+//! of 10 MB.
 //!
-//! Fields of any type, any order and any letter are let by, as servers send them.
+//! Unknown fields of any type are skipped.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// A value, as far as it matters.
+/// The value of a field.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Field {
-    /// It is not there.
     #[default]
     Absent,
     Text(String),
     Number(f64),
-    /// The wanted fields of the first object in a list; `None`: it is none.
+    /// The wanted fields of the first object in a list; `None`: the first element is no object.
     List(Option<Vec<Field>>),
     Other,
 }
 
 impl Field {
-    /// A text that is not empty.
+    /// A non-empty string.
     pub fn text(self) -> Option<String> {
         match self {
             Self::Text(text) => Some(text).filter(|text| !text.is_empty()),
@@ -30,11 +29,11 @@ impl Field {
     }
 }
 
-/// The wanted fields of a document, in their order; all are absent if it is no object. Of two fields of
-/// one name the last counts.
+/// The wanted fields of a document, in the order of `wanted`; all are absent if it is not an object. The
+/// last of several fields with the same name counts.
 ///
 /// # Errors
-/// It is not JSON.
+/// The text is not JSON.
 pub fn fields(json: &[u8], wanted: &[&str]) -> Result<Vec<Field>, serde_json::Error> {
     let mut document = serde_json::Deserializer::from_slice(json);
     let found = Object { wanted, depth: 0 }.deserialize(&mut document)?;
@@ -42,20 +41,19 @@ pub fn fields(json: &[u8], wanted: &[&str]) -> Result<Vec<Field>, serde_json::Er
     Ok(found.unwrap_or_else(|| vec![Field::Absent; wanted.len()]))
 }
 
-/// Reads the wanted fields of an object. Those of a list's first element are read one level deep.
+/// Reads the wanted fields of an object, and one level deep those of a list's first element.
 #[derive(Clone, Copy)]
 struct Object<'a> {
     wanted: &'a [&'a str],
     depth: u8,
 }
 
-/// Reads the name of a field: where it stands among the wanted ones.
+/// Reads the name of a field: its index among the wanted ones.
 struct Name<'a>(&'a [&'a str]);
 
-/// Reads the value of a wanted field.
 struct Value<'a>(Object<'a>);
 
-/// What all three do with a value that does not matter.
+/// Visits values that do not matter; shared by all three visitors.
 macro_rules! others {
     ($other:expr) => {
         fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {

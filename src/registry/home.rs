@@ -1,11 +1,11 @@
-//! The home directory of the user, in which tools keep credentials, certificates and settings.
+//! The home directory of the user.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
-/// `$HOME`; without it (in systemd units) the home directory of `/etc/passwd`, passwd(5). Name
-/// services are not asked: their modules cannot be loaded into a static program.
+/// `$HOME`; if unset (systemd units), the home directory from `/etc/passwd`, passwd(5). Name services
+/// are not used: a static program cannot load their modules.
 pub fn home(environment: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
     match environment("HOME").filter(|text| !text.is_empty()) {
         Some(home) => Some(home.into()),

@@ -1,5 +1,4 @@
-//! One registry, as the user names it: its endpoint, and the rounds of authorization that a query
-//! takes.
+//! One registry: its endpoint, and the rounds of authorization of a query.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -7,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use url::Url;
 
-use super::answer::Answer;
-use super::authorization::{AuthContext, Authorization, Tried, refuses_password};
+use super::answer::FinalResponse;
+use super::authorization::{AuthAttempts, AuthContext, Authorization, refuses_password};
 use super::challenge::{self, Challenge};
 use super::credentials::{Credential, Credentials};
 use super::error::{Diagnostic, Error};
@@ -30,20 +29,19 @@ use crate::sync::Flight;
 
 mod rounds;
 
-/// How long an image keeps its thread while another one probes its registry.
+/// How long an image keeps its thread while another thread probes its registry.
 const PROBE_HOLD: Duration = Duration::from_millis(500);
 
-/// The endpoint of a registry, or why it has none, and when that was found out.
-type Probed = (Instant, Result<Arc<Endpoint>, Error>);
+/// The result of a probe, and its time.
+type ProbeResult = (Instant, Result<Arc<Endpoint>, Error>);
 
-/// A registry.
 pub struct Host {
     name: String,
     side: Side,
     credentials: Arc<Credentials>,
-    probed: Flight<Probed>,
+    probed: Flight<ProbeResult>,
     is_used: AtomicBool,
-    /// The authentication that it wanted on a query, where the probe was open.
+    /// The challenge that the registry sent for a query although the probe needed no login.
     learned: Mutex<Vec<Challenge>>,
     tokens: Tokens,
     pull_limit: PullLimit,
@@ -66,17 +64,17 @@ impl Host {
         }
     }
 
-    /// Sends a query, with the authorization that the registry wants.
+    /// Sends a query with the authorization that the registry requires.
     ///
     /// # Errors
-    /// [`Error`] where there is no answer; a refusal (401, 403) is one.
-    pub fn ask(
+    /// [`Error`] if there is no response. A refusal (401, 403) is a response.
+    pub fn send_query(
         &self,
         retrier: &Retrier,
         query: &Query<'_>,
         next: (Side, &Upcoming),
         log: &Log,
-    ) -> Result<Answer, Error> {
+    ) -> Result<FinalResponse, Error> {
         let endpoint = self.endpoint(retrier, log)?;
         let credential = self.credential(query.repository, retrier, log)?;
         let credential = credential.as_deref();
@@ -96,7 +94,7 @@ impl Host {
             next: Some(&line),
             log,
         };
-        // The path is made of checked names only; joining it cannot leave the host.
+        // The path consists of validated names; joining it cannot change the host.
         let malformed = |_| {
             Error::Invalid(Diagnostic::new(
                 &self.name,
@@ -111,7 +109,7 @@ impl Host {
         let mut request = Request::new(query.method.clone(), url, query.accept, query.body);
         let offered = self.offered(&endpoint);
         let mut authorization = self.authorize(&context, &offered)?;
-        let mut tried = Tried::default();
+        let mut tried = AuthAttempts::default();
         loop {
             request.authorization = authorization.header();
             let is_open = endpoint.challenges.is_empty();
@@ -134,12 +132,12 @@ impl Host {
                 }
             }
             if tried.hidden && response.status.is_success() {
-                // It hides what is private instead of asking for a password.
+                // It hides private repositories instead of requesting a login.
                 self.learn(vec![Challenge::Basic]);
             }
             let now = retrier.clock().now();
             self.pull_limit.learn(query, &response, credential, now);
-            return Ok(Answer {
+            return Ok(FinalResponse {
                 from_registry,
                 logged_out: !offered.is_empty() && matches!(authorization, Authorization::None),
                 hint: self.hint(&response, query.repository, credential, now),
@@ -149,18 +147,18 @@ impl Host {
         }
     }
 
-    /// Sends again a request to which a redirect led and which this host refused, with its own
-    /// authorization. Nothing of the first host's is used or kept.
+    /// Repeats a request that this host refused after a redirect, with credentials for this host.
+    /// Nothing of the first host's authorization is used or kept.
     ///
     /// # Errors
-    /// As [`Host::ask`].
-    pub fn ask_after_redirect(
+    /// As [`Host::send_query`].
+    pub fn send_after_redirect(
         &self,
         retrier: &Retrier,
         query: &Query<'_>,
         refused: &Response,
         log: &Log,
-    ) -> Result<Answer, Error> {
+    ) -> Result<FinalResponse, Error> {
         let mut base = refused.url.clone();
         base.set_path("/");
         base.set_query(None);
@@ -170,7 +168,7 @@ impl Host {
         };
         let credential = self.credential(&repository, retrier, log)?;
         let credential = credential.as_deref();
-        // Only this host knows the repository's name here: its challenge has it.
+        // Only this host knows its name of the repository: the challenge contains it.
         let context = AuthContext {
             retrier,
             repository: &repository,
@@ -194,7 +192,7 @@ impl Host {
         request.authorization = authorization.header();
         let response = self.send(&context, query, &request, &authorization, true)?;
         let now = retrier.clock().now();
-        Ok(Answer {
+        Ok(FinalResponse {
             from_registry: true,
             logged_out: false,
             hint: self.hint(&response, &repository, credential, now),
@@ -203,8 +201,8 @@ impl Host {
         })
     }
 
-    /// Sends a request; one with a password only if that was not refused before. `is_open`: the base URL
-    /// answers without a login, so it says nothing of one.
+    /// Sends a request; one with a password only if the server has not rejected that before. `is_open`:
+    /// the base URL needs no login, so it cannot confirm one.
     fn send(
         &self,
         context: &AuthContext<'_>,
@@ -245,7 +243,7 @@ impl Host {
         })
     }
 
-    /// What the user can do where there are no credentials.
+    /// The hint for missing credentials.
     fn without_credentials(&self, context: &AuthContext<'_>) -> String {
         let now = context.retrier.clock().now();
         login::hint(&self.name, None, || {
@@ -253,7 +251,7 @@ impl Host {
         })
     }
 
-    /// What the user can do about a refusal; empty where the response is none.
+    /// The hint for a refusal; empty for other responses.
     fn hint(
         &self,
         response: &Response,
@@ -280,26 +278,26 @@ impl Host {
             .map_err(|error| {
                 Error::Invalid(Diagnostic::new(
                     &self.name,
-                    "looking for credentials",
+                    "finding credentials",
                     error.to_string(),
                 ))
             })
     }
 
-    /// How the registry is reached, by a probe where that is not known.
+    /// The endpoint of the registry; probes it if unknown.
     ///
     /// # Errors
-    /// [`Error`] where nothing there can be spoken to.
+    /// [`Error`] if the host does not respond.
     pub fn endpoint(&self, retrier: &Retrier, log: &Log) -> Result<Arc<Endpoint>, Error> {
         let now = retrier.clock().now();
-        let keep = |(at, result): &Probed| {
+        let keep = |(at, result): &ProbeResult| {
             result
                 .as_ref()
                 .is_ok_and(|endpoint| endpoint.doubt.is_none())
                 || now.saturating_duration_since(*at) < NEGATIVE_MEMORY
         };
-        // What is final (a certificate, a wrong name) is kept for a while, so that a list does not
-        // find it out for every line.
+        // Permanent errors (a certificate, a wrong name) are cached for a while, so that a list does not
+        // repeat them for every line.
         let make = || match probe(&self.name, retrier, log) {
             Ok(endpoint) => Ok((now, Ok(Arc::new(endpoint)))),
             Err(error) if error.is_temporary() => Err(error),
@@ -319,12 +317,10 @@ impl Host {
         probed?.1
     }
 
-    /// Whether this is the first time that this is asked.
     pub fn is_first_use(&self) -> bool {
         !self.is_used.swap(true, Ordering::Relaxed)
     }
 
-    /// Whether the registry takes requests now, as far as is known.
     pub fn gate(&self, retrier: &Retrier) -> Gate {
         if self.probed.is_flying() {
             return Gate::Closed;

@@ -1,7 +1,7 @@
-//! Hosts whose certificates are not verified, and to which plain HTTP is allowed, by the user's
-//! word: `--tls-verify=false` (all), `--insecure`, registries.conf, docker's `daemon.json`.
+//! Hosts whose certificates are not verified and for which plain HTTP is allowed: `--tls-verify=false`
+//! (all), `--insecure`, registries.conf, docker's `daemon.json`.
 //!
-//! Each tool's settings count for themselves: what one says is insecure is so, whatever the others say.
+//! The settings add up: a host is insecure if any of them says so.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -15,42 +15,39 @@ use super::redirect::authority;
 use crate::escape::escape;
 use crate::reference::{DOCKER_HUB, check_registry};
 
-/// The insecure hosts of a run, or of one side of it.
+/// The insecure hosts of a run, or of one side.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InsecureHosts {
-    /// Every host.
     pub all: bool,
-    /// These hosts.
     pub hosts: Vec<HostPattern>,
-    /// Those of registries.conf, where the closest one counts: whether it is insecure.
+    /// From registries.conf, where the closest match decides.
     pub conf: Vec<(HostPattern, bool)>,
 }
 
-/// Hosts, as a user names them.
+/// A host pattern, as a user writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostPattern {
-    /// `HOST` or `HOST:PORT`, as references write it: without a port, the default port.
+    /// `HOST` or `HOST:PORT`, as in references; without a port, the default port.
     Exact(String),
     /// `*.example.com`: its subdomains, at any depth and any port (containers-registries.conf(5)).
     Subdomains(String),
-    /// Addresses in a network; names are not looked up.
+    /// The addresses of a network; host names are not resolved.
     Network(IpNet),
 }
 
-/// A text that names no host.
+/// The text is not a host pattern.
 #[derive(Debug, PartialEq, Eq)]
-pub struct NotAHost;
+pub struct InvalidHost;
 
 impl InsecureHosts {
-    /// Whether a URL's host is insecure.
     pub fn covers(&self, url: &Url) -> bool {
         self.all
             || self.hosts.iter().any(|host| host.covers(url))
             || self.conf_covers(|host| host.covers(url))
     }
 
-    /// Whether a URL is insecure that a server has named, by a redirect or as its token server: the
-    /// same machine as an insecure registry is insecure on every port.
+    /// Whether a URL is insecure to which a server directed the client, by a redirect or as its token
+    /// server: an insecure registry's machine is insecure on every port.
     pub fn covers_named(&self, url: &Url, named_by: &Url) -> bool {
         self.covers(url) || url.host() == named_by.host() && self.covers(named_by)
     }
@@ -65,7 +62,7 @@ impl InsecureHosts {
 }
 
 impl HostPattern {
-    /// Of several patterns that cover a host, the greatest is the closest.
+    /// Of several matching patterns, the greatest is the closest.
     fn closeness(&self) -> (bool, usize) {
         match self {
             Self::Exact(_) => (true, 0),
@@ -94,9 +91,9 @@ impl HostPattern {
 }
 
 impl FromStr for HostPattern {
-    type Err = NotAHost;
+    type Err = InvalidHost;
 
-    fn from_str(text: &str) -> Result<Self, NotAHost> {
+    fn from_str(text: &str) -> Result<Self, InvalidHost> {
         if let Ok(network) = text.parse() {
             return Ok(Self::Network(network));
         }
@@ -105,12 +102,12 @@ impl FromStr for HostPattern {
             Some(domain) => (true, domain),
             None => (false, name.as_str()),
         };
-        let url = Url::parse(&format!("https://{name}/")).map_err(|_| NotAHost)?;
-        check_registry(name).map_err(|_| NotAHost)?;
+        let url = Url::parse(&format!("https://{name}/")).map_err(|_| InvalidHost)?;
+        check_registry(name).map_err(|_| InvalidHost)?;
         Ok(match is_domain {
-            true if name.contains(':') => return Err(NotAHost),
+            true if name.contains(':') => return Err(InvalidHost),
             true => Self::Subdomains(name.to_owned()),
-            // As URLs write it: without the default port.
+            // As in URLs: without the default port.
             false => Self::Exact(authority(&url)),
         })
     }
@@ -217,7 +214,7 @@ mod tests {
             "other=reg.io",
             "reg.io:99999",
         ] {
-            assert_eq!(text.parse::<HostPattern>(), Err(NotAHost), "{text}");
+            assert_eq!(text.parse::<HostPattern>(), Err(InvalidHost), "{text}");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! A wrong password is not sent for every image: servers lock accounts out after some attempts.
+//! Limits how often a wrong password is sent: servers lock accounts after some attempts.
 //!
-//! The first request with a credential goes alone. A refusal may be about one repository, so it is
-//! confirmed by a request that every valid login may send; where there is none, three refusals count.
+//! The first request with a credential goes alone. A refusal may concern one repository only, so it is
+//! confirmed by a request that every valid login may send; if there is none, three refusals count.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,20 +12,20 @@ use super::error::Error;
 use super::exchange::Response;
 use crate::sync::Flight;
 
-/// So many refusals, before anything was accepted, count as one of the credential itself.
+/// Number of refusals, before any success, that count as a rejection of the credential.
 const MOST_REFUSALS: u32 = 3;
 
-/// So many servers of one registry are known; one that names more is up to no good.
+/// The maximum number of servers remembered per registry, against a malicious registry.
 const MOST_KNOWN: usize = 1000;
 
-/// What to do about a refused credential.
-pub const HINT: &str = "log in again, or remove them if the image is public";
+/// The hint for a rejected credential.
+pub const HINT: &str = "log in again, or remove the credentials if the image is public";
 
-/// What hosts have said of credentials, for the run.
+/// Which servers accept which credentials, for the whole run.
 #[derive(Debug, Default)]
 pub struct Logins {
-    /// By the server and whose it is. The server is a host, or a realm: the token server of a host may
-    /// refuse what the host itself accepts.
+    /// By server and credential. The server is a host or a realm: the token server may reject a
+    /// credential that the host accepts.
     known: Mutex<HashMap<(String, Identity), Arc<Login>>>,
 }
 
@@ -36,19 +36,18 @@ struct Login {
     refusals: AtomicU32,
 }
 
-/// Why it is not known whether a credential is accepted.
+/// Why it is unknown whether a credential is accepted.
 enum Undecided {
-    /// The request failed.
     Failed(Error),
-    /// It was refused, which may be about the repository only.
+    /// The request was refused, perhaps for this repository only.
     Refused,
 }
 
 impl Logins {
-    /// Sends a request with a credential to this server, or does not, if the server has refused the
-    /// credential before: then there is no response. `is_refusal`: whether a response may mean that the
-    /// credential is wrong. `confirm`: whether a request that every valid login may send is accepted;
-    /// none where there is no such request.
+    /// Sends a request with a credential to this server; returns `None` without sending it if the server
+    /// has rejected the credential before. `is_refusal`: whether a response may mean that the credential
+    /// is wrong. `confirm`: whether the server accepts a request that every valid login may send; `None`
+    /// if there is no such request.
     ///
     /// # Errors
     /// Those of `send` and `confirm`.
@@ -87,7 +86,6 @@ impl Logins {
         }
     }
 
-    /// Whether this server is known to accept a credential.
     pub fn have_accepted(&self, server: &str, credential: &Credential) -> bool {
         let login = self.login(server, credential);
         login.is_accepted.has(|is_accepted| *is_accepted)
@@ -112,29 +110,29 @@ impl Logins {
 }
 
 impl Login {
-    /// Counts a refusal; whether there have been enough.
+    /// Counts a refusal; returns whether the limit is reached.
     fn refuse(&self) -> bool {
         self.refusals.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_REFUSALS
     }
 }
 
-/// Why a request was not sent.
+/// The message for a request that was not sent.
 pub fn skipped(host: &str, credential: &Credential) -> String {
     format!(
-        "skipped: {host} has refused the credentials from {}",
+        "skipped: {host} has rejected the credentials from {}",
         credential.origin
     )
 }
 
-/// What the user can do about a registry's refusal.
+/// The hint for a refusal.
 pub fn hint(host: &str, credential: Option<&Credential>, why_none: impl Fn() -> String) -> String {
     match credential {
         Some(credential) => format!(
-            "the credentials from {} were refused or may not read this repository: {HINT}",
+            "the registry rejected the credentials from {}, or they do not allow reading this repository: {HINT}",
             credential.origin
         ),
         None => format!(
-            "the repository is private or does not exist, and there are no credentials for {host} ({}): log in to {host}",
+            "the repository is private or does not exist, and no credentials were found for {host} ({}): log in to {host} with docker login or skopeo login",
             why_none()
         ),
     }

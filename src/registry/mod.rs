@@ -1,12 +1,12 @@
-//! Reading a registry: manifests, configs, referrers, and whether something is there.
+//! Reading a registry: manifests, configs, referrers, and whether an object exists.
 //!
-//! The layers, each of which can be read alone, from the caller down to the network:
-//! [`client`] with [`blobs`] and [`referrers`] (what can be asked) and [`answer`] (what a response
-//! means) → [`host`] (one registry: its [`probe`], [`authorization`] with [`credentials`]) → [`token`] (one for the repositories of [`several`] lines, which are [`upcoming`])
-//! and [`challenge`] → [`retry`] (retries, the brake of each host) and [`redirect`] → [`exchange`] (one
-//! exchange; a script in tests) → [`http`] (connections), [`tls`], [`proxy`].
+//! The layers, from the caller down to the network: [`client`] with [`blobs`] and [`referrers`]
+//! (queries) and [`answer`] (evaluation of responses) → [`host`] (one registry: its [`probe`], and
+//! [`authorization`] with [`credentials`]) → [`token`] (one for [`several`] lines, which are
+//! [`upcoming`]) and [`challenge`] → [`retry`] (retries, and the brake of each host) and [`redirect`] →
+//! [`exchange`] (one exchange; scripted in tests) → [`http`] (connections), [`tls`], [`proxy`].
 //!
-//! Every oddity of a single registry stands in [`quirks`]. Specification: OCI distribution-spec,
+//! [`quirks`] contains all special cases of single registries. Specification: OCI distribution-spec,
 //! "Pulling manifests" and "Pulling blobs".
 
 mod address;
@@ -56,15 +56,15 @@ pub use registries_conf::{RegistriesConf, RegistriesConfError};
 pub use retry::Gate;
 pub use tls::{CertsD, TrustError};
 
-/// Which of the two registries of an image: each side may have credentials of its own.
+/// The side of an image: each may have credentials of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
-    /// Where the image comes from.
+    /// The source registry.
     Source,
-    /// Where it was mirrored to.
+    /// The destination registry.
     Destination,
 }
 
-/// How long it is remembered that something does not work: that a host is no registry, that a token
-/// server refuses. It may be mended while the program runs.
+/// How long failures are remembered: a host that is not a registry, a refusal of a token server. An
+/// operator may fix them while the program runs.
 const NEGATIVE_MEMORY: Duration = Duration::from_secs(30);

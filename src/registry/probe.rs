@@ -1,8 +1,8 @@
-//! The probe of a registry, `GET /v2/`: for the scheme, and for the authentication that it wants,
-//! because some registries say so only there.
+//! Probes a registry with `GET /v2/`: for its scheme, and for its challenges, which some registries send
+//! only there.
 //!
-//! It is a hint. Front ends that route by path have no `/v2/` (ollama.com), load balancers answer for
-//! themselves while they start: whether this is a registry is decided by its manifests.
+//! The result is a hint. Front ends that route by path have no `/v2/` (ollama.com), and load balancers
+//! respond for themselves while a registry starts: its manifests decide whether a host is a registry.
 //!
 //! Specification: OCI distribution-spec, "Determining Support".
 
@@ -23,30 +23,30 @@ use super::retry::Retrier;
 use crate::log::Log;
 use crate::reference::DOCKER_HUB;
 
-/// The most bytes of the response to the probe.
+/// The maximum size of the response in bytes.
 const LIMIT: u64 = 64 * 1024;
 
-/// The longest time for an answer over plain HTTP, before HTTPS is tried.
+/// The timeout over plain HTTP, before HTTPS is tried.
 const TIME: Duration = Duration::from_secs(10);
 
-/// How a registry is reached.
+/// How to reach a registry.
 #[derive(Debug)]
 pub struct Endpoint {
     /// Its URL, `https://host:port/`.
     pub base: Url,
-    /// The authentication that it wants on the probe.
+    /// The challenges in the response to the probe.
     pub challenges: Vec<Challenge>,
-    /// What speaks against its being a registry; none if nothing does.
+    /// The evidence that the host is not a registry.
     pub doubt: Option<Diagnostic>,
 }
 
-/// Finds out how a registry is reached. HTTPS first; plain HTTP only where that is allowed. A port of
-/// this machine is asked over plain HTTP first: many servers without TLS (gunicorn, workerd) wait for
-/// the end of the line that a TLS hello seems to be, and every TLS server ends at once what is no
-/// hello. Whatever is no plain answer of a registry leads to HTTPS; the probe has no credentials.
+/// Probes a registry: HTTPS first, plain HTTP only where allowed. A port of this machine is probed over
+/// plain HTTP first: many servers without TLS (gunicorn, workerd) take a TLS hello for the start of a
+/// line and wait for its end, while every TLS server rejects plain HTTP at once. Any other response
+/// leads to HTTPS. The probe sends no credentials.
 ///
 /// # Errors
-/// [`Error`] where nothing there can be spoken to.
+/// [`Error`] if the host does not respond.
 pub fn probe(name: &str, retrier: &Retrier, log: &Log) -> Result<Endpoint, Error> {
     let host = if name == DOCKER_HUB {
         DOCKER_HUB_API
@@ -58,7 +58,7 @@ pub fn probe(name: &str, retrier: &Retrier, log: &Log) -> Result<Endpoint, Error
             Error::Invalid(Diagnostic::new(
                 name,
                 "GET /v2/",
-                "the registry's name does not make a URL",
+                "the registry name is not a valid host name",
             ))
         })
     };
@@ -83,14 +83,14 @@ pub fn probe(name: &str, retrier: &Retrier, log: &Log) -> Result<Endpoint, Error
                     failure
                     @ (Failure::Refused(_) | Failure::ConnectTimeout | Failure::Interrupted),
                 ) => return Err(failure),
-                // HTTPS, then; this is the answer only if that fails too.
+                // Try HTTPS; this response counts only if HTTPS fails, too.
                 Err(Failure::Timeout(_)) => is_mute = true,
                 other => early = other.ok(),
             }
         }
         base = secure.clone();
         match retrier.send_once(&request(&secure), log) {
-            // It has answered nothing at all.
+            // The server did not respond at all.
             Err(failure @ (Failure::ConnectTimeout | Failure::Timeout(_))) if is_mute => {
                 Err(failure)
             }
@@ -104,7 +104,7 @@ pub fn probe(name: &str, retrier: &Retrier, log: &Log) -> Result<Endpoint, Error
                         base = plain.clone();
                         Ok(response)
                     }
-                    // Without TLS at all, plain HTTP is what the user has to hear about.
+                    // Without TLS, the failure over plain HTTP is the one to report.
                     Err(second) if matches!(failure, Failure::NotTls) => Err(second),
                     _ => Err(failure),
                 }
@@ -119,14 +119,14 @@ pub fn probe(name: &str, retrier: &Retrier, log: &Log) -> Result<Endpoint, Error
     };
     let response = match follow(name, request(&base), first, retrier, log) {
         Ok(response) => response,
-        // It redirects to where this program does not go: a login page, perhaps.
+        // It redirects to a URL that is refused: a login page, perhaps.
         Err(Error::Invalid(diagnostic)) => return Ok(doubtful(base, diagnostic)),
         Err(error) => return Err(error),
     };
     let diagnostic = || Diagnostic::new(name, "GET /v2/", describe(&response));
     match response.status.as_u16() {
         200 | 401 if !response.is_html() => {
-            // Another host may not say where this one's credentials go.
+            // Another host must not decide where the credentials for this one go.
             let is_own = response.url.origin() == base.origin();
             let challenges = if is_own {
                 host_wide(&response)
@@ -141,16 +141,17 @@ pub fn probe(name: &str, retrier: &Retrier, log: &Log) -> Result<Endpoint, Error
         }
         403 => Ok(doubtful(
             base,
-            diagnostic().hint("the registry, or a firewall before it, refuses this host"),
+            diagnostic()
+                .hint("the registry, or a firewall in front of it, denies access to this machine"),
         )),
         _ => Ok(doubtful(
             base,
-            diagnostic().hint("this is not a registry; check its name and port"),
+            diagnostic()
+                .hint("the host does not respond like a registry; check the host name and port"),
         )),
     }
 }
 
-/// Follows the redirects of a probe.
 fn follow(
     name: &str,
     mut request: Request,
@@ -166,8 +167,8 @@ fn follow(
     Ok(response)
 }
 
-/// The challenges of a response as they hold for all repositories: registries name any repository
-/// in them, and a token for a stranger's may be refused.
+/// The challenges of a response without the scopes of single repositories: registries may name any
+/// repository there, and its token may be refused.
 pub fn host_wide(response: &Response) -> Vec<Challenge> {
     let mut challenges = challenge::parse(&response.header_lines("www-authenticate"));
     for challenge in &mut challenges {
@@ -180,21 +181,21 @@ pub fn host_wide(response: &Response) -> Vec<Challenge> {
     challenges
 }
 
-/// The probe's request to this base URL.
+/// The probe request for this base URL.
 pub fn request(base: &Url) -> Request {
     let mut url = base.clone();
     url.set_path("/v2/");
     Request::new(Method::GET, url, &[], BodyMode::Keep(LIMIT))
 }
 
-/// Whether a port is one of this machine, and not that of HTTPS, so that it mostly speaks plain HTTP.
+/// Whether this is a port of this machine other than that of HTTPS, which usually speaks plain HTTP.
 fn is_plain_likely(plain: &Url) -> bool {
-    // Port 80 is no part of the URL: without a port, HTTPS is on another one.
+    // URLs do not contain port 80; without a port, HTTPS uses another one.
     address::is_loopback(plain) && plain.port().is_some_and(|port| port != 443)
 }
 
-/// Whether a response over plain HTTP says, or may say, that the server wants TLS: nginx and Go say so
-/// with 400, others redirect to HTTPS, or answer 403 or 426.
+/// Whether a response over plain HTTP indicates a TLS port: nginx and Go respond with 400, others
+/// redirect to HTTPS or respond with 403 or 426.
 fn wants_tls(response: &Response) -> bool {
     match response.status.as_u16() {
         301 | 302 | 303 | 307 | 308 => response
@@ -205,11 +206,11 @@ fn wants_tls(response: &Response) -> bool {
     }
 }
 
-/// Whether plain HTTP may be tried after HTTPS failed in this way. A certificate that is not
-/// accepted is no reason: then there is a TLS server, and it is not the right one.
+/// Whether plain HTTP may be tried after this failure of HTTPS. After a rejected certificate it may not:
+/// there is a TLS server, and it is the wrong one.
 fn allows_plain(failure: &Failure, insecure: bool) -> bool {
     match failure {
-        // A server may wait for the end of a line that never comes.
+        // A server may wait for the end of the line.
         Failure::Refused(_)
         | Failure::ConnectTimeout
         | Failure::Timeout(_)

@@ -1,28 +1,28 @@
-//! Which proxy a request goes through, by the usual environment variables in their usual meaning.
+//! Selects the proxy of a request, from the usual environment variables.
 //!
-//! As Go's `net/http` reads them: `HTTPS_PROXY` for https, `HTTP_PROXY` for http, `NO_PROXY` with
-//! subdomains, ports and CIDR, each also in lower case; this machine is never reached by proxy.
+//! As in Go's `net/http`: `HTTPS_PROXY` for https, `HTTP_PROXY` for http, `NO_PROXY` with subdomains,
+//! ports and CIDR, each also in lower case. Requests to this machine never use a proxy.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use url::{Host, Url};
 
-/// The proxies of the environment.
+/// The proxy settings of the environment.
 #[derive(Clone, Debug, Default)]
 pub struct Proxies {
     https: Option<String>,
     http: Option<String>,
-    exempt: Vec<Exempt>,
+    exempt: Vec<NoProxyRule>,
 }
 
 /// An element of `NO_PROXY`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Exempt {
+enum NoProxyRule {
     Everything,
     Network(IpNet),
     Address(IpAddr, Option<u16>),
-    /// A domain; `subdomains_only`: written with a dot in front.
+    /// A domain; `subdomains_only`: written with a leading dot.
     Domain {
         name: String,
         port: Option<u16>,
@@ -31,7 +31,6 @@ enum Exempt {
 }
 
 impl Proxies {
-    /// From this environment.
     pub fn new(environment: &dyn Fn(&str) -> Option<String>) -> Self {
         let either = |name: &str| {
             let set = |name: &str| {
@@ -50,10 +49,10 @@ impl Proxies {
         }
     }
 
-    /// The proxy for a URL; none: it is reached directly.
+    /// The proxy for a URL; `None`: connect directly.
     ///
     /// # Errors
-    /// In words, where the variable's value is not a proxy.
+    /// The message for an invalid value.
     pub fn find(&self, url: &Url) -> Result<Option<Url>, String> {
         let (variable, value) = match url.scheme() {
             "https" => ("HTTPS_PROXY", &self.https),
@@ -68,7 +67,7 @@ impl Proxies {
         } else {
             format!("http://{value}")
         };
-        // The value may hold a password: it is not shown.
+        // The value may contain a password: it is never printed.
         match Url::parse(&text) {
             Ok(proxy)
                 if matches!(
@@ -79,7 +78,7 @@ impl Proxies {
                 Ok(Some(proxy))
             }
             _ => Err(format!(
-                "the value of ${variable} is not a proxy's URL (wanted: http://HOST:PORT)"
+                "the value of ${variable} is not a proxy URL (expected http://HOST:PORT)"
             )),
         }
     }
@@ -97,10 +96,10 @@ impl Proxies {
         }
         let has_port = |wanted: &Option<u16>| wanted.is_none() || *wanted == port;
         self.exempt.iter().any(|exempt| match exempt {
-            Exempt::Everything => true,
-            Exempt::Network(network) => ip.is_some_and(|ip| network.contains(&ip)),
-            Exempt::Address(address, wanted) => ip == Some(*address) && has_port(wanted),
-            Exempt::Domain {
+            NoProxyRule::Everything => true,
+            NoProxyRule::Network(network) => ip.is_some_and(|ip| network.contains(&ip)),
+            NoProxyRule::Address(address, wanted) => ip == Some(*address) && has_port(wanted),
+            NoProxyRule::Domain {
                 name: domain,
                 port: wanted,
                 subdomains_only,
@@ -114,30 +113,30 @@ impl Proxies {
     }
 }
 
-fn exempt(text: &str) -> Option<Exempt> {
+fn exempt(text: &str) -> Option<NoProxyRule> {
     let text = text.trim().to_ascii_lowercase();
     if text.is_empty() {
         return None;
     }
     if text == "*" {
-        return Some(Exempt::Everything);
+        return Some(NoProxyRule::Everything);
     }
     if let Ok(network) = text.parse() {
-        return Some(Exempt::Network(network));
+        return Some(NoProxyRule::Network(network));
     }
     if let Ok(address) = text.trim_start_matches('[').trim_end_matches(']').parse() {
-        return Some(Exempt::Address(address, None));
+        return Some(NoProxyRule::Address(address, None));
     }
     let (name, port) = match text.rsplit_once(':') {
         Some((name, port)) => (name.to_owned(), Some(port.parse().ok()?)),
         None => (text, None),
     };
     if let Ok(address) = name.trim_start_matches('[').trim_end_matches(']').parse() {
-        return Some(Exempt::Address(address, port));
+        return Some(NoProxyRule::Address(address, port));
     }
     let name = name.strip_prefix('*').unwrap_or(&name);
     let bare = name.trim_start_matches('.');
-    (!bare.is_empty()).then(|| Exempt::Domain {
+    (!bare.is_empty()).then(|| NoProxyRule::Domain {
         name: bare.to_owned(),
         port,
         subdomains_only: name.starts_with('.'),

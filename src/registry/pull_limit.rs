@@ -1,4 +1,4 @@
-//! A pull limit that is used up: counted over hours, so that no retry helps, and no further pull is
+//! An exhausted pull limit. It is counted over hours, so retries do not help, and no further pulls are
 //! sent for a while.
 
 use std::sync::{Mutex, PoisonError};
@@ -12,22 +12,21 @@ use super::query::Query;
 use super::{NEGATIVE_MEMORY, quirks};
 use crate::escape::escape;
 
-/// The pull limit of one registry.
 #[derive(Debug, Default)]
 pub struct PullLimit {
-    reached: Mutex<Option<Reached>>,
+    reached: Mutex<Option<ReachedLimit>>,
 }
 
 #[derive(Debug)]
-struct Reached {
+struct ReachedLimit {
     at: Instant,
-    /// Whose limit; without a login, this address's.
+    /// Whose limit; `None`: that of this host's address.
     identity: Option<Identity>,
     cause: String,
 }
 
 impl PullLimit {
-    /// Why a query would not be answered: what the registry said a short while ago.
+    /// Why a query would be refused: the registry's last message, if it is recent.
     pub fn refuses(
         &self,
         query: &Query<'_>,
@@ -45,7 +44,7 @@ impl PullLimit {
         reached.map(|reached| diagnostic(query, &reached.cause))
     }
 
-    /// Remembers what a response says of the limit.
+    /// Remembers a response about the limit.
     pub fn learn(
         &self,
         query: &Query<'_>,
@@ -54,7 +53,7 @@ impl PullLimit {
         now: Instant,
     ) {
         if query.is_pull() && quirks::is_pull_limit(response, &words(response)) {
-            *self.reached.lock().unwrap_or_else(PoisonError::into_inner) = Some(Reached {
+            *self.reached.lock().unwrap_or_else(PoisonError::into_inner) = Some(ReachedLimit {
                 at: now,
                 identity: credential.map(Credential::identity),
                 cause: cause(response),
@@ -63,7 +62,7 @@ impl PullLimit {
     }
 }
 
-/// What a registry says of its pull limit.
+/// The registry's message about its pull limit.
 pub fn cause(response: &Response) -> String {
     let left = response
         .header("ratelimit-remaining")
@@ -72,10 +71,9 @@ pub fn cause(response: &Response) -> String {
     escape(&format!("{}{left}", describe(response))).into_owned()
 }
 
-/// The diagnostic of a query that the pull limit does not allow.
 pub fn diagnostic(query: &Query<'_>, cause: &str) -> Diagnostic {
     let host = &query.repository.registry;
     query.diagnostic(cause).hint(format!(
-        "the pull limit is used up: log in to {host}, or run again later with the failed list"
+        "the pull limit is reached: log in to {host}, or run again later with the failed list"
     ))
 }

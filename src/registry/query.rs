@@ -1,4 +1,4 @@
-//! A question to a registry: something in a repository.
+//! A query: a manifest, blob or list of referrers in a repository.
 
 use ureq::http::Method;
 
@@ -7,22 +7,18 @@ use super::exchange::BodyMode;
 use crate::manifest::{ACCEPT, Digest, MAX_BYTES};
 use crate::reference::{Reference, Repository};
 
-/// A request for something in a repository.
 pub struct Query<'a> {
-    /// GET or HEAD.
     pub method: Method,
-    /// The repository.
     pub repository: &'a Repository,
-    /// Path below `/v2/`; a query may be part of it.
+    /// The path below `/v2/`, possibly with a query string.
     pub path: String,
-    /// Accepted media types, most wanted first.
+    /// Accepted media types in order of preference.
     pub accept: &'static [&'static str],
-    /// How a successful body is read.
+    /// How to read the body of a successful response.
     pub body: BodyMode,
 }
 
 impl<'a> Query<'a> {
-    /// For a manifest.
     pub fn manifest(method: Method, repository: &'a Repository, reference: &Reference) -> Self {
         let path = format!("{}/manifests/{reference}", repository.registry_path());
         Self {
@@ -34,7 +30,6 @@ impl<'a> Query<'a> {
         }
     }
 
-    /// For a blob.
     pub fn blob(
         method: Method,
         repository: &'a Repository,
@@ -56,7 +51,6 @@ impl<'a> Query<'a> {
         self.method == Method::GET && !self.accept.is_empty()
     }
 
-    /// A diagnostic about it.
     pub fn diagnostic(&self, cause: impl Into<String>) -> Diagnostic {
         let request = format!("{} /v2/{}", self.method, self.path);
         Diagnostic::new(&self.repository.registry, &request, cause)

@@ -1,5 +1,5 @@
-//! What single registries, stores and libraries do that no specification says: every string by which
-//! this program recognizes one of them, with where and when it was seen.
+//! Behaviour of registries, stores and libraries that no specification describes: every string by which
+//! this program recognizes one, with its source and date.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -10,22 +10,22 @@ use super::tls::Remedy;
 /// Docker Hub; c/image `docker/docker_client.go`, `dockerRegistry` (2026-04).
 pub const DOCKER_HUB_API: &str = "registry-1.docker.io";
 
-/// The pull limit, which is counted over hours; Docker Hub's limit of requests has other words.
+/// The pull limit, counted over hours. Docker Hub's request limit has another message.
 /// Docker Hub, 429: "You have reached your unauthenticated pull rate limit." (docker/docs
 /// `usage/pulls.md`, 2026).
 const PULL_LIMIT: &str = "pull rate limit";
 
-/// An object that a store does not have, as opposed to a bucket or an account.
+/// A store does not have an object, as opposed to a bucket or an account.
 /// Amazon S3 and its copies, 404: `<Code>NoSuchKey</Code>` (S3 API, "Error responses");
 /// Azure Blob Storage, 404: `<Code>BlobNotFound</Code>` (Azure, "Blob service error codes").
 const MISSING_OBJECT: [&str; 2] = ["NoSuchKey", "BlobNotFound"];
 
-/// A manifest that is there, in a type that the Accept header does not name.
+/// The manifest exists, but in a type that the Accept header does not list.
 /// distribution 2.7 to 2.8, 404: "OCI index found, but accept header does not support OCI indexes"
 /// (`registry/handlers/manifests.go`, v2.8.3).
 const UNSUPPORTED_ACCEPT: &str = "accept header does not support";
 
-/// A token that was good before.
+/// A token that has become invalid.
 /// ECR, 403: "Your authorization token has expired. Reauthenticate and try again."
 /// (amazon-ecr-credential-helper#7; flipt#3043, 2024); ECR Public, 400: "Your Authorization Token
 /// is invalid." (helm#12491).
@@ -37,20 +37,20 @@ const TOKEN_FAULTS: [&str; 2] = ["expired", "invalid"];
 /// nginx: "The plain HTTP request was sent to HTTPS port" (nexus-public#435).
 const TLS_PORT: &str = "HTTPS";
 
-/// The beginnings of a page for people: login pages, captive portals, error pages of proxies.
+/// How an HTML page begins: login pages, captive portals, error pages of proxies.
 const HTML_TYPE: &str = "text/html";
 const HTML_STARTS: [&str; 2] = ["<!doctype html", "<html"];
 
-/// A name server that could not be asked, as opposed to one that does not know the name: the
-/// standard library passes on words only.
+/// A name server that is unavailable, as opposed to an unknown name; the standard library passes on only
+/// the message.
 /// glibc: "Temporary failure in name resolution"; musl: "Try again" (2026).
 const TEMPORARY_LOOKUP: [&str; 2] = ["Temporary failure", "Try again"];
 
-/// What the standard library writes before the words of the C library (Rust 1.95).
+/// The standard library's prefix of the C library's message (Rust 1.95).
 const LOOKUP_PREFIX: &str = "failed to lookup address information: ";
 
-/// A credential helper that knows no password for a registry; its exit status says the same of every
-/// error. docker-credential-helpers, `credentials/error.go` (594c023, 2026-08).
+/// A credential helper without a password for a registry; its exit status is the same for every error.
+/// docker-credential-helpers, `credentials/error.go` (594c023, 2026-08).
 pub const NOT_IN_KEYCHAIN: &[u8] = b"credentials not found in native keychain";
 
 /// Metadata services of clouds outside the link-local network 169.254.0.0/16, where most are.
@@ -62,14 +62,14 @@ pub const METADATA_V4: [Ipv4Addr; 2] = [
 ];
 pub const METADATA_V6: [Ipv6Addr; 1] = [Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)];
 
-/// Whether a host is out of pulls for hours, so that no retry helps.
+/// Whether the pull limit is exhausted: it is counted over hours, so retries do not help.
 pub fn is_pull_limit(response: &Response, words: &str) -> bool {
     response.status.as_u16() == 429
         && response.url.host_str() == Some(DOCKER_HUB_API)
         && words.contains(PULL_LIMIT)
 }
 
-/// Whether a store's words say that it does not have one object.
+/// Whether a store reports that an object does not exist.
 pub fn names_missing_object(words: &str) -> bool {
     MISSING_OBJECT.iter().any(|code| words.starts_with(code))
 }
@@ -79,13 +79,13 @@ pub fn is_about_accept(words: &str) -> bool {
     words.contains(UNSUPPORTED_ACCEPT)
 }
 
-/// Whether the words of a 400 or 403 say that a token is no longer good.
+/// Whether the message of a 400 or 403 is about an invalid token.
 pub fn names_bad_token(words: &str) -> bool {
     let words = words.to_ascii_lowercase();
     words.contains(TOKEN) && TOKEN_FAULTS.iter().any(|fault| words.contains(fault))
 }
 
-/// tinyproxy refuses a wrong password with the status of servers, 401 (`reqs.c`), in its own name.
+/// tinyproxy rejects a wrong password with 401 (`reqs.c`), the status of servers.
 const TINYPROXY: &str = "tinyproxy";
 
 /// Whether a response that came through a proxy is the proxy's own refusal.
@@ -98,12 +98,12 @@ pub fn is_proxy_login(response: &Response) -> bool {
     }
 }
 
-/// How nginx says that it wants a client certificate, or another one: 400, with a page of these words
-/// (`ngx_http_special_response.c`; to other servers its own status is 496 or 495).
+/// nginx's messages about client certificates: 400 with an HTML page (`ngx_http_special_response.c`; its
+/// own status to other servers is 496 or 495).
 const NO_CLIENT_CERTIFICATE: &str = "No required SSL certificate was sent";
 const BAD_CLIENT_CERTIFICATE: &str = "The SSL certificate error";
 
-/// What a server says of the client certificate, if that is what it objects to.
+/// The server's complaint about the client certificate.
 pub fn client_certificate(response: &Response) -> Option<(&'static str, Remedy)> {
     let body = String::from_utf8_lossy(&response.body);
     match response.status.as_u16() {
@@ -117,12 +117,12 @@ pub fn client_certificate(response: &Response) -> Option<(&'static str, Remedy)>
     }
 }
 
-/// Whether this is how a TLS port responds to plain HTTP.
+/// Whether this is a TLS port's response to plain HTTP.
 pub fn is_tls_port(response: &Response) -> bool {
     response.status.as_u16() == 400 && String::from_utf8_lossy(&response.body).contains(TLS_PORT)
 }
 
-/// Whether a body is a page for people. Some servers call JSON `text/html`.
+/// Whether a body is an HTML page. Some servers send JSON as `text/html`.
 pub fn is_html(content_type: &str, body: &[u8]) -> bool {
     let start = body.trim_ascii_start();
     let has_type = content_type.to_ascii_lowercase().starts_with(HTML_TYPE);
@@ -134,12 +134,12 @@ pub fn is_html(content_type: &str, body: &[u8]) -> bool {
         })
 }
 
-/// Whether a body is XML, as stores write their errors, and no page.
+/// Whether a body is an XML error of a store.
 pub fn is_xml(response: &Response) -> bool {
     !response.is_html() && response.body.trim_ascii_start().starts_with(b"<")
 }
 
-/// Whether a failed lookup may succeed later, and its words without the library's.
+/// Whether a failed lookup may succeed later, and its message without the library's prefix.
 pub fn lookup_failure(text: &str) -> (bool, &str) {
     let is_temporary = TEMPORARY_LOOKUP.iter().any(|words| text.contains(words));
     (is_temporary, text.trim_start_matches(LOOKUP_PREFIX))

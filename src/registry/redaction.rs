@@ -1,7 +1,7 @@
-//! Secrets that servers repeat in their errors, and how they are kept out of messages.
+//! Redacts secrets that servers repeat in their errors.
 //!
-//! A token server that shows the request it got shows the password, in one of several spellings; and
-//! so may the registry behind it, which was never sent the password itself.
+//! A token server that quotes the request quotes the password, in one of several encodings; and so may
+//! the registry behind it, which never received the password itself.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -12,25 +12,24 @@ use url::form_urlencoded::{byte_serialize, parse};
 use super::exchange::Request;
 use super::secret::Secret;
 
-/// A secret of fewer bytes is not looked for: nothing can be found out of it, but every word could have
-/// it in it.
+/// Shorter secrets are not redacted: they reveal nothing, but could occur in any word. In bytes.
 const SHORTEST: usize = 4;
 
-/// A longer secret is looked for as it was sent only, and only in the response to it. In bytes.
+/// Longer secrets are redacted only as sent, and only in the response to that request. In bytes.
 const LONGEST: usize = 8 * 1024;
 
-/// So many secrets of a run are remembered.
+/// The maximum number of secrets remembered per run.
 const MOST_REMEMBERED: usize = 64;
 
-/// What stands in the place of a secret.
+/// The replacement of a secret.
 const REDACTED: &str = "<redacted>";
 
-/// The passwords and identity tokens that were sent in a run, with their spellings.
+/// The passwords and identity tokens sent in a run, with their encodings.
 #[derive(Default)]
 pub struct SentLogins(Mutex<Vec<(Secret, Vec<Secret>)>>);
 
 impl SentLogins {
-    /// Remembers the login of a request, if it has one. Tokens of token servers are none.
+    /// Remembers the credentials of a request. Bearer tokens are not remembered.
     pub fn remember(&self, request: &Request) {
         let header = request.authorization.as_ref();
         let is_login = request.form.is_some()
@@ -50,7 +49,7 @@ impl SentLogins {
         }
     }
 
-    /// What the response to a request must not be quoted with, the longest first.
+    /// The secrets to redact from the response to a request, longest first.
     pub fn with(&self, request: &Request) -> Vec<Secret> {
         let logins = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all = spellings(secrets(request));
@@ -60,14 +59,12 @@ impl SentLogins {
     }
 }
 
-/// A text without these secrets.
 pub fn redact(text: &str, secrets: &[Secret]) -> String {
     secrets.iter().fold(text.to_owned(), |text, secret| {
         text.replace(secret.expose(), REDACTED)
     })
 }
 
-/// The secrets of a request.
 fn secrets(request: &Request) -> Vec<String> {
     let mut plain = Vec::new();
     if let Some(header) = &request.authorization {
@@ -81,7 +78,7 @@ fn secrets(request: &Request) -> Vec<String> {
             }
             None => plain.push(value.to_owned()),
         }
-        // Without the padding, which some leave out.
+        // Without the padding, which some servers omit.
         plain.push(value.trim_end_matches('=').to_owned());
     }
     if let Some(form) = &request.form {
@@ -93,7 +90,7 @@ fn secrets(request: &Request) -> Vec<String> {
     plain
 }
 
-/// The spellings in which a server would repeat these secrets.
+/// The encodings in which a server may repeat these secrets.
 fn spellings(secrets: impl IntoIterator<Item = String>) -> Vec<Secret> {
     let mut all = Vec::new();
     for secret in secrets {
@@ -108,7 +105,7 @@ fn spellings(secrets: impl IntoIterator<Item = String>) -> Vec<Secret> {
     all.into_iter().map(Secret::new).collect()
 }
 
-/// A text as it is, in base64, in a URL, in JSON, and in HTML.
+/// A text as is, in base64, in a URL, in JSON, and in HTML.
 fn spelled(text: &str) -> [String; 7] {
     let form: String = byte_serialize(text.as_bytes()).collect();
     let json = serde_json::Value::from(text).to_string();

@@ -1,8 +1,8 @@
-//! Redirects, followed by hand.
+//! Redirects.
 //!
-//! Registries redirect blobs, and some manifests, to other hosts. No Authorization header crosses
-//! an origin (scheme, host and port; OCI distribution-spec, "API"), nothing goes to another machine
-//! in clear text, and no outside host can point this program at the machine that it runs on.
+//! Registries redirect blobs, and some manifests, to other hosts. An Authorization header never crosses
+//! an origin (scheme, host and port; OCI distribution-spec, "API"), plain HTTP never replaces HTTPS, and
+//! no public host can redirect to this machine.
 
 use ureq::http::header;
 use url::Url;
@@ -15,27 +15,25 @@ use super::quirks::DOCKER_HUB_API;
 use super::redaction::redact;
 use crate::reference::DOCKER_HUB;
 
-/// The most redirects of one request.
+/// The maximum number of redirects per request.
 const MOST: usize = 10;
 
-/// The redirects of one request.
 #[derive(Debug)]
 pub struct RedirectChain {
     visited: Vec<Url>,
 }
 
 impl RedirectChain {
-    /// A request to this URL.
     pub fn new(url: &Url) -> Self {
         Self {
             visited: vec![url.clone()],
         }
     }
 
-    /// The request that follows from the answer; none where the answer is no redirect.
+    /// The next request; `None` if the response is not a redirect.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the redirect must not be followed.
+    /// [`Error::Invalid`] if the redirect is refused.
     pub fn next(
         &mut self,
         host: &str,
@@ -51,26 +49,26 @@ impl RedirectChain {
             Error::Invalid(Diagnostic::new(
                 host,
                 &request.line(),
-                format!("{} {why}", response.status_text()),
+                format!("{}: {why}", response.status_text()),
             ))
         };
         let location = response
             .headers
             .get(header::LOCATION)
             .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-            .ok_or_else(|| refuse("without a Location".to_owned()))?;
+            .ok_or_else(|| refuse("the response has no Location header".to_owned()))?;
         let next = request
             .url
             .join(&location)
-            .map_err(|_| refuse("to a Location that is not a URL".to_owned()))?;
+            .map_err(|_| refuse("the Location header is not a valid URL".to_owned()))?;
         check(&request.url, &next, insecure)
-            .map_err(|why| refuse(format!("to {}: {why}", without_secrets(&next))))?;
+            .map_err(|why| refuse(format!("redirect to {}: {why}", without_secrets(&next))))?;
         if self.visited.len() > MOST {
-            return Err(refuse(format!("after {MOST} others")));
+            return Err(refuse(format!("more than {MOST} redirects")));
         }
         if self.visited.contains(&next) {
             return Err(refuse(format!(
-                "in a circle, to {}",
+                "redirect loop at {}",
                 without_secrets(&next)
             )));
         }
@@ -78,7 +76,9 @@ impl RedirectChain {
         let mut following = request.clone();
         if next.origin() != request.url.origin() {
             if request.form.is_some() {
-                return Err(refuse("of credentials to another host".to_owned()));
+                return Err(refuse(
+                    "refusing to send credentials to another host".to_owned(),
+                ));
             }
             following.authorization = None;
         }
@@ -88,8 +88,8 @@ impl RedirectChain {
     }
 }
 
-/// The URL without what may be a secret, for logs and messages: a query may be a signature, and a
-/// user name may have a password.
+/// The URL without secrets, for logs and messages: a query may be a signature, and a user name may have
+/// a password.
 pub fn without_secrets(url: &Url) -> String {
     let mut shown = url.clone();
     // Fails only for URLs that can have neither.
@@ -101,32 +101,32 @@ pub fn without_secrets(url: &Url) -> String {
     format!("{shown}{}", if had_query { "?…" } else { "" })
 }
 
-/// Host and port of a URL, as registries are named; the port only if it is not the scheme's own.
+/// Host and port of a URL as in registry names, without the scheme's default port.
 pub fn authority(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port()
         .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// The server of a URL as the user would name it, where it is not this registry.
+/// The server of a URL as the user would name it, if it is not this registry.
 pub fn other_server(host: &str, url: &Url) -> Option<String> {
     let api = if host == DOCKER_HUB {
         DOCKER_HUB_API
     } else {
         host
     };
-    // A default port is none, of either scheme.
+    // URLs omit the default port of either scheme.
     let own = Url::parse(&format!("{}://{api}/", url.scheme())).ok()?;
     (authority(&own) != authority(url)).then(|| authority(url))
 }
 
-/// Whether a request may go to a URL that a server named.
+/// Checks whether a request may go to a URL that a server named.
 ///
 /// # Errors
-/// Why not, in words.
+/// The reason for refusing it.
 pub fn check(from: &Url, to: &Url, insecure: &InsecureHosts) -> Result<(), &'static str> {
     if !matches!(to.scheme(), "http" | "https") || to.host().is_none() {
-        return Err("only http and https are followed");
+        return Err("only http and https URLs are supported");
     }
     if !to.username().is_empty() || to.password().is_some() {
         return Err("refusing a URL with credentials");
@@ -143,7 +143,7 @@ pub fn check(from: &Url, to: &Url, insecure: &InsecureHosts) -> Result<(), &'sta
     Ok(())
 }
 
-/// Whether nobody but the server reads what is sent to a URL, or the user does not mind.
+/// Whether a request to a URL cannot be read in transit, or the user has allowed that.
 pub fn is_confidential(url: &Url, insecure: &InsecureHosts) -> bool {
     url.scheme() == "https" || address::is_loopback(url) || insecure.covers(url)
 }

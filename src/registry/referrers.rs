@@ -1,7 +1,7 @@
-//! What is attached to a manifest: referrers, and cosign's tags.
+//! Finds the referrers of a manifest, and the tags of cosign.
 //!
-//! Specification: OCI distribution-spec, "Listing Referrers"; where a registry does not know that,
-//! "Referrers Tag Schema".
+//! Specification: OCI distribution-spec, "Listing Referrers", with the "Referrers Tag Schema" for
+//! registries that do not support it.
 
 use ureq::http::Method;
 use url::Url;
@@ -22,29 +22,25 @@ use crate::reference::{DOCKER_HUB, Reference, Repository};
 /// The media type of a list of referrers.
 const ACCEPT: [&str; 1] = [MediaType::OciIndex.as_str()];
 
-/// How many time-outs the pages of one list may take together.
+/// The total timeout for the pages of one list, in multiples of `--timeout`.
 const PAGES_TIMEOUTS: u32 = 10;
 
-/// The most pages of one list of referrers.
+/// The maximum number of pages per list.
 const MAX_PAGES: usize = 1000;
 
-/// The list of a manifest's referrers.
 #[derive(Clone, Debug, Default)]
 pub struct ReferrersList {
-    /// Its sound entries, in its order.
+    /// The valid entries, in their order.
     pub entries: Vec<ListedReferrer>,
-    /// What is wrong with its first damaged entry.
+    /// The error of the first damaged entry.
     pub damage: Option<Error>,
-    /// Whether it is the index under the tag that stands in for a list of the registry.
+    /// Whether it is the index under the fallback tag.
     pub is_tagged: bool,
 }
 
-/// The manifest of a referrer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReferrerManifest {
-    /// Its length in bytes.
     pub size: u64,
-    /// Its `artifactType`.
     pub artifact_type: Option<String>,
 }
 
@@ -85,8 +81,8 @@ impl Client {
         log: &Log,
     ) -> Result<Option<Digest>, Error> {
         let reference = Reference::Tag(link.tag(subject));
-        // What HEAD denies, GET has to confirm, and mostly there is nothing: one GET is less than both.
-        // Not at Docker Hub, whose HEAD can be relied on and whose GETs are counted.
+        // GET has to confirm a 404 of HEAD, and mostly there is nothing: one GET is cheaper than both.
+        // But Docker Hub's HEAD is reliable, and its GETs are counted.
         if repository.registry == DOCKER_HUB {
             match self.head(side, repository, &reference, log) {
                 Ok(Some(digest)) => return Ok(Some(digest)),
@@ -102,11 +98,11 @@ impl Client {
         }
     }
 
-    /// What names a manifest as its subject: the registry's list, or the index under the tag that
-    /// stands in for it.
+    /// The manifests that name this one as their subject: from the registry's list, or from the index
+    /// under the fallback tag.
     ///
     /// # Errors
-    /// [`Error`], but never [`Error::Missing`]: that nothing is listed is an empty list.
+    /// [`Error`], but never [`Error::Missing`]: without referrers the list is empty.
     pub fn listed(
         &self,
         side: Side,
@@ -114,8 +110,8 @@ impl Client {
         subject: &Digest,
         log: &Log,
     ) -> Result<ReferrersList, Error> {
-        // Asked for each subject anew: some registries say 404 of one that they do not have.
-        if let Some(list) = self.ask_for_list(side, repository, subject, log)? {
+        // Sent for each subject: some registries respond with 404 for a subject that they do not have.
+        if let Some(list) = self.fetch_referrers(side, repository, subject, log)? {
             return Ok(list);
         }
         let mut list = ReferrersList {
@@ -124,22 +120,22 @@ impl Client {
         };
         let reference = Reference::Tag(Link::Referrers.tag(subject));
         match self.manifest_and_bytes(side, repository, &reference, log) {
-            // GitLab takes the tag for the digest, and answers with the subject itself.
+            // GitLab takes the tag for the digest, and returns the subject itself.
             Ok((manifest, _)) if manifest.digest == *subject || manifest.raw_digest == *subject => {
             }
             Ok((manifest, bytes)) if manifest.media_type.is_index() => {
                 let query = Query::manifest(Method::GET, repository, &reference);
                 list.read(&bytes, &query)?;
             }
-            // Something else has that tag.
+            // The tag belongs to something else.
             Ok(_) | Err(Error::Missing(_)) => {}
             Err(error) => return Err(error),
         }
         Ok(list)
     }
 
-    /// The registry's list, all pages; none where it has none or does not know the query.
-    fn ask_for_list(
+    /// All pages of the registry's list; `None` if it has none or does not support the query.
+    fn fetch_referrers(
         &self,
         side: Side,
         repository: &Repository,
@@ -160,7 +156,7 @@ impl Client {
                 body: BodyMode::Keep(MAX_BYTES),
             };
             let answer = self.send(side, &query, log)?;
-            // Of a store to which the registry redirects, it says nothing of the referrers.
+            // A store behind a redirect knows nothing of referrers.
             let from_store = !answer.from_registry && quirks::is_xml(&answer.response);
             let status = answer.response.status.as_u16();
             if page == 0 && matches!(status, 400 | 404 | 405 | 406) && !from_store {
@@ -168,16 +164,16 @@ impl Client {
             }
             let invalid = |why: &str| Error::Invalid(query.diagnostic(why));
             let response = answer.judge(&query).map_err(|error| match error {
-                // The list was there a page ago.
+                // The previous page existed.
                 Error::Missing(diagnostic) => Error::Invalid(diagnostic),
                 error => error,
             })?;
             if !is_list(&response) {
-                // Servers that do not know the query answer anything, but not with this type.
+                // Servers that do not support the query may return anything, but not this type.
                 if page == 0 && !is_index(&response.header("content-type").unwrap_or_default()) {
                     return Ok(None);
                 }
-                return Err(invalid("the answer is not a list of referrers"));
+                return Err(invalid("the response is not a list of referrers"));
             }
             found.read(&response.body, &query)?;
             if found.entries.len() > MAX_ENTRIES {
@@ -194,7 +190,7 @@ impl Client {
                 }
                 Some(Ok(_)) if self.retrier.clock().now() - begun > most => {
                     return Err(Error::Unreachable(query.diagnostic(format!(
-                        "the list of referrers did not end within {} s",
+                        "the list of referrers was not complete within {} s",
                         most.as_secs()
                     ))));
                 }
@@ -204,7 +200,7 @@ impl Client {
                 }
                 Some(Err(())) => {
                     return Err(invalid(
-                        "the list of referrers goes on at a place that is not this registry's",
+                        "the Link header of the list of referrers does not lead to this registry",
                     ));
                 }
             }
@@ -216,14 +212,14 @@ fn is_index(name: &str) -> bool {
     MediaType::from_header(name) == Some(MediaType::OciIndex)
 }
 
-/// Whether an answer is a list of referrers.
+/// Whether a response is a list of referrers.
 fn is_list(response: &Response) -> bool {
     let is_index = is_index(&response.header("content-type").unwrap_or_default());
     is_referrers_list(&response.body, is_index)
 }
 
 impl ReferrersList {
-    /// Reads a page of it.
+    /// Adds a page.
     fn read(&mut self, bytes: &[u8], query: &Query<'_>) -> Result<(), Error> {
         let invalid = |error: ManifestError| Error::Invalid(query.diagnostic(error.to_string()));
         for entry in referrers(bytes).map_err(invalid)? {
@@ -237,11 +233,11 @@ impl ReferrersList {
     }
 }
 
-/// What to ask for the next page (RFC 8288), below `/v2/`; an error where the link leads elsewhere or
-/// cannot be read.
+/// The path of the next page (RFC 8288), below `/v2/`; an error if the link is invalid or leads
+/// elsewhere.
 pub fn next_page(response: &Response) -> Option<Result<String, ()>> {
     response.header_lines("link").iter().find_map(|line| {
-        // A target may have commas in it, so the line is not split at them.
+        // A target may contain commas, so the line is not split at them.
         line.split('<').skip(1).find_map(|link| {
             let (target, parameters) = link.split_once('>').unwrap_or(("", link));
             let parameters: String = parameters

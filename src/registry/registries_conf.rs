@@ -1,10 +1,10 @@
-//! What podman, skopeo and docker are told about registries on this host: `registries.conf` with
-//! its drop-ins, and docker's `daemon.json`.
+//! Reads the registry settings of podman, skopeo and docker on this host: `registries.conf` with its
+//! drop-ins, and docker's `daemon.json`.
 //!
-//! Taken from them: which hosts are insecure, and which helpers know passwords. Not taken: mirrors
-//! and other locations, because a mirror would be compared with itself; a warning says so where an
-//! image of the list has one. Specification: containers-registries.conf(5),
-//! containers-registries.conf.d(5), and dockerd(8), `insecure-registries`.
+//! Used are insecure hosts and credential helpers. Mirrors and other locations are ignored, because a
+//! mirror would be compared with itself; a warning is logged if an image of the list has one.
+//! Specification: containers-registries.conf(5), containers-registries.conf.d(5), and dockerd(8),
+//! `insecure-registries`.
 
 mod toml;
 
@@ -20,31 +20,30 @@ use crate::escape::escape;
 use crate::reference::Repository;
 use toml::parse;
 
-/// The variables that name the main file, of which the first that is set counts.
+/// The variables that name the main file; the first one that is set counts.
 const VARIABLES: [&str; 2] = ["CONTAINERS_REGISTRIES_CONF", "REGISTRIES_CONFIG_PATH"];
 
-/// The variable that names a file which is read after all others.
+/// The variable that names a file read after all others.
 const LAST_VARIABLE: &str = "CONTAINERS_REGISTRIES_CONF_OVERRIDE";
 
-/// The helper in `credential-helpers` that stands for the credential files.
+/// The entry of `credential-helpers` that stands for the credential files.
 pub const FILES_HELPER: &str = "containers-auth.json";
 
-/// The settings of this host.
 #[derive(Debug, Default)]
 pub struct RegistriesConf {
     /// Hosts of registries.conf, and whether they are insecure.
     pub hosts: Vec<(HostPattern, bool)>,
-    /// Hosts that docker takes for insecure.
+    /// Docker's insecure registries.
     pub of_docker: Vec<HostPattern>,
-    /// Helpers that are asked for credentials, in this order; empty: only the files are read.
+    /// Credential helpers in order; empty: only the files are read.
     pub helpers: Vec<String>,
-    /// Entries that are not followed.
+    /// Warnings about ignored entries.
     remarks: Vec<(String, String)>,
-    /// What could not be read or is not honoured, in words.
+    /// Warnings about unreadable files and ignored settings.
     pub warnings: Vec<String>,
 }
 
-/// The file of the variable cannot be used.
+/// The file of a variable cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use the file {path} of ${variable}: {why}; correct it, or unset the variable")]
 pub struct RegistriesConfError {
@@ -53,7 +52,7 @@ pub struct RegistriesConfError {
     why: String,
 }
 
-/// One `[[registry]]`.
+/// A `[[registry]]` table.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Entry {
     prefix: String,
@@ -63,7 +62,7 @@ struct Entry {
     has_mirrors: bool,
 }
 
-/// What a file says.
+/// The content of a file.
 #[derive(Debug, Default)]
 struct File {
     entries: Vec<Entry>,
@@ -71,10 +70,8 @@ struct File {
 }
 
 impl RegistriesConf {
-    /// Reads the files of this host.
-    ///
     /// # Errors
-    /// Where the file that the environment names cannot be used; others that cannot are warnings.
+    /// The file named by a variable cannot be used; other files lead to warnings.
     pub fn load(environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, RegistriesConfError> {
         let home = home(environment);
         let mut found = Self::default();
@@ -106,7 +103,7 @@ impl RegistriesConf {
         Ok(found)
     }
 
-    /// What is not followed for a repository, in words.
+    /// The warning about a setting that is ignored for this repository.
     pub fn remark(&self, repository: &Repository) -> Option<&str> {
         let name = || format!("{}/{}", repository.registry, repository.path);
         let covering = |prefix: &str| match prefix.strip_prefix("*.") {
@@ -125,7 +122,7 @@ impl RegistriesConf {
             .map(|(_, text)| text.as_str())
     }
 
-    /// What a file says; nothing, with a warning, where it cannot be used.
+    /// The content of a file; nothing, with a warning, if it is invalid.
     fn read(&mut self, path: &Path) -> File {
         read(path)
             .unwrap_or_else(|why| {
@@ -144,12 +141,12 @@ impl RegistriesConf {
         self.helpers = file.helpers.unwrap_or_default();
         self.remarks = file.entries.iter().filter_map(remark).collect();
         for entry in &file.entries {
-            // What is said of a namespace is not said of its host.
+            // A setting of a namespace does not apply to its host.
             if let Ok(host) = entry.location.parse() {
                 self.hosts.push((host, entry.insecure));
             } else if entry.insecure && !entry.location.contains('/') {
                 self.warnings.push(format!(
-                    "registries.conf: insecure for {} is not used, because that is not a host",
+                    "registries.conf: insecure = true of {} is ignored, because it is not a host",
                     escape(&entry.location)
                 ));
             }
@@ -171,7 +168,10 @@ impl RegistriesConf {
         let daemon: Daemon = match serde_json::from_slice(&bytes) {
             Ok(daemon) => daemon,
             Err(error) => {
-                let why = format!("not JSON as expected (line {})", error.line());
+                let why = format!(
+                    "not valid JSON, or not in the expected format (line {})",
+                    error.line()
+                );
                 return self.ignored(path, &why);
             }
         };
@@ -193,7 +193,7 @@ impl RegistriesConf {
 }
 
 impl File {
-    /// The entry of a host or namespace.
+    /// The entry of a host or namespace, created if absent.
     fn entry(&mut self, prefix: String) -> &mut Entry {
         let known = self.entries.iter().position(|entry| entry.prefix == prefix);
         let at = known.unwrap_or_else(|| {
@@ -217,7 +217,7 @@ impl File {
     }
 }
 
-/// What of an entry is not followed, in words, with its prefix.
+/// The warning about an entry, with its prefix.
 fn remark(entry: &Entry) -> Option<(String, String)> {
     let prefix = escape(&entry.prefix);
     let mut parts = Vec::new();
@@ -230,15 +230,13 @@ fn remark(entry: &Entry) -> Option<(String, String)> {
     } else {
         None
     };
-    parts.extend(
-        what.map(|what| {
-            format!("{prefix} {what}; this is not followed, and {prefix} itself is read")
-        }),
-    );
+    parts.extend(what.map(|what| {
+        format!("{prefix} {what}; image-tools ignores this and reads {prefix} itself")
+    }));
     if entry.insecure && entry.location.contains('/') {
         let host = escape(entry.location.split('/').next().unwrap_or_default());
         parts.push(format!(
-            "insecure = true of {prefix} is not followed, because only whole hosts can be insecure; give --insecure {host}"
+            "insecure = true of {prefix} is ignored, because it must be set for a whole host; use --insecure {host}"
         ));
     }
     (!parts.is_empty()).then(|| {
@@ -247,8 +245,7 @@ fn remark(entry: &Entry) -> Option<(String, String)> {
     })
 }
 
-/// The main file, and the directories of drop-ins, in the order in which they are read. `users`: the
-/// user's directory.
+/// The main file, and the directories of drop-ins in reading order. `users`: the user's directory.
 fn places(named: Option<PathBuf>, users: Option<PathBuf>) -> (PathBuf, Vec<PathBuf>) {
     let system = PathBuf::from("/etc/containers");
     let own = users.as_ref().map(|users| users.join("registries.conf"));
@@ -256,7 +253,7 @@ fn places(named: Option<PathBuf>, users: Option<PathBuf>) -> (PathBuf, Vec<PathB
     let mut directories = Vec::new();
     let main = match (named, own) {
         (Some(named), _) => named,
-        // The user's own file replaces all of the system's.
+        // The user's main file replaces the system's.
         (None, Some(own)) if own.is_file() => {
             return (own, own_directory.into_iter().collect());
         }
@@ -282,7 +279,7 @@ fn drop_ins(directory: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// Reads a file that a variable names.
+/// Reads the file of a variable.
 fn read_named(variable: &'static str, path: &Path) -> Result<File, RegistriesConfError> {
     let refuse = |why: String| RegistriesConfError {
         path: show(path),
@@ -298,7 +295,7 @@ fn read_named(variable: &'static str, path: &Path) -> Result<File, RegistriesCon
     }
 }
 
-/// Reads a file; `None`: there is none, or this user may not see it.
+/// Reads a file; `None` if it does not exist or this user must not see it.
 fn read(path: &Path) -> Result<Option<File>, String> {
     match fs::read_to_string(path) {
         Ok(text) => parse(&text).map(Some),
@@ -362,7 +359,7 @@ mod tests {
         assert!(hosts(&odd).is_empty());
         assert_eq!(
             odd.warnings,
-            ["registries.conf: insecure for a b is not used, because that is not a host"]
+            ["registries.conf: insecure = true of a b is ignored, because it is not a host"]
         );
         let old = "[registries.search]\nregistries = [\"a\"]\n[registries.insecure]\nregistries = ['old.io:5000', 'x.io']\n[registries.block]\nregistries = ['bad.io', 'x.io']\n";
         let old = taken(&[old]);
@@ -404,7 +401,7 @@ mod tests {
         assert_eq!(
             remark("docker.io", "library/nginx").as_deref(),
             Some(
-                "registries.conf: docker.io has another location; this is not followed, and docker.io itself is read"
+                "registries.conf: docker.io has another location; image-tools ignores this and reads docker.io itself"
             )
         );
         let said = remark("quay.io", "a/b").expect("a remark");
@@ -413,7 +410,7 @@ mod tests {
         assert_eq!(
             remark("ns.io", "team/x").as_deref(),
             Some(
-                "registries.conf: insecure = true of ns.io/team is not followed, because only whole hosts can be insecure; give --insecure ns.io"
+                "registries.conf: insecure = true of ns.io/team is ignored, because it must be set for a whole host; use --insecure ns.io"
             )
         );
         assert_eq!(remark("ns.io", "x"), None);
@@ -433,24 +430,24 @@ mod tests {
             ("\nx = tru\n", "line 2: invalid TOML value"),
             (
                 "\n[[registry]]\nlocation = 'a.io'\ninsecure = 'true'\n",
-                "line 4: insecure is neither true nor false",
+                "line 4: insecure must be true or false",
             ),
             (
                 "[[registry]]\nlocation = 7\n",
-                "line 2: location is not a string",
+                "line 2: location must be a string",
             ),
             (
                 "[registry]\nlocation = 'a'\n",
-                "line 1: registry is not a list",
+                "line 1: registry must be a list",
             ),
             (
                 "credential-helpers = 'x'\n",
-                "line 1: credential-helpers is not a list",
+                "line 1: credential-helpers must be a list",
             ),
-            ("credential-helpers = [1]\n", "line 1: this is not a string"),
+            ("credential-helpers = [1]\n", "line 1: expected a string"),
             (
                 "[registries.insecure]\nregistries = 'x'\n",
-                "line 2: registries.insecure.registries is not a list",
+                "line 2: registries.insecure.registries must be a list",
             ),
         ] {
             let why = parse(text).expect_err(text);

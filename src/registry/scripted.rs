@@ -1,5 +1,4 @@
-//! A scripted exchange and a clock that does not wait, for the unit tests of all that lies above one
-//! exchange.
+//! A scripted exchange and a fake clock, for the unit tests of everything above one exchange.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +8,7 @@ use super::exchange::{Clock, Exchange, Request, Response};
 use super::failure::Failure;
 use crate::log::Log;
 
-/// A clock that stands still, but for the waits, which take no time.
+/// A clock that advances only by sleeping, which takes no time.
 pub struct FakeClock {
     begin: Instant,
     state: Mutex<FakeTime>,
@@ -32,22 +31,20 @@ impl Default for FakeClock {
 }
 
 impl FakeClock {
-    /// Lets time pass.
     pub fn advance(&self, time: Duration) {
         self.state.lock().expect("time").passed += time;
     }
 
-    /// How much time has passed since the beginning.
+    /// The time since the start.
     pub fn passed(&self) -> Duration {
         self.state.lock().expect("time").passed
     }
 
-    /// All waits so far.
     pub fn slept(&self) -> Vec<Duration> {
         self.state.lock().expect("time").slept.clone()
     }
 
-    /// Ends the run.
+    /// Interrupts the run.
     pub fn interrupt(&self) {
         self.state.lock().expect("time").interrupted = true;
     }
@@ -73,7 +70,7 @@ impl Clock for FakeClock {
 type Reply = Result<Response, Failure>;
 type Handler = dyn Fn(&Request) -> Reply + Send + Sync;
 
-/// An exchange that expects these requests in this order, or that a function answers.
+/// An exchange that expects these requests in this order, or whose responses a function returns.
 #[derive(Clone)]
 pub struct Scripted(Arc<Script>);
 
@@ -84,7 +81,7 @@ struct Script {
 }
 
 impl Scripted {
-    /// Expects these requests, each as `GET https://reg.io/v2/`, and no other.
+    /// Expects exactly these requests, each as `GET https://reg.io/v2/`.
     pub fn expecting(steps: Vec<(&str, Reply)>) -> Self {
         let steps = steps.into_iter();
         Self(Arc::new(Script {
@@ -98,7 +95,7 @@ impl Scripted {
         }))
     }
 
-    /// Answers every request by this function.
+    /// Responds to every request with the result of this function.
     pub fn answering(handler: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
         Self(Arc::new(Script {
             steps: Mutex::default(),
@@ -107,17 +104,15 @@ impl Scripted {
         }))
     }
 
-    /// All requests so far, each as `GET https://reg.io/v2/`.
+    /// All requests, each as `GET https://reg.io/v2/`.
     pub fn lines(&self) -> Vec<String> {
         self.requests().iter().map(line).collect()
     }
 
-    /// All requests so far.
     pub fn requests(&self) -> Vec<Request> {
         self.0.requests.lock().expect("requests").clone()
     }
 
-    /// How many requests there were for this URL.
     pub fn count(&self, url: &str) -> usize {
         let requests = self.requests();
         requests
@@ -126,7 +121,7 @@ impl Scripted {
             .count()
     }
 
-    /// Fails where an expected request did not come.
+    /// Fails if an expected request is missing.
     pub fn finish(&self) {
         let steps = self.0.steps.lock().expect("steps");
         assert!(steps.is_empty(), "these requests did not come: {steps:?}");
@@ -148,7 +143,7 @@ impl Exchange for Scripted {
         let mut reply = match &self.0.handler {
             Some(handler) => handler(request),
             None => {
-                // A test may let an exchange panic on purpose.
+                // Some tests let an exchange panic.
                 let mut steps = self.0.steps.lock().unwrap_or_else(PoisonError::into_inner);
                 let (expected, reply) = steps.pop_front().unwrap_or_else(|| {
                     panic!("no further request was expected: {}", line(request))
@@ -166,22 +161,18 @@ impl Exchange for Scripted {
     fn shutdown(&self) {}
 }
 
-/// A response with this status and body.
 pub fn reply(status: u16, body: &str) -> Reply {
     Ok(Response::for_test(status, &[], body))
 }
 
-/// A response with this status and this header field.
 pub fn with_header(status: u16, name: &'static str, value: &str) -> Reply {
     Ok(Response::for_test(status, &[(name, value)], ""))
 }
 
-/// Nobody listens.
 pub fn refused() -> Reply {
     Err(Failure::Refused("connection refused".to_owned()))
 }
 
-/// The connection broke.
 pub fn lost() -> Reply {
     Err(Failure::Lost {
         text: "the connection was reset".to_owned(),
@@ -189,7 +180,7 @@ pub fn lost() -> Reply {
     })
 }
 
-/// A log that nobody reads.
+/// A log that is discarded.
 pub fn no_log() -> Log {
     Log::discard()
 }

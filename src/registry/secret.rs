@@ -1,20 +1,19 @@
-//! A password or token: a text that cannot be printed by accident.
+//! A password or token that cannot be printed by accident.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// Holds a secret; `Debug` shows nothing of it and there is no `Display`. Clones share it: tokens are
-/// long, and used by many requests.
+/// `Debug` prints `<redacted>`, and there is no `Display`. Clones share the text: tokens are long and
+/// used by many requests.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(Arc<str>);
 
 impl Secret {
-    /// Takes a secret in.
     pub fn new(secret: impl Into<String>) -> Self {
         Self(secret.into().into())
     }
 
-    /// The secret itself, for the request that needs it.
+    /// The secret text, for the request that needs it.
     pub fn expose(&self) -> &str {
         &self.0
     }

@@ -1,5 +1,5 @@
-//! Tokens for the repositories of several lines, as a registry sees them: which lines they are for, and
-//! which answers say that such a token may be at fault.
+//! Tokens for the repositories of several lines, on the side of the registry: which lines share a token,
+//! and which responses suggest that such a token is the cause of a refusal.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -14,26 +14,26 @@ use super::token::{Grant, NextScopes};
 use super::upcoming::Upcoming;
 use crate::reference::Repository;
 
-/// How the credential of a repository is found.
-type Find<'a> = dyn Fn(&Repository) -> Result<Option<Arc<Credential>>, Error> + 'a;
+/// Looks up the credential of a repository.
+type CredentialLookup<'a> = dyn Fn(&Repository) -> Result<Option<Arc<Credential>>, Error> + 'a;
 
-/// A line of the list, with those after it.
+/// A line of the list and the lines after it.
 pub struct Line<'a> {
     side: Side,
     upcoming: &'a Upcoming,
     own: &'a Repository,
     credential: Option<&'a Credential>,
-    find: &'a Find<'a>,
+    find: &'a CredentialLookup<'a>,
     start: Cell<usize>,
 }
 
 impl<'a> Line<'a> {
-    /// The line that names this repository on this side, and reads it with this credential.
+    /// The line of this repository on this side, with its credential.
     pub fn new(
         (side, upcoming): (Side, &'a Upcoming),
         own: &'a Repository,
         credential: Option<&'a Credential>,
-        find: &'a Find<'a>,
+        find: &'a CredentialLookup<'a>,
     ) -> Self {
         Self {
             side,
@@ -54,7 +54,7 @@ impl NextScopes for Line<'_> {
 
     fn next(&self) -> Option<String> {
         let own = self.credential.map(Credential::identity);
-        // A repository that may need other credentials has a token of its own.
+        // A repository that may need other credentials gets its own token.
         let wanted = |repository: &Repository| {
             (self.find)(repository)
                 .is_ok_and(|found| found.map(|credential| credential.identity()) == own)
@@ -68,33 +68,32 @@ impl NextScopes for Line<'_> {
     }
 }
 
-/// The scope for reading a repository. Specification: distribution, docs/spec/auth/scope.md.
+/// The scope for pulling from a repository. Specification: distribution, docs/spec/auth/scope.md.
 pub fn scope(repository: &Repository) -> String {
     format!("repository:{}:pull", repository.registry_path())
 }
 
-/// What an answer says of a token for several repositories.
+/// What a response tells about a token for several repositories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Opinion {
-    /// It is good for this one.
+pub enum BatchOpinion {
+    /// It is valid for this repository.
     Accepted,
-    /// The answer may be its fault.
+    /// It may be the cause of the refusal.
     Doubtful,
-    /// Nothing.
     Nothing,
 }
 
-/// What an answer says of a token for several repositories. A server may have granted fewer scopes than
-/// it was asked for, or refuse a long header (400, 413, 431). Some registries say of what one may not
-/// read that it does not exist, so a 404 counts only where the token names the repository.
-pub fn opinion(response: &Response, grant: &Grant, base: &Url) -> Opinion {
+/// What a response tells about a token for several repositories. A server may have granted fewer scopes
+/// than requested, or reject a long header (400, 413, 431). Some registries report repositories without
+/// permission as missing, so a 404 counts only if the token names the repository.
+pub fn opinion(response: &Response, grant: &Grant, base: &Url) -> BatchOpinion {
     match response.status.as_u16() {
-        // Another host answers only if the registry has led there.
-        _ if response.url.origin() != base.origin() => Opinion::Accepted,
-        200..400 => Opinion::Accepted,
-        404 if grant.is_named => Opinion::Accepted,
-        429 => Opinion::Nothing,
-        400..500 => Opinion::Doubtful,
-        _ => Opinion::Nothing,
+        // Another host is involved only after a redirect of the registry.
+        _ if response.url.origin() != base.origin() => BatchOpinion::Accepted,
+        200..400 => BatchOpinion::Accepted,
+        404 if grant.is_named => BatchOpinion::Accepted,
+        429 => BatchOpinion::Nothing,
+        400..500 => BatchOpinion::Doubtful,
+        _ => BatchOpinion::Nothing,
     }
 }

@@ -1,8 +1,8 @@
-//! Bearer tokens: asked for at a token server, kept until they expire.
+//! Bearer tokens: requested from a token server, and cached until they expire.
 //!
-//! Specification: distribution, "Token Authentication" (docs/spec/auth/token.md). One fetch at a
-//! time for each key; no lock is held while one is under way. One fetch may serve the repositories of
-//! the next lines too: [`batch`].
+//! Specification: distribution, "Token Authentication" (docs/spec/auth/token.md). One request at a time
+//! per key; no lock is held during a request. One request may cover the repositories of the next lines
+//! too: [`batch`].
 
 mod access;
 mod answer;
@@ -39,50 +39,49 @@ pub use answer::{Token, parse};
 pub use grant::{Grant, Origin};
 pub use query::{NextScopes, TokenQuery};
 
-/// The largest answer of a token server, in bytes: it may have its token twice, and an identity token.
+/// The maximum size of a token server's response in bytes: it may contain the token twice, and an
+/// identity token.
 const LIMIT: u64 = 512 * 1024;
 
-/// The longest challenge, in bytes, as it is remembered beside its tokens.
+/// The maximum size of a challenge in bytes: it is kept with its tokens.
 const LONGEST_CHALLENGE: usize = 8 * 1024;
 
-/// So many tokens are kept; beyond it all are forgotten and asked for again when needed.
+/// The maximum number of cached tokens; beyond it the cache is cleared.
 const MOST_KEPT: usize = 512;
 
-/// Tokens of so many bytes are kept; beyond it likewise.
+/// The maximum size of cached tokens in bytes; beyond it the cache is cleared.
 const MOST_KEPT_BYTES: usize = 4 * 1024 * 1024;
 
-/// So many replaced identity tokens are kept; beyond it likewise.
+/// The maximum number of replaced identity tokens.
 const MOST_REPLACED: usize = 32;
 
-/// What came of a batch.
+/// The result of a batch.
 enum Batch {
     Granted(Grant),
-    /// There was none, or it is known what to think of it.
+    /// No batch was sent, or its failure has been evaluated.
     None,
-    /// It had no answer: a request for one token will show whose fault that is.
+    /// No response: a request for a single token will show the cause.
     Failed,
 }
 
-/// A fetched token, or the final refusal of the server and when it came.
-type Fetched = Result<Grant, (Instant, Error)>;
+/// A token, or the final refusal of the server and its time.
+type TokenResult = Result<Grant, (Instant, Error)>;
 
-/// The tokens of one registry.
 #[derive(Debug, Default)]
 pub struct Tokens {
-    kept: Mutex<HashMap<Key, Arc<Flight<Fetched>>>>,
-    /// The bytes of all tokens that were kept since they were last forgotten.
+    kept: Mutex<HashMap<Key, Arc<Flight<TokenResult>>>>,
+    /// The total size of the tokens cached since the cache was last cleared.
     kept_bytes: AtomicUsize,
     batching: Batching,
-    /// Identity tokens that a token server has replaced, by realm and whose they were; never written
-    /// to disk.
+    /// Identity tokens that a token server has replaced, by realm and identity; never written to disk.
     replaced: Mutex<HashMap<(String, Identity), Secret>>,
 }
 
 impl Tokens {
-    /// The token: one that is kept, or a new one.
+    /// The token for a query: a cached one, or a new one.
     ///
     /// # Errors
-    /// [`Error::Denied`] where the token server refuses, and whatever [`Retrier::send`] says.
+    /// [`Error::Denied`] if the token server refuses, and the errors of [`Retrier::send`].
     pub fn get(
         &self,
         retrier: &Retrier,
@@ -91,7 +90,7 @@ impl Tokens {
     ) -> Result<Grant, Error> {
         if query.bearer.length() > LONGEST_CHALLENGE {
             let cause = format!(
-                "the registry's challenge is longer than {} KiB",
+                "the WWW-Authenticate header is longer than {} KiB",
                 LONGEST_CHALLENGE / 1024
             );
             return Err(Error::Invalid(Diagnostic::new(
@@ -102,7 +101,7 @@ impl Tokens {
         let now = retrier.clock().now();
         let is_alone = query.next.is_none();
         let keep =
-            |fetched: &Fetched| self.keeps(fetched, now) && !(is_alone && is_batched(fetched));
+            |fetched: &TokenResult| self.keeps(fetched, now) && !(is_alone && is_batched(fetched));
         self.flight(&key)
             .get(keep, || {
                 let batch = self.fetch_several(retrier, query, &key, log)?;
@@ -110,7 +109,7 @@ impl Tokens {
                     return Ok(Ok(grant));
                 }
                 match self.fetch(retrier, query, &key, log) {
-                    // It would be refused for every image of the repository: ask once.
+                    // It would be refused for every image of the repository: send it once.
                     Err(error @ (Error::Denied(_) | Error::Invalid(_))) => Ok(Err((now, error))),
                     Err(error) => Err(error),
                     Ok(token) => {
@@ -126,8 +125,8 @@ impl Tokens {
             .map_err(|(_, error)| error)
     }
 
-    /// Whether what is kept is still good.
-    fn keeps(&self, fetched: &Fetched, now: Instant) -> bool {
+    /// Whether a cached result is still valid.
+    fn keeps(&self, fetched: &TokenResult, now: Instant) -> bool {
         match fetched {
             Ok(grant) => {
                 grant.token.is_fresh(now) && !(grant.is_batched() && self.batching.is_over())
@@ -136,7 +135,7 @@ impl Tokens {
         }
     }
 
-    /// A registry has accepted this token of a batch.
+    /// Records that a registry has accepted this token of a batch.
     pub fn confirm(&self, query: &TokenQuery<'_>, accepted: &Grant) {
         if accepted.origin == Origin::Next {
             self.batching.prove();
@@ -150,7 +149,6 @@ impl Tokens {
         });
     }
 
-    /// What is known of batches at this registry.
     pub fn batching(&self) -> &Batching {
         &self.batching
     }
@@ -164,12 +162,12 @@ impl Tokens {
         });
     }
 
-    fn flight(&self, key: &Key) -> Arc<Flight<Fetched>> {
+    fn flight(&self, key: &Key) -> Arc<Flight<TokenResult>> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let is_much = self.kept_bytes.load(Ordering::Relaxed) >= MOST_KEPT_BYTES;
         if (is_much || kept.len() >= MOST_KEPT) && !kept.contains_key(key) {
             self.kept_bytes.store(0, Ordering::Relaxed);
-            // The tokens of the next lines stay, which are short.
+            // The tokens for the next lines stay; they are short.
             kept.retain(|_, flight| flight.is_wanted(is_batched));
             if kept.len() >= MOST_KEPT / 2 {
                 kept.clear();
@@ -196,13 +194,13 @@ impl Tokens {
             Some(credential) => {
                 let send = |request: &Request| retrier.send(query.host, request.clone(), log);
                 let is_refusal = |response: &Response| response.status.as_u16() == 401;
-                // A login is a token for nothing, as `docker login` asks for.
+                // A login requests a token without scopes, as `docker login` does.
                 let confirm = || {
                     let key = Key {
                         scopes: Vec::new(),
                         ..key.clone()
                     };
-                    let mut login = ask(realm.clone(), &key, Some(credential));
+                    let mut login = token_request(realm.clone(), &key, Some(credential));
                     login.named_by.clone_from(&request.named_by);
                     Ok(match send(&login)?.status.as_u16() {
                         200 => Some(true),
@@ -230,17 +228,18 @@ impl Tokens {
             400 | 401 | 403 => {
                 let hint = match query.credential {
                     Some(credential) => format!(
-                        "the credentials from {} were refused, or the repository does not exist: log in again, or remove them if the image is public",
-                        credential.origin
+                        "the token server rejected the credentials from {}, or the repository does not exist: {}",
+                        credential.origin,
+                        login::HINT
                     ),
-                    // The caller knows where credentials were looked for.
+                    // The caller knows where credentials were searched.
                     None => return Err(Error::Denied(diagnostic(describe(&response)))),
                 };
                 return Err(Error::Denied(diagnostic(describe(&response)).hint(hint)));
             }
             _ => {
                 return Err(Error::Invalid(diagnostic(format!(
-                    "the token server answers {}",
+                    "the token server returned {}",
                     describe(&response)
                 ))));
             }
@@ -252,7 +251,6 @@ impl Tokens {
         Ok(token)
     }
 
-    /// The request for a token.
     fn request(&self, realm: &Url, query: &TokenQuery<'_>, key: &Key) -> Request {
         let credential = query.credential;
         let mut request = match credential.and_then(|credential| credential.identity_token.as_ref())
@@ -266,13 +264,13 @@ impl Tokens {
                 drop(replaced);
                 exchange(realm.clone(), key, &known.unwrap_or_else(|| token.clone()))
             }
-            None => ask(realm.clone(), key, credential),
+            None => token_request(realm.clone(), key, credential),
         };
         request.named_by = Some(query.base.clone());
         request
     }
 
-    /// Keeps an identity token that replaces the one that was sent.
+    /// Stores an identity token that replaces the one that was sent.
     fn replace(&self, realm: &Url, query: &TokenQuery<'_>, replaced: Option<Secret>) {
         let sent = query
             .credential
@@ -289,12 +287,12 @@ impl Tokens {
 }
 
 /// Whether it is a token of a batch that no registry has accepted yet.
-fn is_batched(fetched: &Fetched) -> bool {
+fn is_batched(fetched: &TokenResult) -> bool {
     fetched.as_ref().is_ok_and(Grant::is_batched)
 }
 
-/// A token for user and password, or for nobody: the way that every token server knows.
-fn ask(realm: Url, key: &Key, credential: Option<&Credential>) -> Request {
+/// The request for a token with user and password, or anonymously; every token server supports it.
+fn token_request(realm: Url, key: &Key, credential: Option<&Credential>) -> Request {
     let mut request = Request::new(Method::GET, realm, &[], BodyMode::Keep(LIMIT));
     let mut query = request.url.query_pairs_mut();
     if !key.service.is_empty() {
@@ -312,7 +310,7 @@ fn ask(realm: Url, key: &Key, credential: Option<&Credential>) -> Request {
     request
 }
 
-/// A token for an identity token. Specification: distribution, docs/spec/auth/oauth.md.
+/// The request for a token with an identity token. Specification: distribution, docs/spec/auth/oauth.md.
 fn exchange(realm: Url, key: &Key, identity: &Secret) -> Request {
     let mut form = url::form_urlencoded::Serializer::new(String::new());
     form.extend_pairs(realm.query_pairs());
@@ -328,17 +326,17 @@ fn exchange(realm: Url, key: &Key, identity: &Secret) -> Request {
     request
 }
 
-/// The realm as a URL that credentials may be sent to.
+/// The realm as a URL to which credentials may be sent.
 fn realm(retrier: &Retrier, query: &TokenQuery<'_>) -> Result<Url, Error> {
     let refuse = |realm: &str, why: &str| {
-        let answer = format!("the registry names the token server {realm}: {why}");
-        let hint = "the registry's external URL is set up wrong, or somebody is in between";
-        Error::Invalid(Diagnostic::new(query.host, "GET /v2/", answer).hint(hint))
+        let cause = format!("cannot use the token server {realm}: {why}");
+        let hint = "check the external URL in the registry's configuration; a proxy may be intercepting the connection";
+        Error::Invalid(Diagnostic::new(query.host, "GET /v2/", cause).hint(hint))
     };
     let realm = query
         .base
         .join(&query.bearer.realm)
-        .map_err(|_| refuse("by something that is not a URL", "it cannot be asked"))?;
+        .map_err(|_| refuse("of WWW-Authenticate", "the realm is not a valid URL"))?;
     redirect::check(query.base, &realm, retrier.insecure())
         .map_err(|why| refuse(&without_secrets(&realm), why))?;
     Ok(realm)

@@ -1,7 +1,7 @@
-//! Unpacking a layer, for the digest of what is in it.
+//! Decompresses a layer, for the digest of its content.
 //!
-//! The compression is told by the first bytes, as containerd tells it, not by the media type.
-//! Formats: RFC 1952 (gzip, of several members), RFC 8878 (zstd, of several frames).
+//! The first bytes tell the compression, as in containerd, not the media type. Formats: RFC 1952 (gzip,
+//! several members), RFC 8878 (zstd, several frames).
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -11,19 +11,19 @@ use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 
 use crate::manifest::{Algorithm, Digest, Hasher};
 
-/// The most bytes that one layer may unpack to: some bytes can unpack to any number.
+/// The maximum decompressed size of a layer in bytes.
 const MOST_UNPACKED: u64 = 64 * 1024 * 1024 * 1024;
 
-/// How much is in memory at a time, in bytes.
+/// The buffer size in bytes.
 const PIECE: usize = 64 * 1024;
 
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// RFC 8878, 3.1.1: a frame; 3.1.2: frames that are skipped have the last four bits free.
+/// RFC 8878, 3.1.1: frames; 3.1.2: skippable frames, whose last four bits vary.
 const ZSTD: u32 = 0xFD2F_B528;
 const SKIPPED: u32 = 0x184D_2A50;
 
-/// Unpacks a layer: the digest of its content, or why there is none.
+/// Decompresses a layer: the digest of its content, or the reason of the failure.
 pub fn unpack(layer: &mut dyn Read, algorithm: Algorithm) -> Result<Digest, String> {
     let mut content = Content {
         hasher: Hasher::new(algorithm),
@@ -42,11 +42,11 @@ pub fn unpack(layer: &mut dyn Read, algorithm: Algorithm) -> Result<Digest, Stri
     };
     match result {
         Ok(()) => Ok(content.hasher.finish()),
-        Err(error) => Err(format!("it cannot be unpacked: {error}")),
+        Err(error) => Err(format!("cannot be decompressed: {error}")),
     }
 }
 
-/// Unpacks the frames of zstd, one after the other.
+/// Decompresses consecutive zstd frames.
 fn frames(layer: &mut impl BufRead, content: &mut Content) -> io::Result<()> {
     while !layer.fill_buf()?.is_empty() {
         match StreamingDecoder::new(&mut *layer) {
@@ -66,7 +66,7 @@ fn frames(layer: &mut impl BufRead, content: &mut Content) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads until the buffer is full or there is no more.
+/// Reads until the buffer is full or the input ends.
 fn fill(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut length = 0;
     while length < buffer.len() {
@@ -80,10 +80,10 @@ fn fill(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(length)
 }
 
-/// What a layer unpacks to, which is hashed and not kept.
+/// The decompressed content, which is hashed and discarded.
 struct Content {
     hasher: Hasher,
-    /// Bytes that may still come.
+    /// The remaining bytes of the limit.
     left: u64,
 }
 
@@ -98,7 +98,7 @@ impl Content {
             let left = self.left.checked_sub(read as u64);
             self.left = left.ok_or_else(|| {
                 let gigabytes = MOST_UNPACKED / (1024 * 1024 * 1024);
-                io::Error::other(format!("it has more than {gigabytes} GiB"))
+                io::Error::other(format!("larger than {gigabytes} GiB"))
             })?;
             self.hasher.update(&piece[..read]);
         }

@@ -1,5 +1,5 @@
-//! The repositories of the next lines of the list: the reader announces them before a thread begins
-//! with them, so that one token can serve several.
+//! The repositories of the next lines: the reader announces them before a worker starts, so that one
+//! token can cover several.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,11 +7,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::Side;
 use crate::reference::Repository;
 
-/// So many are kept; beyond it the oldest are forgotten. More than the reader is ahead of the
-/// workers, on both sides.
+/// The maximum number kept; beyond it the oldest are dropped. More than the reader is ahead of the
+/// workers on both sides.
 const MOST: usize = 512;
 
-/// Announced repositories for which no token has been requested yet, in the list's order.
+/// Announced repositories without a token request, in the order of the list.
 #[derive(Debug, Default)]
 pub struct Upcoming(Mutex<VecDeque<(Side, Repository)>>);
 
@@ -19,7 +19,7 @@ impl Upcoming {
     /// Announces a repository.
     pub fn add(&self, side: Side, repository: &Repository) {
         let mut queue = self.lock();
-        // Further tags of the same repository, which mostly stand together.
+        // Further tags of the same repository, which usually follow each other.
         let mut last = queue.iter().rev().take(2);
         if last.any(|(known, name)| *known == side && name == repository) {
             return;
@@ -30,14 +30,14 @@ impl Upcoming {
         queue.push_back((side, repository.clone()));
     }
 
-    /// Takes a repository out, for which a token is being requested.
+    /// Removes a repository for which a token is requested.
     pub fn remove(&self, side: Side, repository: &Repository) {
         self.lock()
             .retain(|(known, name)| *known != side || name != repository);
     }
 
-    /// Takes out the next repository of this registry and side that is wanted, from `start` on; `start`
-    /// moves on past those that are not.
+    /// Removes and returns the next wanted repository of this registry and side from `start` on; `start`
+    /// moves past the unwanted ones.
     pub fn next(
         &self,
         side: Side,
@@ -54,7 +54,7 @@ impl Upcoming {
                 *start = index;
                 name.clone()
             };
-            // Credentials are looked up for it, which may take its time: without the lock.
+            // The lookup of credentials may be slow: it runs without the lock.
             if wanted(&repository) {
                 self.remove(side, &repository);
                 return Some(repository);

@@ -1,13 +1,13 @@
-//! Fingerprints: what stands for something larger in a table of millions.
+//! Fingerprints: short keys for large values in tables of millions.
 
 use std::hash::{BuildHasher as _, Hash, RandomState};
 
-/// Makes fingerprints of 128 bits, other ones in each run: no two things of a run share one.
+/// Computes 128-bit fingerprints with random keys per run, so that collisions are practically
+/// impossible.
 #[derive(Debug, Default)]
 pub struct Fingerprints([RandomState; 2]);
 
 impl Fingerprints {
-    /// The fingerprint of a thing.
     pub fn of(&self, thing: &impl Hash) -> u128 {
         let [high, low] = self
             .0

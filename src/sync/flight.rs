@@ -1,9 +1,9 @@
-//! Single flight: of many threads that need the same thing, one gets it and the others wait.
+//! Single flight: one of several threads computes a value, and the others wait for it.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A value that is made once, when it is first needed. No lock is held while it is being made.
+/// A value that is computed once, on first use. No lock is held during the computation.
 #[derive(Debug)]
 pub struct Flight<T> {
     state: Mutex<State<T>>,
@@ -19,7 +19,7 @@ enum State<T> {
 }
 
 impl<T: Clone> Flight<T> {
-    /// Nothing made yet.
+    /// An empty one.
     pub fn new() -> Self {
         Self {
             state: Mutex::new(State::Empty),
@@ -27,8 +27,8 @@ impl<T: Clone> Flight<T> {
         }
     }
 
-    /// The value: the one that is there if `keep` still likes it, or else a new one. An error is
-    /// not kept: the threads that waited for it try in their turn.
+    /// The cached value if `keep` accepts it, else a new one. Errors are not cached: each waiting thread
+    /// tries in turn.
     pub fn get<E>(
         &self,
         keep: impl Fn(&T) -> bool,
@@ -49,7 +49,7 @@ impl<T: Clone> Flight<T> {
         }
         *state = State::Flying(Instant::now());
         drop(state);
-        // Should `make` panic, the next thread has its turn.
+        // If `make` panics, the next thread tries.
         let mut landing = Landing {
             flight: self,
             value: None,
@@ -59,8 +59,8 @@ impl<T: Clone> Flight<T> {
         Ok(value)
     }
 
-    /// As [`Flight::get`], but `None` where somebody else has been making the value for longer than this
-    /// time.
+    /// As [`Flight::get`], but `None` if another thread has been computing the value for longer than
+    /// this.
     pub fn get_within<E>(
         &self,
         time: Duration,
@@ -85,8 +85,8 @@ impl<T: Clone> Flight<T> {
         Some(self.get(keep, make))
     }
 
-    /// Takes it on to make the value, if nobody does and `keep` does not like what is there. Until the
-    /// claim ends, [`Flight::get`] waits for it.
+    /// Claims the computation, if no thread runs it and `keep` rejects the cached value. Until the claim
+    /// ends, [`Flight::get`] waits for it.
     pub fn claim(self: &Arc<Self>, keep: impl Fn(&T) -> bool) -> Option<Claim<T>> {
         let mut state = self.lock();
         match &*state {
@@ -102,7 +102,7 @@ impl<T: Clone> Flight<T> {
         })
     }
 
-    /// Whether it is being made, or there is a value that `keep` likes.
+    /// Whether the value is being computed, or cached and accepted by `keep`.
     pub fn is_wanted(&self, keep: impl Fn(&T) -> bool) -> bool {
         match &*self.lock() {
             State::Flying(_) => true,
@@ -111,24 +111,24 @@ impl<T: Clone> Flight<T> {
         }
     }
 
-    /// Whether it is being made.
+    /// Whether the value is being computed.
     pub fn is_flying(&self) -> bool {
         matches!(&*self.lock(), State::Flying(_))
     }
 
-    /// Whether there is a value that `keep` likes.
+    /// Whether there is a cached value that `keep` accepts.
     pub fn has(&self, keep: impl Fn(&T) -> bool) -> bool {
         matches!(&*self.lock(), State::Landed(value) if keep(value))
     }
 
-    /// Changes the value, if there is one.
+    /// Changes the cached value, if there is one.
     pub fn update(&self, change: impl FnOnce(&mut T)) {
         if let State::Landed(value) = &mut *self.lock() {
             change(value);
         }
     }
 
-    /// Forgets the value if `unwanted` says so.
+    /// Removes the cached value if `unwanted` returns true.
     pub fn forget(&self, unwanted: impl Fn(&T) -> bool) {
         let mut state = self.lock();
         if matches!(&*state, State::Landed(value) if unwanted(value)) {
@@ -146,14 +146,13 @@ impl<T: Clone> Flight<T> {
     }
 }
 
-/// The task of making a value; one that ends without it leaves it to the next thread.
+/// The right to compute a value; if dropped without one, the next thread computes it.
 pub struct Claim<T: Clone> {
     flight: Arc<Flight<T>>,
     value: Option<T>,
 }
 
 impl<T: Clone> Claim<T> {
-    /// Ends with this value.
     pub fn land(mut self, value: T) {
         self.value = Some(value);
     }

@@ -1,4 +1,4 @@
-//! The wish to end the run, which every wait in the program listens to.
+//! The interrupt of a run, which ends every wait in the program.
 
 use std::convert::Infallible;
 use std::sync::{Mutex, PoisonError};
@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
 
-/// Set once, by a signal; a channel that closes, so that it can be waited for together with others.
+/// Set once, by a signal. It is a channel that closes, so that threads can wait for it together with
+/// others.
 #[derive(Debug)]
 pub struct Interrupt {
     open: Mutex<Option<Sender<Infallible>>>,
@@ -14,7 +15,6 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// One that is not set.
     pub fn new() -> Self {
         let (open, closed) = bounded(0);
         Self {
@@ -23,7 +23,7 @@ impl Interrupt {
         }
     }
 
-    /// Sets it, for good.
+    /// Sets it; it cannot be reset.
     pub fn set(&self) {
         self.open
             .lock()
@@ -31,17 +31,16 @@ impl Interrupt {
             .take();
     }
 
-    /// Whether it is set.
     pub fn is_set(&self) -> bool {
         self.closed.try_recv() == Err(TryRecvError::Disconnected)
     }
 
-    /// Waits; true if the wait was interrupted.
+    /// Sleeps; returns true if interrupted.
     pub fn sleep(&self, time: Duration) -> bool {
         !time.is_zero() && self.closed.recv_timeout(time) == Err(RecvTimeoutError::Disconnected)
     }
 
-    /// Disconnected when it is set, for `select!`.
+    /// Disconnected once it is set, for `select!`.
     pub fn receiver(&self) -> &Receiver<Infallible> {
         &self.closed
     }

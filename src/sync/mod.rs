@@ -1,5 +1,5 @@
-//! What threads share: a value that one of them makes for all, work that several claim, the wish
-//! to end the run.
+//! Synchronization between threads: values computed once for all, distributed work, and the interrupt of
+//! a run.
 
 mod backlog;
 mod fan_out;

@@ -1,66 +1,66 @@
-//! Files that name their kind: `ImagesLock` of imgpkg and kbld, hauler, zarf; arrays of images; and files of
-//! rules, which are refused.
+//! Files with a recognizable kind: `ImagesLock` of imgpkg and kbld, hauler, zarf, and arrays of images;
+//! and files of rules, which are rejected.
 
 use super::tree::Node;
-use super::{Entry, Images, Rule};
+use super::{Entry, Images, UnsupportedDocument};
 
-/// Refuses files that say how to find images, and not which.
+/// Rejects files that contain rules instead of images.
 ///
 /// # Errors
-/// [`Rule`] says which file of the same tool is a list.
-pub fn refuse(document: Node<'_>) -> Result<(), Rule> {
+/// [`UnsupportedDocument`] names the file of the same tool that lists images.
+pub fn refuse(document: Node<'_>) -> Result<(), UnsupportedDocument> {
     let kind = document.text("kind").unwrap_or_default();
     let place = document.get("kind").unwrap_or(document);
     let what = match kind {
         "ImageSetConfiguration" | "DeleteImageSetConfiguration" => {
-            "an ImageSetConfiguration has rules and not images; give the mapping.txt that \
+            "an ImageSetConfiguration contains rules, not images; use the mapping.txt that \
              `oc mirror --dry-run` writes"
         }
         "ImageContentSourcePolicy" | "ImageDigestMirrorSet" | "ImageTagMirrorSet" => {
-            return Err(Rule::new(
+            return Err(UnsupportedDocument::new(
                 place,
                 format!(
-                    "an {kind} says where a cluster pulls from; give the mapping.txt that `oc mirror --dry-run` writes"
+                    "an {kind} contains mirror locations, not images; use the mapping.txt that `oc mirror --dry-run` writes"
                 ),
             ));
         }
         "Kustomization" => {
-            "a Kustomization has rules and not images; give what `kustomize build` writes"
+            "a Kustomization contains rules, not images; use the output of `kustomize build`"
         }
-        "ImageTxts" => "hauler's ImageTxts names lists; give those lists",
+        "ImageTxts" => "an ImageTxts of hauler refers to other lists; use those lists",
         _ => "",
     };
     if !what.is_empty() {
-        return Err(Rule::new(place, what));
+        return Err(UnsupportedDocument::new(place, what));
     }
     if document.text("format") == Some("image-tools recording") {
-        return Err(Rule::new(
+        return Err(UnsupportedDocument::new(
             document,
-            "a recording has sources and no list; give it to --recorded, or print it with `image-tools list --digests`",
+            "this is a recording, not an image list; use it with --recorded, or print it with `image-tools list --digests`",
         ));
     }
     let has = |keys: &[&str]| keys.iter().all(|key| document.get(key).is_some());
     if has(&["src_registry", "filters"]) || has(&["dest_registry", "filters"]) {
-        return Err(Rule::new(
+        return Err(UnsupportedDocument::new(
             document,
-            "a replication rule of Harbor has filters and not images; give a list of SOURCE DESTINATION TAG lines",
+            "a replication rule of Harbor contains filters, not images; write a list of SOURCE DESTINATION TAG lines",
         ));
     }
     let sync = document
         .get("extensions")
         .and_then(|extensions| extensions.get("sync"));
     if let Some(sync) = sync.filter(|sync| sync.get("registries").is_some()) {
-        return Err(Rule::new(
+        return Err(UnsupportedDocument::new(
             sync,
-            "zot's configuration has rules and not images; give a list of NAME:TAG lines",
+            "a configuration of zot contains rules, not images; write a list of NAME:TAG lines",
         ));
     }
     if let Some(tasks) = document.get("tasks")
         && tasks.items().any(|task| task.get("mappings").is_some())
     {
-        return Err(Rule::new(
+        return Err(UnsupportedDocument::new(
             tasks,
-            "dregsync's configuration has rules and not images; give a list of SOURCE DESTINATION TAG lines",
+            "a configuration of dregsync contains rules, not images; write a list of SOURCE DESTINATION TAG lines",
         ));
     }
     let entries = document.entries();
@@ -68,16 +68,15 @@ pub fn refuse(document: Node<'_>) -> Result<(), Rule> {
         value.get("username").is_some() && value.get("password").is_some()
     };
     if !entries.is_empty() && entries.iter().all(is_account) {
-        return Err(Rule::new(
+        return Err(UnsupportedDocument::new(
             document,
-            "image-syncer's auth.yaml has accounts and not images; give its images.yaml",
+            "auth.yaml of image-syncer contains accounts, not images; use its images.yaml",
         ));
     }
     Ok(())
 }
 
-/// Reads the files that are recognised by their kind, or as a plain list. False where this is another
-/// file.
+/// Reads files that are recognized by their kind, or as an array of images. False for other files.
 pub fn read(document: Node<'_>, images: &mut Images) -> bool {
     let kind = document.text("kind").unwrap_or_default();
     let version = document.text("apiVersion").unwrap_or_default();
@@ -109,11 +108,11 @@ pub fn read(document: Node<'_>, images: &mut Images) -> bool {
     false
 }
 
-/// hauler's manifest: `spec.images[].name` and `.platform`.
+/// A manifest of hauler: `spec.images[].name` and `.platform`.
 fn hauler(document: Node<'_>, kind: &str, images: &mut Images) {
     let spec = document.get("spec");
     if kind != "Images" {
-        // Charts and files, which are not images.
+        // Charts and files are not images.
         return;
     }
     for image in spec
@@ -129,7 +128,7 @@ fn hauler(document: Node<'_>, kind: &str, images: &mut Images) {
     }
 }
 
-/// Whether this is a list of texts or of objects that have an image, and nothing else.
+/// Whether this is a list of strings or of objects with an image, and nothing else.
 fn is_list(node: Node<'_>) -> bool {
     let mut items = node.items().peekable();
     items.peek().is_some()
@@ -139,7 +138,7 @@ fn is_list(node: Node<'_>) -> bool {
         })
 }
 
-/// Items that are images, or objects with a key `image` or `name`.
+/// Items that are strings, or objects with a key `image` or `name`.
 fn list(node: Option<Node<'_>>, images: &mut Images) {
     for item in node.iter().flat_map(|node| node.items()) {
         let name = item
@@ -147,7 +146,7 @@ fn list(node: Option<Node<'_>>, images: &mut Images) {
             .or_else(|| item.get("name"))
             .unwrap_or(item);
         match item.scalar() {
-            // As a line of a list: it may name both sides.
+            // In the syntax of a line, which may name both sides.
             Some(text) if text.contains([' ', '=']) => {
                 images.take(item, text, |text| Entry::parse(text.as_bytes()));
             }

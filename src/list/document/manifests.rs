@@ -1,10 +1,9 @@
-//! Kubernetes manifests, Compose files, values of Helm charts: images are what stands under a key
-//! `image`, wherever it is.
+//! Kubernetes manifests, Compose files and values of Helm charts: images are the values of the key
+//! `image`, at any depth.
 
 use super::tree::Node;
 use super::{Entry, Images};
 
-/// Reads a document of any form.
 pub fn read(node: Node<'_>, images: &mut Images) {
     if images.is_full() {
         return;
@@ -20,15 +19,15 @@ pub fn read(node: Node<'_>, images: &mut Images) {
             None if key.is_mapping() => images.refuse(
                 key,
                 "{{",
-                "a template, which is not an image",
-                "give what `helm template` makes of the file",
+                "a template instead of an image",
+                "use the output of `helm template`",
             ),
             None => read(value, images),
         }
     }
 }
 
-/// What stands under a key `image`.
+/// The value of a key `image`.
 fn image(key: Node<'_>, value: Node<'_>, images: &mut Images) {
     if let Some(text) = value.scalar() {
         let text = text.trim();
@@ -36,22 +35,22 @@ fn image(key: Node<'_>, value: Node<'_>, images: &mut Images) {
             images.refuse(
                 value,
                 text,
-                "a variable in the name",
-                "give what `docker compose config` or `envsubst` makes of the file",
+                "a variable in the image name",
+                "use the output of `docker compose config` or `envsubst`",
             );
         } else if text.contains("{{") {
             images.refuse(
                 value,
                 text,
-                "a template, which is not an image",
-                "give what `helm template` makes of the file",
+                "a template instead of an image",
+                "use the output of `helm template`",
             );
         } else if !text.is_empty() {
             images.same_name(value, &[]);
         }
         return;
     }
-    // A volume of a pod that is an image.
+    // An image volume of a pod.
     if let Some(reference) = value
         .get("reference")
         .filter(|node| node.scalar().is_some())
@@ -65,8 +64,8 @@ fn image(key: Node<'_>, value: Node<'_>, images: &mut Images) {
     }
 }
 
-/// An image in parts, as values of Helm charts have it: `registry`, `repository`, `tag`, `digest`.
-/// None where it has other parts: the schema of such a mapping, for example.
+/// An image in parts, as in the values of Helm charts: `registry`, `repository`, `tag`, `digest`. `None`
+/// if it has other parts, as in the schema of such a mapping.
 fn parts(value: Node<'_>) -> Option<String> {
     let part = |key: &str| match value.get(key) {
         Some(node) if node.is_sequence() || node.is_mapping() => Err(()),
@@ -80,7 +79,7 @@ fn parts(value: Node<'_>) -> Option<String> {
     );
     let mut name = part("repository").ok()?.to_owned();
     if name.is_empty() {
-        // Some charts call it so; a name alone may be anything.
+        // Some charts use this key; a name without a tag may be anything.
         name = part("name")
             .ok()
             .filter(|_| value.get("tag").is_some())?

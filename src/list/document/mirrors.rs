@@ -1,13 +1,13 @@
-//! Files of tools that mirror: regsync, image-syncer, `skopeo sync`.
+//! Files of mirroring tools: regsync, image-syncer, `skopeo sync`.
 
 use super::tree::Node;
 use super::{Entry, Images};
 use crate::escape::escape_bytes;
 
-const TEMPLATE: &str = "a Go template, which is not an image";
-const NO_TEMPLATE: &str = "write the names that it makes";
+const TEMPLATE: &str = "a Go template instead of an image";
+const NO_TEMPLATE: &str = "write the resulting names";
 
-/// regclient's regsync.yaml: `sync[].source`, `.target`, `.type`. False where this is another file.
+/// regsync.yaml of regclient: `sync[].source`, `.target`, `.type`. False for other files.
 pub fn regsync(document: Node<'_>, images: &mut Images) -> bool {
     let Some(steps) = document.get("sync").filter(|sync| sync.is_sequence()) else {
         return false;
@@ -27,12 +27,12 @@ pub fn regsync(document: Node<'_>, images: &mut Images) -> bool {
             .and_then(Node::scalar)
             .unwrap_or("image");
         if !step.is_mapping() || source.is_empty() || target.is_empty() {
-            let what = "an entry of sync without source or target";
+            let what = "a sync entry without source or target";
             images.refuse(step, &written, what, "write both");
         } else if kind != "image" {
             let kind = escape_bytes(kind.as_bytes(), 40);
-            let what = format!("type: {kind} is a rule and not an image");
-            let remedy = "write an entry with type: image for each tag that it selects";
+            let what = format!("type: {kind} is a rule, not an image");
+            let remedy = "write an entry with type: image for each tag";
             images.refuse(step, &written, &what, remedy);
         } else if written.contains("{{") {
             images.refuse(step, &written, TEMPLATE, NO_TEMPLATE);
@@ -50,10 +50,10 @@ fn text<'a>(node: Option<Node<'a>>) -> &'a str {
     node.and_then(Node::scalar).unwrap_or_default().trim()
 }
 
-/// The platforms of a step, from its keys `platforms` and `platform`.
+/// The platforms of a sync entry, from its keys `platforms` and `platform`.
 fn platforms<'a>(several: Option<Node<'a>>, one: Option<Node<'a>>) -> Option<Vec<&'a str>> {
     let several = several.map(|list| {
-        // What is not text is refused as a platform without a name.
+        // An item that is not a string is rejected as a platform without a name.
         let names = list.items().map(|item| item.scalar().unwrap_or_default());
         names.collect::<Vec<_>>()
     });
@@ -62,8 +62,8 @@ fn platforms<'a>(several: Option<Node<'a>>, one: Option<Node<'a>>) -> Option<Vec
         .or_else(|| Some(vec![one?.scalar()?]))
 }
 
-/// Aliyun's image-syncer: a mapping of `SRC[:t1,t2][@digest]` to one or several destinations. False
-/// where this is another file.
+/// image-syncer of Aliyun: a mapping of `SRC[:t1,t2][@digest]` to one or several destinations. False for
+/// other files.
 pub fn image_syncer(document: Node<'_>, images: &mut Images) -> bool {
     let entries = document.entries();
     let is_destination = |node: Node<'_>| node.scalar().is_some_and(|text| text.contains('/'));
@@ -119,17 +119,17 @@ pub fn image_syncer(document: Node<'_>, images: &mut Images) -> bool {
 /// A key of image-syncer: sources with the same name.
 struct Sources<'a> {
     name: &'a str,
-    /// Separated by commas; empty where there is only a digest.
+    /// Separated by commas; empty if there is only a digest.
     tags: &'a str,
     digest: Option<&'a str>,
 }
 
 impl<'a> Sources<'a> {
-    /// Splits a key; or says what is wrong, and what to do.
+    /// Parses a key; the error is the mistake and its remedy.
     fn parse(key: &'a str) -> Result<Self, (&'static str, &'static str)> {
-        const WRITE: &str = "write the tags that are meant, NAME:TAG,TAG";
+        const WRITE: &str = "write the tags, NAME:TAG,TAG";
         if key.contains(":/") && !key.contains("://") {
-            return Err(("a regular expression is a rule and not an image", WRITE));
+            return Err(("a regular expression is a rule, not an image", WRITE));
         }
         let (name, digest) = match key.split_once('@') {
             Some((name, digest)) => (name, Some(digest)),
@@ -143,13 +143,12 @@ impl<'a> Sources<'a> {
                 digest,
             }),
             _ => Err((
-                "a source without a tag means all its tags, which is a rule",
+                "a source without a tag (all tags) is a rule, not an image",
                 WRITE,
             )),
         }
     }
 
-    /// The source with one of the tags.
     fn with(&self, tag: &str) -> String {
         let mut text = self.name.to_owned();
         for (separator, part) in [(":", tag), ("@", self.digest.unwrap_or_default())] {
@@ -162,8 +161,7 @@ impl<'a> Sources<'a> {
     }
 }
 
-/// `skopeo sync --src yaml`: `REGISTRY.images.REPOSITORY: [tag or digest, …]`. False where this is
-/// another file.
+/// `skopeo sync --src yaml`: `REGISTRY.images.REPOSITORY: [tag or digest, …]`. False for other files.
 pub fn skopeo(document: Node<'_>, images: &mut Images) -> bool {
     const RULES: [&str; 2] = ["images-by-tag-regex", "images-by-semver"];
     let registries = document.entries();
@@ -173,7 +171,7 @@ pub fn skopeo(document: Node<'_>, images: &mut Images) -> bool {
                 .iter()
                 .any(|rule| value.get(rule).is_some_and(Node::is_mapping))
     };
-    // A Helm chart's values may have such a mapping among others.
+    // The values of a Helm chart may contain such a mapping among others.
     if registries.is_empty() || !registries.iter().all(is_registry) {
         return false;
     }
@@ -184,8 +182,8 @@ pub fn skopeo(document: Node<'_>, images: &mut Images) -> bool {
             let name = format!("{registry}/{}", repository.scalar().unwrap_or_default());
             let mut references = references.items().peekable();
             if references.peek().is_none() {
-                let what = "an empty list means all tags, which is a rule";
-                images.refuse(repository, &name, what, "write the tags that are meant");
+                let what = "an empty list (all tags) is a rule, not an image";
+                images.refuse(repository, &name, what, "write the tags");
             }
             for reference in references {
                 let text = reference.scalar().unwrap_or_default().trim();
@@ -198,8 +196,8 @@ pub fn skopeo(document: Node<'_>, images: &mut Images) -> bool {
         for rule in RULES {
             for (repository, _) in of(rule) {
                 let name = format!("{registry}/{}", repository.scalar().unwrap_or_default());
-                let what = format!("{rule} is a rule and not an image");
-                let remedy = "write the tags that it selects under images";
+                let what = format!("{rule} is a rule, not an image");
+                let remedy = "write the tags under images";
                 images.refuse(repository, &name, &what, remedy);
             }
         }

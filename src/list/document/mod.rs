@@ -1,8 +1,8 @@
-//! YAML and JSON files that name images: recognised by their content, read whole, and turned into
-//! lines in canonical form, each of which knows where it came from.
+//! YAML and JSON files with images: recognized by their content, read as a whole, and converted to lines
+//! in canonical form that know their position in the file.
 //!
-//! Nothing is skipped: what stands where an image is expected and is none (a rule, a name without
-//! tag) becomes a line with a refusal, and a file without an image is an error.
+//! Nothing is skipped: a value in the place of an image that is none (a rule, a name without a tag)
+//! becomes a line with a refusal, and a file without images is an error.
 
 mod kinds;
 mod manifests;
@@ -19,14 +19,13 @@ use super::names;
 use crate::escape::{escape, escape_bytes};
 use tree::{Node, Tree};
 
-/// The largest file that is read, in bytes.
+/// The maximum size of a file in bytes.
 pub const MAX_BYTES: usize = 64 * 1024 * 1024;
 
-/// The most that is made of one, in bytes: aliases can name one image many times.
+/// The maximum size of the converted lines in bytes: aliases can repeat an image many times.
 const MAX_SIZE: usize = 4 * MAX_BYTES;
 
-/// Whether a file whose first line with content is this one is a YAML or JSON document, and not a
-/// list of lines.
+/// Whether this first line with content begins a YAML or JSON document, and not a list of lines.
 pub fn begins_document(line: &[u8]) -> bool {
     let line = line.trim_ascii();
     let words: Vec<&[u8]> = line
@@ -48,7 +47,7 @@ pub fn begins_document(line: &[u8]) -> bool {
     }
 }
 
-/// `[::1]:5000/x`: an IPv6 address and not a list.
+/// `[::1]:5000/x` is an IPv6 address and not a JSON list.
 fn is_address(word: &[u8]) -> bool {
     let end = word.iter().position(|byte| *byte == b']');
     end.is_some_and(|end| {
@@ -57,7 +56,7 @@ fn is_address(word: &[u8]) -> bool {
     })
 }
 
-/// `"key":value`, as JSON may have it.
+/// `"key":value`, as in JSON without blanks.
 fn is_quoted_key(word: &[u8]) -> bool {
     [b'"', b'\''].iter().any(|quote| {
         let end = [*quote, b':'];
@@ -65,27 +64,26 @@ fn is_quoted_key(word: &[u8]) -> bool {
     })
 }
 
-/// The images of a file.
 pub struct Document {
-    /// The canonical forms, one after the other.
+    /// The canonical forms, concatenated.
     text: String,
     items: Vec<Item>,
-    /// The next item, and where its text starts.
+    /// The index of the next item, and the position of its text.
     next: (usize, usize),
 }
 
 struct Item {
     line: u32,
-    /// Where its text ends.
+    /// The end of its text.
     end: usize,
     refusal: Option<Box<str>>,
 }
 
 impl Document {
-    /// Reads a file's bytes. `name`: for messages; `first`: the line that made it a document.
+    /// Parses a file. `name`: for messages; `first`: the line that begins the document.
     ///
     /// # Errors
-    /// [`ListError`] where the file is malformed, not a list, or has no image.
+    /// [`ListError`] if the file is malformed, not a list, or has no image.
     pub fn read(name: &str, bytes: Vec<u8>, first: u64) -> Result<Self, ListError> {
         let at = |line: u32, what: String| ListError::Document(name.to_owned(), line.into(), what);
         let text = String::from_utf8(bytes).map_err(|error| {
@@ -105,15 +103,15 @@ impl Document {
         }
         let tree = Tree::parse(&without_surrogates(&text)).map_err(|error| {
             let hint = if text.contains("{{") {
-                "; where it is a template, give what `helm template` makes of it"
+                "; if the file is a template, use the output of `helm template`"
             } else {
                 ""
             };
             let what = escape(&error.what);
-            let why = format!("line {first} makes it a YAML or JSON file");
+            let why = format!("read as YAML or JSON because of line {first}");
             at(
                 error.line,
-                format!("malformed YAML or JSON: {what} ({why}){hint}"),
+                format!("invalid YAML or JSON: {what} ({why}){hint}"),
             )
         })?;
         drop(text);
@@ -124,7 +122,7 @@ impl Document {
         if tree.is_exhausted() || images.is_exhausted {
             return Err(at(
                 1,
-                "its aliases multiply its content; write it without them".to_owned(),
+                "the aliases expand to too much content; write the file without aliases".to_owned(),
             ));
         }
         if images.items.is_empty() {
@@ -137,7 +135,7 @@ impl Document {
         })
     }
 
-    /// The same images from the first one on.
+    /// Restarts at the first image.
     pub fn rewound(self) -> Self {
         Self {
             next: (0, 0),
@@ -145,7 +143,7 @@ impl Document {
         }
     }
 
-    /// The next image; its number is that of the image in the file.
+    /// The next image; its number counts the images of the file.
     pub fn next_line(&mut self, file: &std::sync::Arc<str>) -> Option<Line> {
         let (index, start) = self.next;
         let item = self.items.get(index)?;
@@ -164,13 +162,13 @@ impl Document {
     }
 }
 
-/// A document that names no images but says how to find some.
-pub struct Rule {
+/// A document of rules or filters instead of images.
+pub struct UnsupportedDocument {
     line: u32,
     what: String,
 }
 
-impl Rule {
+impl UnsupportedDocument {
     fn new(node: Node<'_>, what: impl Into<String>) -> Self {
         Self {
             line: node.line(),
@@ -180,7 +178,7 @@ impl Rule {
 }
 
 /// Reads one document of a file.
-fn read(document: Node<'_>, images: &mut Images) -> Result<(), Rule> {
+fn read(document: Node<'_>, images: &mut Images) -> Result<(), UnsupportedDocument> {
     kinds::refuse(document)?;
     let is_read = mirrors::regsync(document, images)
         || kinds::read(document, images)
@@ -192,23 +190,23 @@ fn read(document: Node<'_>, images: &mut Images) -> Result<(), Rule> {
     Ok(())
 }
 
-/// The images that are found in a file.
+/// Collects the images of a file.
 #[derive(Default)]
 pub struct Images {
     text: String,
     items: Vec<Item>,
-    /// Bytes that all this takes.
+    /// The total size in bytes.
     size: usize,
     is_exhausted: bool,
 }
 
 impl Images {
-    /// Whether no more is taken.
+    /// Whether the size limit is exceeded.
     pub fn is_full(&self) -> bool {
         self.is_exhausted
     }
 
-    /// Takes what stands at a node, `written`, read as an image or found to be none.
+    /// Adds the text `written` of a node, parsed as an image or rejected.
     pub fn take(
         &mut self,
         node: Node<'_>,
@@ -249,19 +247,19 @@ impl Images {
         }
     }
 
-    /// Takes what is a rule and not an image.
+    /// Takes what is a rule, not an image.
     pub fn refuse(&mut self, node: Node<'_>, written: &str, what: &str, remedy: &str) {
         let what = format!("{what}: \"{}\"", escape_bytes(written.as_bytes(), 120));
         self.take(node, written, |_| Err(LineError::new(what, remedy)));
     }
 
-    /// Takes a scalar that names an image which is the same on both sides.
+    /// Adds a scalar with an image that has the same name on both sides.
     pub fn same_name(&mut self, node: Node<'_>, platforms: &[&str]) {
         match node.scalar() {
             Some(text) => self.take(node, text.trim(), |text| {
                 Entry::same_name(text)?.with_platforms(platforms.iter().copied())
             }),
-            None => self.refuse(node, "", "there is no image", "write NAME:TAG"),
+            None => self.refuse(node, "", "no image", "write NAME:TAG"),
         }
     }
 
@@ -281,8 +279,8 @@ impl Images {
     }
 }
 
-/// JSON writes characters beyond the first 65,536 as two escapes, which YAML does not know. No name
-/// has such a character.
+/// JSON writes characters beyond U+FFFF as two escapes, which YAML does not support. No valid name
+/// contains one.
 fn without_surrogates(text: &str) -> Cow<'_, str> {
     let is_json = text.trim_start().starts_with(['{', '[']);
     if !is_json
@@ -376,15 +374,14 @@ mod tests {
             error(b"a: b\nc: \xd6\xd0\n"),
             "cannot read the image list: f:2: the line is not UTF-8 text; save the file as UTF-8"
         );
-        assert!(error(b"a: 1\nb: \0\n").contains("line 2 has a NUL byte"));
+        assert!(error(b"a: 1\nb: \0\n").contains("line 2 contains a NUL byte"));
         assert!(
-            error(b"a: 1\n\nb: 'x\n")
-                .starts_with("cannot read the image list: f:3: malformed YAML")
+            error(b"a: 1\n\nb: 'x\n").starts_with("cannot read the image list: f:3: invalid YAML")
         );
         assert!(error(b"a: {{ .Values.x }}\nb: [\n").contains("`helm template`"));
         assert!(
             error(b"a: 1\nb: 2\n")
-                .starts_with("cannot read the image list f: there is no image in it (line 1 ")
+                .starts_with("cannot read the image list f: it contains no image (read as YAML or JSON because of line 1; ")
         );
     }
 
@@ -397,7 +394,7 @@ mod tests {
         }
         assert_eq!(
             error(bomb.as_bytes()),
-            "cannot read the image list: f:1: its aliases multiply its content; write it without them"
+            "cannot read the image list: f:1: the aliases expand to too much content; write the file without aliases"
         );
     }
 

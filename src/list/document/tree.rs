@@ -1,8 +1,8 @@
-//! A YAML file as a tree whose nodes know their line. JSON is read as the YAML that it is.
+//! A YAML file as a tree whose nodes know their line. JSON is parsed as YAML.
 //!
 //! The tree is flat (16 bytes per node, one string for all text), so that a file of 10 MB needs little
-//! more than its own size, and aliases are edges, so that they cost nothing until somebody follows
-//! them. Following is counted: [`Tree::is_exhausted`].
+//! more than its own size. Aliases are edges, which cost nothing until they are followed. Following them
+//! is counted: [`Tree::is_exhausted`].
 
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
@@ -10,86 +10,81 @@ use std::collections::{HashMap, HashSet};
 use super::MAX_LINE;
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError};
 
-/// The deepest nesting that is read, aliases followed. Kubernetes' schemas reach 40.
+/// The maximum depth, aliases included. Schemas of Kubernetes reach 40.
 const MAX_DEPTH: usize = 200;
 
-/// What is kept of a text, in bytes: more than any image has, so that what is cut is still too long.
+/// The number of bytes kept of a scalar: more than any image has, so that a cut one is still too long.
 const MAX_SCALAR: usize = 2 * MAX_LINE;
 
-/// Nodes that may be visited by way of aliases: so many for each node of the file, and a number that
-/// small files may have besides.
+/// The maximum number of nodes visited through aliases: per node of the file, plus a constant for small
+/// files.
 const VISITS_PER_NODE: u64 = 16;
 const VISITS: u64 = 1_000_000;
 
-/// Why a file is not read: the line, and what is wrong.
+/// A parse error.
 #[derive(Debug)]
 pub struct TreeError {
-    /// Its line, from 1.
+    /// The line, from 1.
     pub line: u32,
-    /// What is wrong.
     pub what: String,
 }
 
-/// All documents of a file.
 #[derive(Debug, Default)]
 pub struct Tree {
     text: String,
-    nodes: Vec<Stored>,
-    /// The children of all sequences and mappings, those of one next to each other.
+    nodes: Vec<StoredNode>,
+    /// The children of all sequences and mappings; those of one node are adjacent.
     children: Vec<u32>,
     roots: Vec<u32>,
     visits: Cell<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Stored {
+struct StoredNode {
     line: u32,
-    kind: Kind,
+    kind: NodeKind,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Kind {
-    /// Where its text starts, and its length.
+enum NodeKind {
+    /// Start and length of its text.
     Scalar {
         start: u32,
         length: u32,
         is_plain: bool,
     },
-    /// Where its children start, and their number.
+    /// Index of its first child, and the number of children.
     Sequence { start: u32, count: u32 },
-    /// The same; children are keys and values by turns.
+    /// The same; keys and values alternate.
     Mapping { start: u32, count: u32 },
-    /// Another node.
+    /// Index of the target.
     Alias(u32),
 }
 
-/// A node of a [`Tree`].
 #[derive(Clone, Copy)]
 pub struct Node<'a> {
     tree: &'a Tree,
     id: u32,
-    /// Where it is written: of an alias, the alias.
+    /// The line; for an alias, that of the alias.
     line: u32,
-    /// Whether an alias led here.
+    /// Whether it was reached through an alias.
     is_repeated: bool,
 }
 
-/// A sequence or mapping that has not ended.
-struct Open {
+/// A sequence or mapping whose end has not been read.
+struct OpenNode {
     line: u32,
     anchor: usize,
     is_mapping: bool,
-    /// Its children are those from here on.
+    /// Index of its first child.
     first: usize,
-    /// The deepest nesting below it.
+    /// The maximum depth below it.
     depth: usize,
 }
 
 impl Tree {
-    /// Parses a file.
-    ///
     /// # Errors
-    /// [`TreeError`] where it is malformed or nested too deeply.
+    /// [`TreeError`] if it is malformed or nested too deeply.
     pub fn parse(text: &str) -> Result<Self, TreeError> {
         let mut builder = Builder::default();
         for event in Parser::new_from_str(text) {
@@ -102,22 +97,20 @@ impl Tree {
         Ok(builder.tree)
     }
 
-    /// The documents of the file.
     pub fn documents(&self) -> impl Iterator<Item = Node<'_>> {
         self.roots.iter().map(|id| self.node(*id, false))
     }
 
-    /// Whether so many nodes were visited that the file's aliases multiply its content; the answers
-    /// to further questions are incomplete then.
+    /// Whether aliases expand to too much content; further results are incomplete then.
     pub fn is_exhausted(&self) -> bool {
         self.visits.get() > VISITS + VISITS_PER_NODE * self.nodes.len() as u64
     }
 
     fn node(&self, id: u32, is_repeated: bool) -> Node<'_> {
         let stored = self.nodes[id as usize];
-        // An alias leads to a node that is none.
+        // An alias never points to an alias.
         let (id, is_repeated) = match stored.kind {
-            Kind::Alias(id) => (id, true),
+            NodeKind::Alias(id) => (id, true),
             _ => (id, is_repeated),
         };
         Node {
@@ -130,15 +123,15 @@ impl Tree {
 }
 
 impl<'a> Node<'a> {
-    /// Its line, from 1.
+    /// The line, from 1.
     pub fn line(self) -> u32 {
         self.line
     }
 
-    /// The text of a scalar that is not null.
+    /// The text of a scalar other than null.
     pub fn scalar(self) -> Option<&'a str> {
         match self.stored() {
-            Kind::Scalar {
+            NodeKind::Scalar {
                 start,
                 length,
                 is_plain,
@@ -151,26 +144,24 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Whether it is a sequence.
     pub fn is_sequence(self) -> bool {
-        matches!(self.stored(), Kind::Sequence { .. })
+        matches!(self.stored(), NodeKind::Sequence { .. })
     }
 
-    /// Whether it is a mapping.
     pub fn is_mapping(self) -> bool {
-        matches!(self.stored(), Kind::Mapping { .. })
+        matches!(self.stored(), NodeKind::Mapping { .. })
     }
 
-    /// The items of a sequence; of anything else none.
+    /// The items of a sequence; empty for other nodes.
     pub fn items(self) -> impl Iterator<Item = Node<'a>> {
         let items = match self.stored() {
-            Kind::Sequence { start, count } => self.children(start, count),
+            NodeKind::Sequence { start, count } => self.children(start, count),
             _ => &[],
         };
         items.iter().map(move |id| self.child(*id))
     }
 
-    /// Keys and values of a mapping, those that it merges (`<<`) among them; of anything else none.
+    /// Keys and values of a mapping, including merged ones (`<<`); empty for other nodes.
     pub fn entries(self) -> Vec<(Node<'a>, Node<'a>)> {
         let mut entries: Vec<_> = self.own_entries().collect();
         let is_merge = |(key, _): &(Node<'a>, Node<'a>)| key.is_merge_key();
@@ -198,7 +189,7 @@ impl<'a> Node<'a> {
         entries
     }
 
-    /// The value of a key; of two with the same key the last.
+    /// The value of a key; the last of duplicates.
     pub fn get(self, key: &str) -> Option<Node<'a>> {
         let [value] = self.fields([key]);
         value
@@ -226,14 +217,14 @@ impl<'a> Node<'a> {
         found
     }
 
-    /// The text of a key's scalar.
+    /// The text of a scalar value.
     pub fn text(self, key: &str) -> Option<&'a str> {
         self.get(key)?.scalar()
     }
 
     fn own_entries(self) -> impl Iterator<Item = (Node<'a>, Node<'a>)> {
         let children = match self.stored() {
-            Kind::Mapping { start, count } => self.children(start, count),
+            NodeKind::Mapping { start, count } => self.children(start, count),
             _ => &[],
         };
         children
@@ -257,22 +248,23 @@ impl<'a> Node<'a> {
     }
 
     fn is_merge_key(self) -> bool {
-        matches!(self.stored(), Kind::Scalar { is_plain: true, .. }) && self.scalar() == Some("<<")
+        matches!(self.stored(), NodeKind::Scalar { is_plain: true, .. })
+            && self.scalar() == Some("<<")
     }
 
-    fn stored(self) -> Kind {
+    fn stored(self) -> NodeKind {
         self.tree.nodes[self.id as usize].kind
     }
 }
 
-/// Makes a tree from events.
+/// Builds a tree from parser events.
 #[derive(Default)]
 struct Builder {
     tree: Tree,
-    open: Vec<Open>,
-    /// Children of what is open.
+    open: Vec<OpenNode>,
+    /// Children of open nodes.
     pending: Vec<u32>,
-    /// The nodes of anchors, and how deeply they are nested.
+    /// The nodes of anchors, and their depth.
     anchors: HashMap<usize, (u32, usize)>,
 }
 
@@ -281,7 +273,7 @@ impl Builder {
         match event {
             Event::Scalar(text, style, anchor, _) => {
                 let text = &text[..text.floor_char_boundary(MAX_SCALAR)];
-                let kind = Kind::Scalar {
+                let kind = NodeKind::Scalar {
                     start: size(self.tree.text.len())?,
                     length: size(text.len())?,
                     is_plain: style == ScalarStyle::Plain,
@@ -290,14 +282,14 @@ impl Builder {
                 self.add(line, kind, anchor, 0)
             }
             Event::Alias(anchor) => match self.anchors.get(&anchor).copied() {
-                Some((target, depth)) => self.add(line, Kind::Alias(target), 0, depth),
-                None => Err("an alias stands inside what it leads to".to_owned()),
+                Some((target, depth)) => self.add(line, NodeKind::Alias(target), 0, depth),
+                None => Err("an alias refers to a node that contains it".to_owned()),
             },
             Event::SequenceStart(anchor, _) => self.begin(line, anchor, false),
             Event::MappingStart(anchor, _) => self.begin(line, anchor, true),
             Event::SequenceEnd | Event::MappingEnd => self.end(),
             Event::DocumentStart(_) => {
-                // Anchors are known in their document only.
+                // Anchors are valid within one document.
                 self.anchors.clear();
                 Ok(())
             }
@@ -309,7 +301,7 @@ impl Builder {
         if self.open.len() >= MAX_DEPTH {
             return Err(deep());
         }
-        self.open.push(Open {
+        self.open.push(OpenNode {
             line,
             anchor,
             is_mapping,
@@ -321,25 +313,31 @@ impl Builder {
 
     fn end(&mut self) -> Result<(), String> {
         let Some(open) = self.open.pop() else {
-            return Err("an end without a beginning".to_owned());
+            return Err("an end without a start".to_owned());
         };
         let start = size(self.tree.children.len())?;
         let count = size(self.pending.len() - open.first)?;
         self.tree.children.extend(self.pending.drain(open.first..));
         let kind = if open.is_mapping {
-            Kind::Mapping { start, count }
+            NodeKind::Mapping { start, count }
         } else {
-            Kind::Sequence { start, count }
+            NodeKind::Sequence { start, count }
         };
         self.add(open.line, kind, open.anchor, open.depth + 1)
     }
 
-    fn add(&mut self, line: u32, kind: Kind, anchor: usize, depth: usize) -> Result<(), String> {
+    fn add(
+        &mut self,
+        line: u32,
+        kind: NodeKind,
+        anchor: usize,
+        depth: usize,
+    ) -> Result<(), String> {
         if self.open.len() + depth > MAX_DEPTH {
             return Err(deep());
         }
         let id = size(self.tree.nodes.len())?;
-        self.tree.nodes.push(Stored { line, kind });
+        self.tree.nodes.push(StoredNode { line, kind });
         if anchor != 0 {
             self.anchors.insert(anchor, (id, depth));
         }
@@ -355,11 +353,11 @@ impl Builder {
 }
 
 fn deep() -> String {
-    format!("it is nested more than {MAX_DEPTH} levels deep")
+    format!("more than {MAX_DEPTH} levels of nesting")
 }
 
 fn size(size: usize) -> Result<u32, String> {
-    u32::try_from(size).map_err(|_| "it is too large".to_owned())
+    u32::try_from(size).map_err(|_| "the file is too large".to_owned())
 }
 
 fn number(line: usize) -> u32 {
@@ -440,7 +438,7 @@ mod tests {
         for n in 1..300 {
             chain += &format!("a{n}: &a{n} [*a{}]\n", n - 1);
         }
-        assert_eq!(what(&chain), "200: it is nested more than 200 levels deep");
+        assert_eq!(what(&chain), "200: more than 200 levels of nesting");
         assert!(what("a: &a [*a]").contains("alias"));
     }
 

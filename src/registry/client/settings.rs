@@ -1,4 +1,4 @@
-//! The settings of a client, and a client made by them.
+//! Configuration of a client.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,33 +20,31 @@ use crate::sync::Interrupt;
 pub struct Settings {
     /// Hosts whose certificates are not verified, and to which plain HTTP is allowed.
     pub insecure: InsecureHosts,
-    /// The same for destinations, where they have others than sources.
+    /// The same for destinations, if they differ.
     pub insecure_destinations: Option<InsecureHosts>,
     /// Further trusted CAs.
     pub ca_files: Vec<PathBuf>,
     /// The longest time of one request without progress.
     pub timeout: Duration,
-    /// The most retries of one request.
+    /// The maximum number of retries per request.
     pub retries: u32,
-    /// How long images wait for a registry that is down, in total for each host.
+    /// How long images wait for a registry that is down, in total per host.
     pub patience: Duration,
     /// Number of threads that send requests.
     pub jobs: usize,
     /// Credentials.
     pub credentials: Credentials,
-    /// Certificates for single registries.
+    /// Client certificates and CAs per registry.
     pub certs_d: CertsD,
     /// Proxies.
     pub proxies: Proxies,
-    /// Settings of this host's other tools.
+    /// Settings of podman, skopeo and docker on this host.
     pub conf: RegistriesConf,
 }
 
 impl Client {
-    /// A client that has sent nothing yet.
-    ///
     /// # Errors
-    /// [`TrustError`] where the configured certificates cannot be used.
+    /// [`TrustError`] if the configured certificates cannot be used.
     pub fn new(settings: Settings, interrupt: &Arc<Interrupt>) -> Result<Self, TrustError> {
         let trust = Trust::load(settings.insecure.all, &settings.ca_files)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(interrupt.clone()));

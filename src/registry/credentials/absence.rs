@@ -1,28 +1,32 @@
-//! Why there are no credentials for a repository: the places that were looked at, the hosts that
-//! they name, and the mistake that one of them most likely has.
+//! Explains why no credentials were found for a repository: the searched locations, the hosts that they
+//! have entries for, and the likely mistake in an entry.
 
 use crate::escape::escape;
 use crate::reference::Repository;
 
-/// The most hosts of one place that are named.
+/// The maximum number of hosts listed per location.
 const MOST_HOSTS: usize = 5;
 
-/// A place in which credentials were looked for.
+/// A location that was searched for credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Looked {
+pub struct CredentialLocation {
     /// The file or variable, escaped.
     pub place: String,
-    /// The registries and namespaces that it has entries for; `None`: it does not exist.
+    /// The registries and namespaces with an entry; `None`: the file does not exist.
     pub keys: Option<Vec<String>>,
-    /// Whether it has `auths`, `credHelpers` or `credsStore` at all.
+    /// Whether it has `auths`, `credHelpers` or `credsStore`.
     pub has_sections: bool,
-    /// The helper that it names for the repository, which knew no password.
+    /// The helper configured for the repository, which returned no password.
     pub helper: Option<String>,
 }
 
-/// The explanation for a repository. `incomplete`: environment variables of which only one of a
-/// pair is set, in words.
-pub fn explain(repository: &Repository, looked: &[Looked], incomplete: Option<String>) -> String {
+/// The explanation for a repository. `incomplete`: names environment variables of a pair of which only
+/// one is set.
+pub fn explain(
+    repository: &Repository,
+    looked: &[CredentialLocation],
+    incomplete: Option<String>,
+) -> String {
     let mut parts: Vec<String> = incomplete.into_iter().collect();
     parts.extend(looked.iter().find_map(|place| mistake(repository, place)));
     let existing: Vec<String> = looked.iter().filter_map(describe).collect();
@@ -35,20 +39,20 @@ pub fn explain(repository: &Repository, looked: &[Looked], incomplete: Option<St
         parts.push(existing.join(", "));
     }
     if !absent.is_empty() {
-        parts.push(format!("not there: {}", absent.join(", ")));
+        parts.push(format!("not found: {}", absent.join(", ")));
     }
     if looked.is_empty() {
-        parts.push("no credential file can be looked for, because $HOME is not set".to_owned());
+        parts.push("cannot search for credential files, because $HOME is not set".to_owned());
     }
     parts.join("; ")
 }
 
-fn describe(place: &Looked) -> Option<String> {
+fn describe(place: &CredentialLocation) -> Option<String> {
     let keys = place.keys.as_ref()?;
     let name = &place.place;
     let helper = place.helper.as_ref().map(|helper| {
         let helper = escape(helper);
-        format!("docker-credential-{helper} of {name} gave no password")
+        format!("docker-credential-{helper} from {name} returned no password")
     });
     if let (Some(helper), []) = (&helper, keys.as_slice()) {
         return Some(helper.clone());
@@ -66,14 +70,14 @@ fn describe(place: &Looked) -> Option<String> {
                 0 => String::new(),
                 more => format!(" and {more} more"),
             };
-            format!("{name} has {}{more}", shown.join(", "))
+            format!("{name} has entries for {}{more}", shown.join(", "))
         }
     };
     Some(helper.map_or(entries.clone(), |helper| format!("{entries}, {helper}")))
 }
 
-/// What is most likely wrong with an entry that was meant for the registry.
-fn mistake(repository: &Repository, place: &Looked) -> Option<String> {
+/// The likely mistake in an entry that was meant for this registry.
+fn mistake(repository: &Repository, place: &CredentialLocation) -> Option<String> {
     let wanted = repository.registry.as_str();
     let keys = place.keys.as_ref()?;
     let name = &place.place;
@@ -86,32 +90,32 @@ fn mistake(repository: &Repository, place: &Looked) -> Option<String> {
     let found = |is_it: &dyn Fn(&str) -> bool| keys.iter().find(|key| is_it(&host(key)));
     let say = |key: &String, why: &str| {
         let key = escape(key);
-        Some(format!("{name} has {key}: {why}"))
+        Some(format!("{name} has an entry for {key}: {why}"))
     };
     if let Some(key) = found(&|host| host == wanted) {
-        // An entry for the host itself would have been found, had it a password.
+        // A complete entry for the host itself would have been used.
         return match key.contains('/') {
-            true => say(key, "that is another namespace of the registry"),
-            false => say(key, "the entry has no password and no token"),
+            true => say(key, "it is for another namespace of the registry"),
+            false => say(key, "it contains neither a password nor a token"),
         };
     }
     if let Some(key) = found(&|host| host.eq_ignore_ascii_case(wanted)) {
         return match wanted.bytes().any(|b| b.is_ascii_uppercase()) {
             true => say(
                 key,
-                &format!("the list has {wanted}; write both in lower case"),
+                &format!("the image list has {wanted}; write both in lower case"),
             ),
-            false => say(key, &format!("write {wanted} there, in lower case")),
+            false => say(key, &format!("change it to {wanted} (lower case)")),
         };
     }
     if let Some(key) = found(&|host| without_port(host).eq_ignore_ascii_case(&without_port(wanted)))
     {
-        return say(key, &format!("the port differs, write {wanted} there"));
+        return say(key, &format!("the port differs; change it to {wanted}"));
     }
     let distance = |key: &String| strsim::damerau_levenshtein(&host(key).to_lowercase(), wanted);
     let near = keys.iter().min_by_key(|key| distance(key))?;
     if distance(near) <= (wanted.len() / 5).clamp(1, 3) {
-        return say(near, &format!("is {wanted} meant?"));
+        return say(near, &format!("did you mean {wanted}?"));
     }
     None
 }
@@ -125,9 +129,9 @@ mod tests {
             registry: registry.to_owned(),
             path: "team/x".to_owned(),
         };
-        let looked: Vec<Looked> = places
+        let looked: Vec<CredentialLocation> = places
             .iter()
-            .map(|(place, keys)| Looked {
+            .map(|(place, keys)| CredentialLocation {
                 place: (*place).to_owned(),
                 keys: keys.map(|keys| keys.iter().map(|key| (*key).to_owned()).collect()),
                 has_sections: *place != "/bare",
@@ -149,23 +153,26 @@ mod tests {
                     ("/bare", Some(&[])),
                 ]
             ),
-            "/b has docker.io, quay.example.com/team, /c has no entries, /bare has no \"auths\"; not there: /a"
+            "/b has entries for docker.io, quay.example.com/team, /c has no entries, /bare has no \"auths\"; not found: /a"
         );
         assert_eq!(
             explained("reg.io", &[]),
-            "no credential file can be looked for, because $HOME is not set"
+            "cannot search for credential files, because $HOME is not set"
         );
         assert_eq!(
             explained("reg.io", &[("/store", Some(&[]))]),
-            "docker-credential-vault of /store gave no password"
+            "docker-credential-vault from /store returned no password"
         );
         assert_eq!(
             explained("reg.io", &[("/store", Some(&["quay.io"]))]),
-            "/store has quay.io, docker-credential-vault of /store gave no password"
+            "/store has entries for quay.io, docker-credential-vault from /store returned no password"
         );
         let many = ["a1.io", "b2.io", "c3.io", "d4.io", "e5.io", "f6.io"];
         let text = explained("registry.example.com", &[("/b", Some(&many))]);
-        assert_eq!(text, "/b has a1.io, b2.io, c3.io, d4.io, e5.io and 1 more");
+        assert_eq!(
+            text,
+            "/b has entries for a1.io, b2.io, c3.io, d4.io, e5.io and 1 more"
+        );
     }
 
     #[test]
@@ -174,42 +181,42 @@ mod tests {
             (
                 "reg.io:5000",
                 "reg.io",
-                "/b has reg.io: the port differs, write reg.io:5000 there; ",
+                "/b has an entry for reg.io: the port differs; change it to reg.io:5000; ",
             ),
             (
                 "reg.io",
                 "reg.io:5000",
-                "/b has reg.io:5000: the port differs, write reg.io there; ",
+                "/b has an entry for reg.io:5000: the port differs; change it to reg.io; ",
             ),
             (
                 "reg.io",
                 "Reg.IO",
-                "/b has Reg.IO: write reg.io there, in lower case; ",
+                "/b has an entry for Reg.IO: change it to reg.io (lower case); ",
             ),
             (
                 "Reg.IO",
                 "reg.io",
-                "/b has reg.io: the list has Reg.IO; write both in lower case; ",
+                "/b has an entry for reg.io: the image list has Reg.IO; write both in lower case; ",
             ),
             (
                 "reg.io",
                 "reg.io/other",
-                "/b has reg.io/other: that is another namespace of the registry; ",
+                "/b has an entry for reg.io/other: it is for another namespace of the registry; ",
             ),
             (
                 "reg.io",
                 "reg.io",
-                "/b has reg.io: the entry has no password and no token; ",
+                "/b has an entry for reg.io: it contains neither a password nor a token; ",
             ),
             (
                 "harbor.example.com",
                 "habror.example.com",
-                "/b has habror.example.com: is harbor.example.com meant?; ",
+                "/b has an entry for habror.example.com: did you mean harbor.example.com?; ",
             ),
             ("reg.io", "quay.io", ""),
         ] {
             let text = explained(registry, &[("/b", Some(&[key]))]);
-            assert_eq!(text, format!("{expected}/b has {key}"));
+            assert_eq!(text, format!("{expected}/b has entries for {key}"));
         }
     }
 }

@@ -1,8 +1,8 @@
 //! A credential file: `auths`, `credHelpers` and `credsStore`.
 //!
-//! People and several tools edit these files, so reading is tolerant: letter case of fields, keys
-//! with scheme and path, entries that are broken for other registries. Format: docker's
-//! `config.json`, containers-auth.json(5).
+//! People and several tools edit these files, so the parser is tolerant: it ignores the letter case of
+//! fields, accepts keys with scheme and path, and skips broken entries of other registries. Formats:
+//! docker's `config.json`, containers-auth.json(5).
 
 use std::fs;
 use std::io::ErrorKind;
@@ -17,7 +17,7 @@ use super::{Credential, CredentialError};
 use crate::reference::{DOCKER_HUB, Repository};
 use crate::registry::secret::Secret;
 
-/// With or without the `=` at the end.
+/// Padding is optional.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -34,7 +34,8 @@ pub struct AuthFile {
 }
 
 impl AuthFile {
-    /// Reads a file; none where there is none. `is_old`: the whole file is what is `auths` in others.
+    /// Reads a file; `None` if it does not exist. `is_old`: the whole file is the `auths` object
+    /// (`.dockercfg`).
     pub fn read(path: &Path, is_old: bool) -> Result<Option<Self>, CredentialError> {
         let name = crate::escape::escape(&path.display().to_string()).into_owned();
         match fs::read(path) {
@@ -50,7 +51,7 @@ impl AuthFile {
         }
     }
 
-    /// Reads the content of a file; an empty one has no entries.
+    /// Parses the content of a file; an empty file has no entries.
     pub fn parse(name: &str, bytes: &[u8], is_old: bool) -> Result<Self, CredentialError> {
         let malformed = |what: &str| {
             CredentialError::new(format!("cannot read the credential file {name}: {what}"))
@@ -58,10 +59,10 @@ impl AuthFile {
         let value = if bytes.trim_ascii().is_empty() {
             Value::Object(Map::new())
         } else {
-            // Only the place: the parser's own words could quote a secret.
+            // Only the position: the parser's message could quote a secret.
             serde_json::from_slice(bytes).map_err(|error| {
                 malformed(&format!(
-                    "not JSON (line {}, column {})",
+                    "not valid JSON (line {}, column {})",
                     error.line(),
                     error.column()
                 ))
@@ -87,18 +88,18 @@ impl AuthFile {
         })
     }
 
-    /// Whether it has a section for credentials, or is of the old form, which is one.
+    /// Whether it has a section for credentials. The old format always has.
     pub fn has_sections(&self) -> bool {
         self.has_sections
     }
 
-    /// The registries and namespaces that it has entries for.
+    /// The registries and namespaces with an entry.
     pub fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = self
             .auths
             .keys()
             .chain(self.helpers.keys())
-            // What stands before an @ may be a password.
+            // The part before an @ may be a password.
             .map(|key| normalized(key.rsplit('@').next().unwrap_or_default()))
             .collect();
         names.sort_unstable();
@@ -106,7 +107,7 @@ impl AuthFile {
         names
     }
 
-    /// The helper for a repository: of the longest path that has one, or the store for all.
+    /// The helper for a repository: the one of the longest matching path, else `credsStore`.
     pub fn helper(&self, repository: &Repository) -> Option<String> {
         let of_scope = |scope: String| {
             keys(&self.helpers, &scope)
@@ -120,10 +121,10 @@ impl AuthFile {
             .or_else(|| self.store.clone())
     }
 
-    /// The entry for a repository: of the longest path that has one.
+    /// The credential of the longest matching path.
     ///
     /// # Errors
-    /// [`CredentialError`] where that entry cannot be read.
+    /// [`CredentialError`] if that entry is invalid.
     pub fn find(&self, repository: &Repository) -> Result<Option<Credential>, CredentialError> {
         for scope in scopes(repository) {
             for key in keys(&self.auths, &scope) {
@@ -135,12 +136,12 @@ impl AuthFile {
         Ok(None)
     }
 
-    /// What an entry says; one that says nothing (left behind by a credential store) is none.
+    /// Parses an entry. An empty one (left behind by a credential store) is `None`.
     fn entry(&self, key: &str) -> Result<Option<Credential>, CredentialError> {
         let broken = |what: &str| {
             let key = crate::escape::escape(key);
             CredentialError::new(format!(
-                "the entry {key:?} of the credential file {}: {what}",
+                "cannot read the entry {key:?} of the credential file {}: {what}",
                 self.name
             ))
         };
@@ -158,12 +159,12 @@ impl AuthFile {
             Some(auth) => {
                 let decoded = BASE64
                     .decode(auth)
-                    .map_err(|_| broken("\"auth\" is not base64"))?;
+                    .map_err(|_| broken("\"auth\" is not valid base64"))?;
                 let decoded =
-                    String::from_utf8(decoded).map_err(|_| broken("\"auth\" is not text"))?;
+                    String::from_utf8(decoded).map_err(|_| broken("\"auth\" is not UTF-8 text"))?;
                 let (user, password) = decoded
                     .split_once(':')
-                    .ok_or_else(|| broken("\"auth\" is not of the form user:password"))?;
+                    .ok_or_else(|| broken("\"auth\" does not contain USER:PASSWORD"))?;
                 (
                     Some(user.to_owned()),
                     Some(password.trim_end_matches('\0').to_owned()),
@@ -176,7 +177,9 @@ impl AuthFile {
                 .is_some_and(|text| text.bytes().any(|b| b.is_ascii_control()))
         };
         if control(&user) || control(&password) {
-            return Err(broken("control characters in user or password"));
+            return Err(broken(
+                "the user name or the password contains control characters",
+            ));
         }
         let credential = Credential {
             user: user.unwrap_or_default(),
@@ -195,7 +198,7 @@ impl std::fmt::Debug for AuthFile {
     }
 }
 
-/// A field by its name, in any letter case where the exact one is not there, as Go reads it.
+/// A field by its name; any letter case if there is no exact match, as in Go.
 fn field<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     let other = || {
         object
@@ -206,13 +209,13 @@ fn field<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     object.get(name).or_else(other)
 }
 
-/// The registry and path that a key means: without scheme, `/v1/`, and Docker Hub's other names.
+/// The registry and path of a key: without scheme and `/v1/`, with Docker Hub's aliases resolved.
 fn normalized(key: &str) -> String {
     let bare = key
         .strip_prefix("https://")
         .or_else(|| key.strip_prefix("http://"));
     let name = match bare {
-        // Only keys without a scheme can name a path.
+        // Only keys without a scheme can have a path.
         Some(rest) => rest.split('/').next().unwrap_or_default(),
         None => {
             let name = key.trim_end_matches('/');
@@ -233,7 +236,7 @@ fn normalized(key: &str) -> String {
     path.map_or_else(|| host.to_owned(), |path| format!("{host}/{path}"))
 }
 
-/// What a key may name for a repository: itself, each path above it, the registry.
+/// The keys that match a repository: the repository itself, each parent path, the registry.
 fn scopes(repository: &Repository) -> impl Iterator<Item = String> {
     let whole = format!("{}/{}", repository.registry, repository.registry_path());
     std::iter::successors(Some(whole), |scope| {
@@ -241,7 +244,7 @@ fn scopes(repository: &Repository) -> impl Iterator<Item = String> {
     })
 }
 
-/// The keys of a section that mean this: the exact one first, then by name, to be the same every time.
+/// The keys that match a scope: the exact one first, the others sorted, for a stable choice.
 fn keys<'a>(section: &'a Map<String, Value>, scope: &str) -> Vec<&'a String> {
     let mut keys: Vec<&String> = section
         .keys()

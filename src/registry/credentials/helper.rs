@@ -1,7 +1,7 @@
-//! Credential helpers: programs named `docker-credential-…` that know passwords.
+//! Credential helpers: programs named `docker-credential-…` that return passwords.
 //!
-//! Protocol: docker-credential-helpers, README.md: `get`, the server's name on standard input,
-//! JSON on standard output; an error's words are on standard output too.
+//! Protocol: docker-credential-helpers, README.md: the argument `get`, the server name on standard
+//! input, JSON on standard output; errors are written to standard output too.
 
 use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
@@ -16,23 +16,23 @@ use crate::reference::DOCKER_HUB;
 use crate::registry::quirks;
 use crate::registry::secret::Secret;
 
-/// The name by which helpers know Docker Hub.
+/// Docker Hub's name in credential helpers.
 const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
 
-/// The most bytes of an answer.
+/// The maximum size of the output in bytes.
 const LIMIT: u64 = 1024 * 1024;
 
-/// A user name that says that the secret is an identity token.
+/// The user name that marks the secret as an identity token.
 const TOKEN_USER: &str = "<token>";
 
-/// Asks a helper for a registry; none where it knows none.
+/// Runs a helper for a registry; `None` if it has no password for it.
 ///
 /// # Errors
-/// What is wrong with the helper, in words.
+/// The reason of the failure.
 pub fn get(helper: &str, registry: &str, patience: Duration) -> Result<Option<Credential>, String> {
-    // The name comes from a file: it may name a program, not a path.
+    // The name comes from a file: it must not contain a path.
     if helper.contains(['/', '\\', '\0']) {
-        return Err("its name is not that of a program".to_owned());
+        return Err("a helper name must not contain a path".to_owned());
     }
     let program = format!("docker-credential-{helper}");
     let mut child = Command::new(&program)
@@ -48,7 +48,7 @@ pub fn get(helper: &str, registry: &str, patience: Duration) -> Result<Option<Cr
         } else {
             registry
         };
-        // One that does not listen says so by its exit status.
+        // A helper that does not read its input reports that by its exit status.
         let _ = stdin.write_all(key.as_bytes());
     }
     let (sender, receiver) = bounded(1);
@@ -60,10 +60,10 @@ pub fn get(helper: &str, registry: &str, patience: Duration) -> Result<Option<Cr
         }
         let _ = sender.send(answer);
     });
-    let late = || format!("{program} did not answer within {} s", patience.as_secs());
+    let late = || format!("{program} did not finish within {} s", patience.as_secs());
     let deadline = Instant::now() + patience;
     let answer = receiver.recv_deadline(deadline);
-    // One may close its output and go on: it is not waited for longer either.
+    // A helper may close its output and keep running; the deadline covers that, too.
     let status = loop {
         match child.try_wait().map_err(|error| error.to_string())? {
             Some(status) => break status,
@@ -86,7 +86,8 @@ pub fn get(helper: &str, registry: &str, patience: Duration) -> Result<Option<Cr
 }
 
 fn parse(answer: &[u8], program: &str) -> Result<Credential, String> {
-    let malformed = || format!("{program}: the answer is not what a credential helper answers");
+    let malformed =
+        || format!("{program}: the output is not a JSON object with Username and Secret");
     let value: Value = serde_json::from_slice(answer).map_err(|_| malformed())?;
     let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
     let (user, secret) = (

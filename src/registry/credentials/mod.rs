@@ -1,6 +1,6 @@
-//! Which user and password, or token, go to which registry.
+//! Credentials: the user and password, or token, for each registry.
 //!
-//! Looked for in the environment, then in the files that podman, skopeo and docker write, in
+//! Sources: the environment, then the files of podman, skopeo and docker in
 //! skopeo's order: containers-auth.json(5), and docker's `config.json`.
 
 mod absence;
@@ -19,27 +19,27 @@ use super::{NEGATIVE_MEMORY, Side};
 use crate::log::Log;
 use crate::reference::{DOCKER_HUB, Repository};
 use crate::sync::Flight;
-use absence::{Looked, explain};
+use absence::{CredentialLocation, explain};
 use file::AuthFile;
-use source::{Source, places};
+use source::{CredentialSource, places};
 
-/// What proves to a registry who is asking.
+/// A credential for a registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Credential {
-    /// The user's name; may be empty where there is a token.
+    /// The user name; may be empty if there is a token.
     pub user: String,
-    /// The password, or an access token in its place.
+    /// The password, or an access token used as password.
     pub password: Option<Secret>,
-    /// An identity (refresh) token, to be exchanged at the token server.
+    /// An identity (refresh) token, exchanged at the token server.
     pub identity_token: Option<Secret>,
-    /// A token for the registry itself, used as it is.
+    /// A token for the registry itself, sent unchanged.
     pub registry_token: Option<Secret>,
     /// Where it was found, for messages.
     pub origin: String,
 }
 
-/// Whose a credential is. Another password of the same user is another identity: what was refused to
-/// the old one is not held against the new one.
+/// Identifies a credential in caches. It includes the secrets: a refusal of an old password must not
+/// affect a new one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
     origin: String,
@@ -48,13 +48,11 @@ pub struct Identity {
 }
 
 impl Credential {
-    /// User and password, where there are both.
     pub fn basic(&self) -> Option<(&str, &Secret)> {
         let password = self.password.as_ref()?;
         (!self.user.is_empty() && !password.expose().is_empty()).then_some((&self.user, password))
     }
 
-    /// Whose it is, to remember what was answered to it.
     pub fn identity(&self) -> Identity {
         let secrets = [&self.password, &self.identity_token, &self.registry_token];
         Identity {
@@ -64,18 +62,16 @@ impl Credential {
         }
     }
 
-    /// Whether it is a token for the registry itself.
     pub fn is_token(&self) -> bool {
         self.registry_token.is_some()
     }
 
-    /// Whether nothing can be proved with it.
     fn is_empty(&self) -> bool {
         self.basic().is_none() && self.identity_token.is_none() && self.registry_token.is_none()
     }
 }
 
-/// Why credentials cannot be read, in words for the user; says nothing of their content.
+/// Why credentials cannot be read. The text never contains secrets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
 pub struct CredentialError {
@@ -88,58 +84,57 @@ impl CredentialError {
     }
 }
 
-/// What a helper said of a registry, and when.
+/// The result of a helper for a registry, and when it was run.
 type HelperFlight = Arc<Flight<(Instant, HelperResult)>>;
 
 #[derive(Clone, Debug)]
 enum HelperResult {
     Known(Arc<Credential>),
     Unknown,
-    /// It does not work.
+    /// The helper failed.
     Broken,
 }
 
 /// The file that names a helper, the helper, and the registry.
 type HelperKey = (String, String, String);
 
-type Found = Result<Option<Arc<Credential>>, CredentialError>;
+type CredentialResult = Result<Option<Arc<Credential>>, CredentialError>;
 
-/// User and password of one side, from the environment.
 #[derive(Debug)]
-struct OfSide {
+struct SideCredential {
     side: Side,
     registry: String,
     credential: Arc<Credential>,
 }
 
-/// Where credentials are looked for.
+/// A provider of credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Place {
+enum Provider {
     /// The credential files.
     Files,
     /// A helper of registries.conf.
     Helper(String),
 }
 
-/// All places in which credentials are looked for.
+/// All providers of credentials.
 #[derive(Debug, Default)]
 pub struct Credentials {
-    of_sides: Vec<OfSide>,
-    sources: Vec<Source>,
-    /// What is asked after the environment, in this order.
-    order: Vec<Place>,
+    of_sides: Vec<SideCredential>,
+    sources: Vec<CredentialSource>,
+    /// The providers after the environment, in order.
+    order: Vec<Provider>,
     helpers: Mutex<HashMap<HelperKey, HelperFlight>>,
     patience: Duration,
-    /// By registry, in words: a variable that is set without the other one of its pair.
+    /// Per registry: a message about a variable that is set without its counterpart.
     incomplete: Vec<(String, String)>,
-    /// Registries and origins of which the log has told.
+    /// Registries and origins that have been logged.
     told: Mutex<HashSet<(String, String)>>,
 }
 
 impl Credentials {
-    /// From this environment. `registries`: what each side was given with `-s`, `-d` or in the
-    /// environment; its user and password are for that registry, or for Docker Hub where none was
-    /// given, as in the original. `helpers`: of registries.conf. `patience`: the most time for one helper.
+    /// Reads the environment. `registries`: the registry of each side, from `-s`, `-d` or the
+    /// environment; its user and password are for that registry, or for Docker Hub if there is none, as
+    /// in the original. `helpers`: from registries.conf. `patience`: the timeout of a helper.
     pub fn new(
         environment: &dyn Fn(&str) -> Option<String>,
         registries: [(Side, Option<&str>); 2],
@@ -151,7 +146,7 @@ impl Credentials {
         };
         let of_side = |(side, registry): (Side, Option<&str>)| {
             let prefix = prefix(side);
-            Some(OfSide {
+            Some(SideCredential {
                 side,
                 registry: registry.unwrap_or(DOCKER_HUB).to_owned(),
                 credential: Arc::new(Credential {
@@ -169,10 +164,10 @@ impl Credentials {
                 [None, Some(_)] => ("PASSWORD", "USERNAME"),
                 _ => return None,
             };
-            let text = format!("${prefix}_{set} is not used, because ${prefix}_{unset} is not set");
+            let text = format!("${prefix}_{set} is ignored, because ${prefix}_{unset} is not set");
             Some((registry.unwrap_or(DOCKER_HUB).to_owned(), text))
         };
-        let sources = places(environment).into_iter().map(Source::new);
+        let sources = places(environment).into_iter().map(CredentialSource::new);
         Self {
             incomplete: registries.iter().filter_map(incomplete).collect(),
             told: Mutex::default(),
@@ -184,14 +179,13 @@ impl Credentials {
         }
     }
 
-    /// Whether a side has credentials of its own for this registry.
     pub fn are_of_side(&self, side: Side, registry: &str) -> bool {
         self.of_sides
             .iter()
             .any(|own| own.side == side && own.registry == registry)
     }
 
-    /// Checks what the user named: a file that is named and cannot be read is a mistake.
+    /// Checks the file named by `$REGISTRY_AUTH_FILE`: it must be readable.
     ///
     /// # Errors
     /// [`CredentialError`] names variable and file.
@@ -203,40 +197,37 @@ impl Credentials {
             return Ok(());
         };
         let refuse = |why: String| {
-            CredentialError::new(format!(
-                "{why}; correct the file or ${NAME}, or unset ${NAME}"
-            ))
+            CredentialError::new(format!("{why}; fix the file or ${NAME}, or unset ${NAME}"))
         };
         match AuthFile::read(Path::new(&path), false) {
             Ok(Some(_)) => Ok(()),
             Ok(None) => Err(refuse(format!(
-                "cannot read the credential file {} of ${NAME}: there is no such file",
+                "cannot read the credential file {} of ${NAME}: no such file",
                 crate::escape::escape(&path)
             ))),
             Err(error) => Err(refuse(error.text)),
         }
     }
 
-    /// What is wrong with the environment, in words.
+    /// Warnings about incomplete pairs of variables.
     pub fn warnings(&self) -> impl Iterator<Item = &str> {
         self.incomplete.iter().map(|(_, text)| text.as_str())
     }
 
-    /// Why there is no credential for a repository, in words.
     pub fn explain_absence(&self, repository: &Repository, now: Instant) -> String {
         let mut looked = Vec::new();
         for place in &self.order {
             match place {
-                Place::Files => looked.extend(self.sources.iter().map(|source| {
+                Provider::Files => looked.extend(self.sources.iter().map(|source| {
                     let file = source.read(now, |_| {}).ok().flatten();
-                    Looked {
+                    CredentialLocation {
                         place: source.name(),
                         has_sections: file.as_ref().is_some_and(|file| file.has_sections()),
                         helper: file.as_ref().and_then(|file| file.helper(repository)),
                         keys: file.map(|file| file.names()),
                     }
                 })),
-                Place::Helper(helper) => looked.push(Looked {
+                Provider::Helper(helper) => looked.push(CredentialLocation {
                     place: "registries.conf".to_owned(),
                     has_sections: true,
                     helper: Some(helper.clone()),
@@ -253,12 +244,17 @@ impl Credentials {
         )
     }
 
-    /// The credential for a repository, as [`Credentials::look_up`]; its origin is logged once for
-    /// each registry.
+    /// As [`Credentials::look_up`]; logs the origin once per registry.
     ///
     /// # Errors
     /// As [`Credentials::look_up`].
-    pub fn find(&self, side: Side, repository: &Repository, now: Instant, log: &Log) -> Found {
+    pub fn find(
+        &self,
+        side: Side,
+        repository: &Repository,
+        now: Instant,
+        log: &Log,
+    ) -> CredentialResult {
         let found = self.look_up(side, repository, now, log)?;
         if log.wants_debug() {
             let registry = &repository.registry;
@@ -280,13 +276,19 @@ impl Credentials {
         Ok(found)
     }
 
-    /// The credential for a repository: the first that is found. Files that have changed since they
-    /// were read, by `docker login` in another window, are read again.
+    /// The credential for a repository: the first one found. Files that changed since they were read (by
+    /// `docker login` in another terminal) are read again.
     ///
     /// # Errors
-    /// [`CredentialError`] where a file that has to be asked, or its entry for this registry,
-    /// cannot be read. Entries for other registries do no harm.
-    fn look_up(&self, side: Side, repository: &Repository, now: Instant, log: &Log) -> Found {
+    /// [`CredentialError`] if a file, or its entry for this registry, cannot be read. Entries of other
+    /// registries do not matter.
+    fn look_up(
+        &self,
+        side: Side,
+        repository: &Repository,
+        now: Instant,
+        log: &Log,
+    ) -> CredentialResult {
         if let Some(own) = self
             .of_sides
             .iter()
@@ -296,9 +298,9 @@ impl Credentials {
         }
         for place in &self.order {
             let found = match place {
-                Place::Files => self.look_up_in_files(repository, now, log)?,
-                Place::Helper(helper) => {
-                    self.ask_helper(helper, "registries.conf", &repository.registry, now, log)
+                Provider::Files => self.look_up_in_files(repository, now, log)?,
+                Provider::Helper(helper) => {
+                    self.run_helper(helper, "registries.conf", &repository.registry, now, log)
                 }
             };
             if found.is_some() {
@@ -308,7 +310,12 @@ impl Credentials {
         Ok(None)
     }
 
-    fn look_up_in_files(&self, repository: &Repository, now: Instant, log: &Log) -> Found {
+    fn look_up_in_files(
+        &self,
+        repository: &Repository,
+        now: Instant,
+        log: &Log,
+    ) -> CredentialResult {
         for source in &self.sources {
             let forget = |file: &str| {
                 let mut helpers = self.helpers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -319,7 +326,7 @@ impl Credentials {
             };
             if let Some(helper) = file.helper(repository)
                 && let Some(credential) =
-                    self.ask_helper(&helper, &file.name, &repository.registry, now, log)
+                    self.run_helper(&helper, &file.name, &repository.registry, now, log)
             {
                 return Ok(Some(credential));
             }
@@ -333,9 +340,9 @@ impl Credentials {
         Ok(None)
     }
 
-    /// Runs a helper once for each registry. One that does not work is warned of, and not run again
-    /// until its file changes: what is public can be read without it.
-    fn ask_helper(
+    /// Runs a helper once per registry. A helper that fails is logged and not run again until its file
+    /// changes, because public images can be read without it.
+    fn run_helper(
         &self,
         helper: &str,
         file: &str,
@@ -360,7 +367,7 @@ impl Credentials {
                 Ok(Some(credential)) => HelperResult::Known(Arc::new(credential)),
                 Ok(None) => HelperResult::Unknown,
                 Err(error) => {
-                    log.warn(format!("{registry}: the credential helper {helper:?} of {file} does not work: {error}; going on without it"));
+                    log.warn(format!("{registry}: the credential helper {helper:?} from {file} failed: {error}; continuing without it"));
                     HelperResult::Broken
                 }
             };
@@ -373,21 +380,20 @@ impl Credentials {
     }
 }
 
-/// Without helpers the files are read; with helpers only if they are among them.
-fn order(helpers: &[String]) -> Vec<Place> {
+/// Without configured helpers only the files are read; with helpers the files are read only if listed.
+fn order(helpers: &[String]) -> Vec<Provider> {
     if helpers.is_empty() {
-        return vec![Place::Files];
+        return vec![Provider::Files];
     }
     helpers
         .iter()
         .map(|helper| match helper.as_str() {
-            FILES_HELPER => Place::Files,
-            helper => Place::Helper(helper.to_owned()),
+            FILES_HELPER => Provider::Files,
+            helper => Provider::Helper(helper.to_owned()),
         })
         .collect()
 }
 
-/// The beginning of a side's variables.
 fn prefix(side: Side) -> &'static str {
     match side {
         Side::Source => "SOURCE",

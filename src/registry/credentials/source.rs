@@ -1,4 +1,4 @@
-//! Where credentials are looked for: files and a variable, in skopeo's order.
+//! Locations of credentials: files and a variable, in skopeo's order.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -15,20 +15,20 @@ use crate::registry::secret::Secret;
 /// The variable whose value is a credential file.
 const VARIABLE: &str = "$DOCKER_AUTH_CONFIG";
 
-/// How often it is looked whether a file has changed, at most.
+/// The minimum interval between two checks of a file for changes.
 const CHECK: Duration = Duration::from_secs(1);
 
-/// A place, and what was read there. Reading it again is cheap, and two threads may do it at once.
+/// A location with its cached content. Two threads may read it at the same time.
 #[derive(Debug)]
-pub struct Source {
-    place: Place,
-    kept: Mutex<Option<Reading>>,
+pub struct CredentialSource {
+    place: Location,
+    kept: Mutex<Option<CachedFile>>,
 }
 
 #[derive(Debug)]
-pub enum Place {
+pub enum Location {
     File(PathBuf),
-    /// `~/.dockercfg`: the whole file is what is `auths` in others.
+    /// `~/.dockercfg`: the whole file is the `auths` object.
     OldFile(PathBuf),
     /// The content of `DOCKER_AUTH_CONFIG`.
     Variable(Secret),
@@ -37,39 +37,38 @@ pub enum Place {
 type Content = Result<Option<Arc<AuthFile>>, CredentialError>;
 
 #[derive(Debug)]
-struct Reading {
+struct CachedFile {
     checked: Instant,
-    stamp: Option<Stamp>,
+    stamp: Option<FileStamp>,
     content: Content,
 }
 
-/// By this a file is known to be the same: device, inode, size, and time of its last change.
-type Stamp = (u64, u64, u64, i64, i64);
+/// Detects changes of a file: device, inode, size, and modification time.
+type FileStamp = (u64, u64, u64, i64, i64);
 
-impl Source {
-    /// A place where nothing has been read yet.
-    pub fn new(place: Place) -> Self {
+impl CredentialSource {
+    pub fn new(place: Location) -> Self {
         Self {
             place,
             kept: Mutex::default(),
         }
     }
 
-    /// The place, for messages.
+    /// The location, for messages.
     pub fn name(&self) -> String {
         match &self.place {
-            Place::File(path) | Place::OldFile(path) => {
+            Location::File(path) | Location::OldFile(path) => {
                 escape(&path.display().to_string()).into_owned()
             }
-            Place::Variable(_) => VARIABLE.to_owned(),
+            Location::Variable(_) => VARIABLE.to_owned(),
         }
     }
 
-    /// The file; none where there is none. `changed` is called with its name if it is another than
-    /// before.
+    /// The file; `None` if it does not exist. `changed` is called with its name if the content has
+    /// changed.
     ///
     /// # Errors
-    /// [`CredentialError`] where it cannot be read.
+    /// [`CredentialError`] if it cannot be read.
     pub fn read(&self, now: Instant, changed: impl Fn(&str)) -> Content {
         let known = {
             let mut kept = self.lock();
@@ -78,7 +77,7 @@ impl Source {
                     return kept.content.clone();
                 }
                 Some(kept) => {
-                    // Meanwhile other threads use what is there.
+                    // Other threads use the cached content meanwhile.
                     kept.checked = now;
                     Some((kept.stamp, kept.content.clone()))
                 }
@@ -95,7 +94,7 @@ impl Source {
         if let (Some(_), Ok(Some(file))) = (&known, &content) {
             changed(&file.name);
         }
-        *self.lock() = Some(Reading {
+        *self.lock() = Some(CachedFile {
             checked: now,
             stamp,
             content: content.clone(),
@@ -103,26 +102,26 @@ impl Source {
         content
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Reading>> {
+    fn lock(&self) -> MutexGuard<'_, Option<CachedFile>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The files in skopeo's order.
-pub fn places(environment: &dyn Fn(&str) -> Option<String>) -> Vec<Place> {
+pub fn places(environment: &dyn Fn(&str) -> Option<String>) -> Vec<Location> {
     let set = |name: &str| environment(name).filter(|text| !text.is_empty());
     if let Some(path) = set("REGISTRY_AUTH_FILE") {
-        return vec![Place::File(path.into())];
+        return vec![Location::File(path.into())];
     }
     let home = home(environment);
     let mut places = Vec::new();
     match set("XDG_RUNTIME_DIR") {
-        Some(runtime) => places.push(Place::File(
+        Some(runtime) => places.push(Location::File(
             PathBuf::from(runtime).join("containers/auth.json"),
         )),
         None => {
             if let Some(user) = user_id() {
-                places.push(Place::File(
+                places.push(Location::File(
                     format!("/run/containers/{user}/auth.json").into(),
                 ));
             }
@@ -131,19 +130,19 @@ pub fn places(environment: &dyn Fn(&str) -> Option<String>) -> Vec<Place> {
     let config = set("XDG_CONFIG_HOME")
         .map(PathBuf::from)
         .or_else(|| Some(home.as_ref()?.join(".config")));
-    places.extend(config.map(|config| Place::File(config.join("containers/auth.json"))));
-    // docker asks the variable before its file.
-    places.extend(set("DOCKER_AUTH_CONFIG").map(|text| Place::Variable(Secret::new(text))));
+    places.extend(config.map(|config| Location::File(config.join("containers/auth.json"))));
+    // docker prefers the variable to its file.
+    places.extend(set("DOCKER_AUTH_CONFIG").map(|text| Location::Variable(Secret::new(text))));
     let docker = set("DOCKER_CONFIG")
         .map(PathBuf::from)
         .or_else(|| Some(home.as_ref()?.join(".docker")));
-    places.extend(docker.map(|docker| Place::File(docker.join("config.json"))));
-    places.extend(home.map(|home| Place::OldFile(home.join(".dockercfg"))));
+    places.extend(docker.map(|docker| Location::File(docker.join("config.json"))));
+    places.extend(home.map(|home| Location::OldFile(home.join(".dockercfg"))));
     places
 }
 
-impl Place {
-    fn stamp(&self) -> Option<Stamp> {
+impl Location {
+    fn stamp(&self) -> Option<FileStamp> {
         let (Self::File(path) | Self::OldFile(path)) = self else {
             return None;
         };
@@ -178,7 +177,7 @@ mod tests {
         let directory = std::env::temp_dir().join(format!("auth-source-{}", std::process::id()));
         fs::create_dir_all(&directory).expect("a directory");
         let path = directory.join("auth.json");
-        let source = Source::new(Place::File(path.clone()));
+        let source = CredentialSource::new(Location::File(path.clone()));
         let repository = Repository {
             registry: "reg.io".to_owned(),
             path: "a".to_owned(),
@@ -212,9 +211,9 @@ mod tests {
                     .find(|(n, _)| *n == name)
                     .map(|(_, v)| (*v).to_owned())
             };
-            let shown = |place: &Place| match place {
-                Place::File(path) | Place::OldFile(path) => path.display().to_string(),
-                Place::Variable(_) => "variable".to_owned(),
+            let shown = |place: &Location| match place {
+                Location::File(path) | Location::OldFile(path) => path.display().to_string(),
+                Location::Variable(_) => "variable".to_owned(),
             };
             places(&environment).iter().map(shown).collect()
         };

@@ -1,20 +1,19 @@
-//! The rounds of authorization: with what a request is sent first, and with what after a refusal.
+//! The rounds of authorization: the authorization of the first request, and those after refusals.
 
 use std::sync::PoisonError;
 
 use super::Host;
-use crate::registry::authorization::{AuthContext, Authorization, Tried, first_bearer};
+use crate::registry::authorization::{AuthAttempts, AuthContext, Authorization, first_bearer};
 use crate::registry::challenge::{self, Bearer, Challenge};
 use crate::registry::credentials::Credential;
 use crate::registry::error::Error;
 use crate::registry::exchange::Response;
 use crate::registry::probe::{Endpoint, host_wide};
 use crate::registry::secret::Secret;
-use crate::registry::several::{Opinion, opinion};
+use crate::registry::several::{BatchOpinion, opinion};
 use crate::registry::token::{Grant, TokenQuery};
 
 impl Host {
-    /// The authorization of the first request.
     pub(super) fn authorize(
         &self,
         context: &AuthContext<'_>,
@@ -32,7 +31,7 @@ impl Host {
         let basic = Authorization::basic(context.credential, offered);
         match (first_bearer(offered), basic) {
             (Some(bearer), basic) => match (self.token(context, &bearer), basic) {
-                // Some registries advertise a token server that does not work beside Basic.
+                // Some registries advertise a broken token server beside Basic.
                 (Err(Error::Denied(_) | Error::Invalid(_)), Some(basic)) => Ok(basic),
                 (other, _) => other,
             },
@@ -41,12 +40,12 @@ impl Host {
         }
     }
 
-    /// The authorization after a refusal; none: there is no other. A host may have several back ends
-    /// that want different kinds, so each kind is tried once for a request.
+    /// The authorization after a refusal; `None` if there is no other. The back ends of a host may
+    /// require different schemes, so each is tried once per request.
     pub(super) fn respond(
         &self,
         context: &AuthContext<'_>,
-        tried: &mut Tried,
+        tried: &mut AuthAttempts,
         authorization: &Authorization,
         refused: &Response,
     ) -> Result<Option<Authorization>, Error> {
@@ -62,7 +61,7 @@ impl Host {
                     other => Ok(Some(other)),
                 }
             }
-            // A token from the user: there is no other.
+            // A token from the user: there is no alternative.
             Authorization::Header(_) if context.credential.is_some_and(Credential::is_token) => {
                 Ok(None)
             }
@@ -93,12 +92,12 @@ impl Host {
     }
 
     /// The authorization after the refusal of a token for several repositories: a token for this one
-    /// alone, whose answer counts; none where the answer counts already.
+    /// only, whose response counts; `None` if the response counts already.
     pub(super) fn judge_batch(
         &self,
         context: &AuthContext<'_>,
         offered: &[Challenge],
-        tried: &mut Tried,
+        tried: &mut AuthAttempts,
         authorization: &Authorization,
         response: &Response,
     ) -> Result<Option<Authorization>, Error> {
@@ -112,15 +111,15 @@ impl Host {
             _ => return Ok(None),
         };
         match opinion(response, grant, context.base) {
-            Opinion::Accepted => {
+            BatchOpinion::Accepted => {
                 let query = self.token_query(context, bearer);
                 self.tokens.confirm(&query, grant);
                 return Ok(None);
             }
-            Opinion::Nothing => return Ok(None),
-            Opinion::Doubtful => {}
+            BatchOpinion::Nothing => return Ok(None),
+            BatchOpinion::Doubtful => {}
         }
-        // A 404 is mostly what it says; the next answer shows whether it was the token's fault.
+        // A 404 usually is correct; the next response shows whether the token was the cause.
         if response.status.as_u16() != 404 {
             batching.doubt();
         }
@@ -135,7 +134,7 @@ impl Host {
         }
     }
 
-    /// The challenge for another token after one was refused; none where it would be the same.
+    /// The challenge for a new token after a refusal; `None` if the token would be the same.
     pub(super) fn renew(
         &self,
         context: &AuthContext<'_>,
@@ -143,8 +142,8 @@ impl Host {
         grant: &Grant,
         offered: &[Challenge],
     ) -> Option<Bearer> {
-        // Harbor answers a request that had a token with a Basic challenge: what counts is what it
-        // wanted before.
+        // Harbor answers a request that had a token with a Basic challenge; the earlier challenge
+        // counts.
         let other = first_bearer(offered).unwrap_or_else(|| bearer.clone());
         let refused = self.token_query(context, bearer);
         let is_same = self.token_query(context, &other).is_same(&refused);
@@ -155,7 +154,7 @@ impl Host {
         Some(other)
     }
 
-    /// Remembers the authentication that the registry wants, for all repositories.
+    /// Remembers the challenges of the registry, for all repositories.
     pub(super) fn learn(&self, offered: Vec<Challenge>) {
         if !offered.is_empty() {
             *self.learned.lock().unwrap_or_else(PoisonError::into_inner) = offered;

@@ -1,7 +1,7 @@
-//! One ureq agent for each way to connect: TLS settings and proxy.
+//! A ureq agent per combination of TLS settings and proxy.
 //!
-//! A host with certificates of its own never shares connections with others, and no connection
-//! that was not verified serves a request that wants verification.
+//! Hosts with certificates of their own never share connections with others, and an unverified
+//! connection never serves a request that requires verification.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -26,16 +26,16 @@ use crate::registry::insecure::InsecureHosts;
 use crate::registry::proxy::Proxies;
 use crate::registry::tls::{CertsD, HostCertificates, Trust, TrustError};
 
-/// The longest time for connecting.
+/// The connect timeout.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// Blobs that come slower do not come, in bytes a second.
+/// The minimum throughput of blobs in bytes per second.
 const SLOWEST: u64 = 8 * 1024;
 
-/// How many time-outs a blob of unknown size may take: an hour by default.
+/// The timeout of a blob of unknown size, in multiples of `--timeout`: an hour by default.
 const UNKNOWN_SIZE_TIMEOUTS: u32 = 120;
 
-/// Connections are shared by the hosts for which all of this is the same.
+/// Hosts with equal keys share connections.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct AgentKey {
     certificates: Option<PathBuf>,
@@ -44,7 +44,7 @@ struct AgentKey {
     is_verified: bool,
 }
 
-/// Makes agents when they are needed, and keeps them.
+/// Creates agents on demand, and caches them.
 pub struct Agents {
     trust: Trust,
     insecure: Arc<InsecureHosts>,
@@ -59,13 +59,13 @@ pub struct Agents {
 #[derive(Default)]
 struct AgentCache {
     by_key: HashMap<AgentKey, Agent>,
-    /// By scheme, host and port, and whether it is verified, so that the file system is asked once.
+    /// By scheme, host and port, and whether certificates are verified, to save file system accesses.
     by_origin: HashMap<(String, bool), Agent>,
     is_shut_down: bool,
 }
 
 impl Agents {
-    /// With connections kept for `jobs` threads, and at most `timeout` without progress.
+    /// Keeps connections for `jobs` threads. `timeout`: the longest time without progress.
     pub fn new(
         trust: Trust,
         insecure: Arc<InsecureHosts>,
@@ -87,10 +87,10 @@ impl Agents {
         }
     }
 
-    /// The agent for a URL, which this other one may have named.
+    /// The agent for a URL. `named_by`: the URL whose server directed the client there.
     ///
     /// # Errors
-    /// [`Failure::Setup`] where the host's certificates or the proxy cannot be used.
+    /// [`Failure::Setup`] if the host's certificates or the proxy cannot be used.
     pub fn find(&self, url: &Url, named_by: Option<&Url>) -> Result<Agent, Failure> {
         let is_verified = match named_by {
             Some(named_by) => !self.insecure.covers_named(url, named_by),
@@ -107,26 +107,25 @@ impl Agents {
         if let Some(agent) = known {
             return Ok(agent);
         }
-        // What cannot be used is not remembered: it may be corrected while the program runs.
+        // Errors are not cached: an operator may fix them while the program runs.
         let agent = self.make(url, is_verified)?;
-        // Another thread may have been quicker: its agent is the one with connections.
+        // If another thread was faster, its agent counts: it has the connections.
         Ok(self.lock().by_origin.entry(origin).or_insert(agent).clone())
     }
 
-    /// Keeps a host that another has named from being this machine, until it is dropped. What is reached
-    /// by a proxy is the proxy's to judge.
+    /// Until dropped, keeps a host that another server named from resolving to this machine. Behind a
+    /// proxy, the proxy decides.
     pub fn guard(&self, url: &Url, named_by: &Url) -> Option<StrangerGuard> {
         let host = url.host_str()?;
         let is_proxied = self.proxies.find(url).is_ok_and(|proxy| proxy.is_some());
         (named_by.host() != url.host() && !is_proxied).then(|| StrangerGuard::new(host, named_by))
     }
 
-    /// The proxy through which a URL is reached.
     pub fn proxy(&self, url: &Url) -> Option<Url> {
         self.proxies.find(url).ok().flatten()
     }
 
-    /// Forgets the addresses of a URL's host, and of the proxy to it: they do not take connections.
+    /// Forgets the addresses of the URL's host and of its proxy after a failed connection.
     pub fn forget_addresses(&self, url: &Url) {
         self.resolver.forget(url);
         if let Some(proxy) = self.proxy(url) {
@@ -134,7 +133,7 @@ impl Agents {
         }
     }
 
-    /// How long a blob of so many bytes may take; of unknown size: [`UNKNOWN_SIZE_TIMEOUTS`].
+    /// The timeout of a blob of this many bytes; for an unknown size [`UNKNOWN_SIZE_TIMEOUTS`].
     pub fn time_for(&self, bytes: Option<u64>) -> Duration {
         match bytes {
             Some(bytes) => Duration::from_secs(bytes / SLOWEST) + 4 * self.timeout,
@@ -142,7 +141,7 @@ impl Agents {
         }
     }
 
-    /// Ends all connections, and refuses new ones.
+    /// Closes all connections, and refuses new ones.
     pub fn shutdown(&self) {
         let mut cache = self.lock();
         cache.is_shut_down = true;
@@ -179,14 +178,14 @@ impl Agents {
             None => HostCertificates::default(),
         };
         let tls = TlsConnector::new(self.trust.config(own, key.is_verified).map_err(setup)?);
-        // A plain request names its whole URL to an HTTP proxy; everything else is tunnelled.
+        // An HTTP proxy gets the whole URL of a plain request; everything else is tunnelled.
         let is_forwarded =
             |proxy: &&Url| !key.is_secure && matches!(proxy.scheme(), "http" | "https");
         let forward = key.proxy.as_ref().filter(is_forwarded);
         let tunnel = match &key.proxy {
             Some(proxy) if forward.is_none() => Some(
                 Proxy::new(proxy.as_str())
-                    .map_err(|_| Failure::Setup("the proxy's URL cannot be used".to_owned()))?,
+                    .map_err(|_| Failure::Setup("the proxy URL is not supported".to_owned()))?,
             ),
             _ => None,
         };
@@ -216,7 +215,7 @@ impl Agents {
             .user_agent(concat!("image-tools/", env!("CARGO_PKG_VERSION")))
             .max_idle_connections(8 * self.jobs)
             .max_idle_connections_per_host(self.jobs)
-            // A token of 16 KiB has to fit into one of the lines that are sent.
+            // A token of 16 KiB must fit into one request header.
             .input_buffer_size(64 * 1024)
             .output_buffer_size(64 * 1024)
             .timeout_resolve(Some(self.timeout))
@@ -225,7 +224,7 @@ impl Agents {
             .timeout_send_body(Some(self.timeout))
             .timeout_recv_response(Some(self.timeout))
             .timeout_per_read(Some(self.timeout))
-            // A server that sends a byte now and then makes progress, but not for ever.
+            // A server that sends a byte now and then makes progress, but must not do so forever.
             .timeout_recv_body(Some(self.timeout))
     }
 

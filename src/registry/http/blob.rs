@@ -1,4 +1,4 @@
-//! A blob that is hashed while it is read, piece by piece, in constant memory.
+//! Hashes a blob while reading it, in constant memory.
 
 use std::io::{self, Read};
 
@@ -6,18 +6,17 @@ use crate::log::Log;
 use crate::manifest::{Digest, Hasher};
 use crate::sync::Interrupt;
 
-/// How much of a blob is in memory at a time, in bytes.
+/// The buffer size in bytes.
 const PIECE: usize = 64 * 1024;
 
-/// A body being read.
 pub struct BlobReader<'a, R> {
     pub body: R,
     pub hasher: Hasher,
-    /// Bytes that were read.
+    /// The number of bytes read.
     pub length: u64,
-    /// Reading ends beyond so many bytes.
+    /// Reading stops behind this many bytes.
     pub limit: u64,
-    /// Why it could not be read on.
+    /// The error that ended reading.
     pub broke: Option<io::Error>,
     pub interrupt: &'a Interrupt,
     pub log: &'a Log,
@@ -50,10 +49,10 @@ impl<R: Read> Read for BlobReader<'_, R> {
 }
 
 impl<R: Read> BlobReader<'_, R> {
-    /// Reads the rest; digest and length of all of it.
+    /// Reads the rest; returns digest and length of the whole body.
     ///
     /// # Errors
-    /// Why it could not be read to its end.
+    /// The error that ended reading early.
     pub fn finish(mut self) -> Result<(Digest, u64), ureq::Error> {
         let mut piece = vec![0; PIECE];
         loop {

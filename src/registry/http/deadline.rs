@@ -1,7 +1,7 @@
-//! The time for which a proxy may take to open a tunnel.
+//! The timeout for a proxy to open a tunnel.
 //!
-//! ureq starts its time-out anew with every byte of the response to CONNECT, so that a proxy that sends
-//! one now and then is waited for without end.
+//! ureq restarts its timeout with every byte of the response to CONNECT, so a proxy that sends single
+//! bytes would hold the request forever.
 
 use std::fmt;
 use std::time::Instant;
@@ -15,14 +15,14 @@ use url::Url;
 /// The end of the head of a response (RFC 9112, 2.1).
 const HEAD_END: &[u8] = b"\r\n\r\n";
 
-/// Gives connections to a proxy a deadline for their first response.
+/// Sets a deadline for the first response on connections to a proxy.
 pub struct DeadlineConnector {
-    /// Host and port of the proxy for tunnels.
+    /// Host and port of the tunnelling proxy.
     proxy: Option<(String, Option<u16>)>,
 }
 
 impl DeadlineConnector {
-    /// For tunnels through this proxy; without one, it does nothing.
+    /// For tunnels through this proxy; without a proxy it does nothing.
     pub fn new(proxy: Option<&Url>) -> Self {
         let proxy = proxy.filter(|proxy| matches!(proxy.scheme(), "http" | "https"));
         let name =
@@ -72,7 +72,7 @@ impl fmt::Debug for DeadlineConnector {
     }
 }
 
-/// A connection to a proxy; until the tunnel is open, with a deadline.
+/// A connection to a proxy with a deadline until the tunnel is open.
 #[derive(Debug)]
 pub struct DeadlineTransport<In: Transport> {
     inner: In,

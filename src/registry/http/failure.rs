@@ -1,4 +1,4 @@
-//! Sorts the errors of ureq, of the system and of rustls.
+//! Classifies the errors of ureq, of the system and of rustls.
 
 use std::error::Error as _;
 use std::io::{self, ErrorKind};
@@ -13,19 +13,17 @@ use crate::registry::quirks;
 use crate::registry::redirect::authority;
 use crate::registry::tls::{self, Remedy, TlsFailure, client_certificate};
 
-/// The failure behind an error of ureq; `kept`: the connection had been used before.
+/// The failure for an error of ureq. `kept`: the connection was reused.
 pub fn failure(error: &ureq::Error, kept: bool) -> Failure {
     match error {
         ureq::Error::Io(error) => of_io(error, kept),
         ureq::Error::Timeout(phase) => match phase {
             ureq::Timeout::Connect => Failure::ConnectTimeout,
-            ureq::Timeout::Resolve => {
-                Failure::Timeout("the name server did not answer in time".to_owned())
-            }
+            ureq::Timeout::Resolve => Failure::Timeout("the DNS lookup timed out".to_owned()),
             ureq::Timeout::RecvBody => {
-                Failure::Timeout("the answer did not end in time".to_owned())
+                Failure::Timeout("timed out while reading the response".to_owned())
             }
-            _ => Failure::Timeout("no answer in time".to_owned()),
+            _ => Failure::Timeout("timed out while waiting for the response".to_owned()),
         },
         ureq::Error::Other(other) => match other.downcast_ref::<LookupFailed>() {
             Some(lookup) => Failure::Lookup(lookup.clone()),
@@ -35,7 +33,7 @@ pub fn failure(error: &ureq::Error, kept: bool) -> Failure {
         ureq::Error::BodyExceedsLimit(limit) => Failure::TooLarge(*limit),
         ureq::Error::Decompress(_, error) if error.kind() == ErrorKind::UnexpectedEof => {
             Failure::Lost {
-                text: "the compressed answer was cut off".to_owned(),
+                text: "the compressed response was truncated".to_owned(),
                 stale: false,
             }
         }
@@ -48,8 +46,7 @@ pub fn failure(error: &ureq::Error, kept: bool) -> Failure {
     }
 }
 
-/// The result of an exchange through a proxy: what is the proxy's fault names it. Its password is not
-/// shown.
+/// The result of an exchange through a proxy; failures of the proxy name it, without its password.
 pub fn through_proxy(result: Result<Response, Failure>, proxy: &Url) -> Result<Response, Failure> {
     let name = authority(proxy);
     let login = || Failure::ProxyLogin {
@@ -58,7 +55,7 @@ pub fn through_proxy(result: Result<Response, Failure>, proxy: &Url) -> Result<R
     };
     match result {
         Ok(response) if quirks::is_proxy_login(&response) => Err(login()),
-        // In ureq's words, of a tunnel.
+        // ureq's message for a tunnel.
         Err(Failure::Refused(text))
             if ["responded 407", "responded 401"]
                 .iter()
@@ -68,10 +65,10 @@ pub fn through_proxy(result: Result<Response, Failure>, proxy: &Url) -> Result<R
         }
         Err(Failure::Refused(text)) => Err(Failure::Refused(format!("the proxy {name}: {text}"))),
         Err(Failure::ConnectTimeout) => Err(Failure::Refused(format!(
-            "the proxy {name}: no connection in time"
+            "the proxy {name}: the connection timed out"
         ))),
         Err(Failure::Lookup(lookup)) => Err(Failure::Lookup(LookupFailed {
-            text: format!("of the proxy {name}: {}", lookup.text),
+            text: format!("proxy {name}: {}", lookup.text),
             ..lookup
         })),
         other => other,
@@ -98,7 +95,7 @@ fn of_io(error: &io::Error, kept: bool) -> Failure {
         | ErrorKind::NetworkUnreachable
         | ErrorKind::AddrNotAvailable => Failure::Refused(text),
         ErrorKind::UnexpectedEof => Failure::Lost {
-            text: "the connection was closed before the answer was complete".to_owned(),
+            text: "the connection was closed before the response was complete".to_owned(),
             stale: kept,
         },
         ErrorKind::ConnectionReset
@@ -109,7 +106,7 @@ fn of_io(error: &io::Error, kept: bool) -> Failure {
             stale: kept,
         },
         ErrorKind::TimedOut | ErrorKind::WouldBlock => {
-            Failure::Timeout("no answer in time".to_owned())
+            Failure::Timeout("timed out while waiting for the response".to_owned())
         }
         ErrorKind::InvalidData | ErrorKind::InvalidInput => Failure::NotHttp(text),
         _ => Failure::Refused(text),

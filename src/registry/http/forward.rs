@@ -1,6 +1,6 @@
-//! Plain HTTP through a proxy: the request names its whole URL (RFC 9112, 3.2.2).
+//! Plain HTTP through a proxy: the request line contains the whole URL (RFC 9112, 3.2.2).
 //!
-//! ureq tunnels plain HTTP as well (CONNECT), which many proxies refuse for other ports than 443.
+//! ureq tunnels plain HTTP too (CONNECT), which many proxies refuse for ports other than 443.
 
 use std::fmt;
 use std::io::{Read as _, Write as _};
@@ -29,7 +29,7 @@ struct Proxy {
 }
 
 impl ForwardConnector {
-    /// Through this proxy; without one, everything is left to the next connector.
+    /// Through this proxy; without a proxy the next connector connects.
     pub fn new(proxy: Option<&Url>) -> Self {
         let proxy = proxy.and_then(|url| {
             let mut bare = url.clone();
@@ -68,7 +68,7 @@ impl<In: Transport> Connector<In> for ForwardConnector {
         details: &ConnectionDetails,
         chained: Option<In>,
     ) -> Result<Option<Self::Out>, Error> {
-        // The first of the chain, which ureq runs for new connections only.
+        // ureq runs the first connector of the chain for new connections only.
         count_opened();
         if let Some(transport) = chained {
             return Ok(Some(Either::A(transport)));
@@ -76,7 +76,7 @@ impl<In: Transport> Connector<In> for ForwardConnector {
         let Some(proxy) = &self.proxy else {
             return Ok(None);
         };
-        // The connection to the proxy itself comes through here as well.
+        // The connection to the proxy itself passes this connector, too.
         if details.needs_tls() || details.uri.authority() == proxy.uri.authority() {
             return Ok(None);
         }
@@ -118,7 +118,7 @@ impl fmt::Debug for ForwardConnector {
     }
 }
 
-/// A connection to a proxy, over which requests name their whole URL.
+/// A connection to a proxy; rewrites request lines to contain the whole URL.
 pub struct ForwardTransport {
     buffers: LazyBuffers,
     inner: TransportAdapter,
@@ -127,7 +127,7 @@ pub struct ForwardTransport {
 }
 
 impl ForwardTransport {
-    /// The beginning of a request with its whole URL; none where these bytes begin no request.
+    /// The head of a request with its whole URL; `None` if these bytes do not begin a request.
     fn rewritten(&self, output: &[u8]) -> Option<Vec<u8>> {
         let text = std::str::from_utf8(output).ok()?;
         let (head, body) = text.split_once("\r\n\r\n")?;
@@ -136,7 +136,7 @@ impl ForwardTransport {
         if !matches!(method, "GET" | "HEAD" | "POST") || !rest.starts_with('/') {
             return None;
         }
-        // A proxy may join lines of one name (RFC 9110, 5.3); some keep the first only instead.
+        // A proxy may join lines of the same name (RFC 9110, 5.3); some keep only the first instead.
         let is_accept = |field: &&str| field.to_ascii_lowercase().starts_with("accept:");
         let accept: Vec<&str> = fields
             .split("\r\n")
@@ -182,8 +182,8 @@ impl Transport for ForwardTransport {
     }
 
     fn is_open(&mut self) -> bool {
-        // What is left in the buffer of the connection below is a response that nobody asked for. It
-        // would become the next request's.
+        // Data left in the buffer of the connection below is an unsolicited response. The next request
+        // would take it for its own.
         let below = self.inner.get_mut();
         below.buffers().input().is_empty() && below.is_open()
     }

@@ -1,5 +1,5 @@
-//! The exchange over the network: all that uses ureq's connectors and resolver, which are outside
-//! its promise of stability (`ureq::unversioned`).
+//! The exchange over the network: everything that uses ureq's connectors and resolver, which are not
+//! covered by its stability promise (`ureq::unversioned`).
 //!
 //! From the outside in: [`HttpExchange`] (one exchange) → [`agents`] (connections, by TLS settings
 //! and proxy) → [`resolver`], [`forward`] (proxies for plain HTTP), [`tls`].
@@ -31,17 +31,17 @@ use crate::manifest::{Algorithm, Hasher};
 use crate::sync::Interrupt;
 use blob::BlobReader;
 
-/// The most bytes that are read of a body that does not matter, so that its connection is kept.
+/// The maximum number of bytes read from an error body, so that the connection can be reused.
 const ERROR_LIMIT: u64 = 64 * 1024;
 
-/// The bytes of a body that are read at once.
+/// The read size in bytes.
 const CHUNK: usize = 16 * 1024;
 
 thread_local! {
     static OPENED: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Counts a connection that this thread is about to open.
+/// Counts connections opened by this thread.
 fn count_opened() {
     OPENED.set(OPENED.get() + 1);
 }
@@ -62,11 +62,11 @@ impl HttpExchange {
         let mut builder = http::Request::builder()
             .method(&request.method)
             .uri(request.url.as_str());
-        // One line each: old registries compare a whole line with one type.
+        // One line each: old registries compare the whole line with a type.
         for media_type in request.accept {
             builder = builder.header(header::ACCEPT, *media_type);
         }
-        // Digests are of the bytes as stored; servers that compress all the same are understood.
+        // Digests refer to the stored bytes; servers that compress anyway are supported.
         builder = builder.header(header::ACCEPT_ENCODING, "identity");
         if request.body == BodyMode::FirstByte {
             builder = builder.header(header::RANGE, "bytes=0-0");
@@ -122,15 +122,15 @@ impl HttpExchange {
                 unpacked = Some(unpack(&mut blob, of_content));
                 hashed = Some(blob.finish()?);
             }
-            // The server ignores ranges: the length is in the header. A short body is read all the
-            // same, because that costs less than another connection.
+            // The server ignores ranges: the length is in the header. A short body is read anyway,
+            // because that is cheaper than a new connection.
             BodyMode::FirstByte if status == StatusCode::OK => {
                 let told = answer.body().content_length();
                 if told.is_some_and(|length| length <= ERROR_LIMIT) {
                     let _ = answer.body_mut().read_to_vec();
                 }
             }
-            // Only words for a message: a body that is cut off or too long does not matter.
+            // Only for a message: a truncated body does not matter.
             _ => {
                 body = answer
                     .body_mut()
@@ -152,7 +152,6 @@ impl HttpExchange {
         })
     }
 
-    /// A body that is hashed while it is read.
     fn blob<'a>(
         &'a self,
         body: &'a mut ureq::Body,
@@ -172,8 +171,8 @@ impl HttpExchange {
     }
 }
 
-/// Reads a body, in memory that is hardly more than its own: a vector that grows by itself may have
-/// twice as much, on every thread.
+/// Reads a body into a vector of hardly more than its size: a vector that grows by itself may need twice
+/// as much, on every thread.
 fn kept(body: &mut ureq::Body, limit: u64) -> Result<Vec<u8>, ureq::Error> {
     let mut reader = body.with_config().limit(limit).reader();
     let (mut kept, mut chunk) = (Vec::new(), [0; CHUNK]);
@@ -195,7 +194,7 @@ impl Exchange for HttpExchange {
         let agent = self.agents.find(&request.url, named_by)?;
         log.count_request();
         let begun = Instant::now();
-        // The difference says whether the request had a connection of its own.
+        // The difference tells whether the request opened a new connection.
         let opened = OPENED.get();
         let _guard = named_by.and_then(|named_by| self.agents.guard(&request.url, named_by));
         let result = self.run(&agent, request, log);

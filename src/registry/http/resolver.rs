@@ -1,9 +1,9 @@
-//! Names to addresses, kept for a minute.
+//! Resolves host names, with a cache of one minute.
 //!
-//! ureq asks its resolver for every request, also on a kept connection. This one asks the system
-//! once for each host: many threads wait for one lookup, on a thread that can be given up. A host
-//! that moves to another address is found there after a minute, or as soon as the old address takes
-//! no connection.
+//! ureq calls its resolver for every request, even on a kept connection. This resolver looks up each
+//! host once: other threads wait for the same lookup, which runs on a thread of its own so that it can
+//! time out. A host that moves is found at its new address after a minute, or as soon as a connection to
+//! the old address fails.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -26,25 +26,26 @@ use crate::registry::failure::LookupFailed;
 use crate::registry::quirks;
 use crate::sync::Flight;
 
-/// How long addresses are used without asking again.
+/// How long addresses are cached.
 const LIFE: Duration = Duration::from_secs(60);
 
-/// A host that a stranger named has an address of this machine.
+/// A host named by a server resolves to this machine.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("{}", address::REFUSED_ADDRESS)]
 pub struct OwnAddress;
 
 thread_local! {
-    /// The host of this thread's request that must not be this machine, and who named it.
+    /// The host of this thread's request that must not resolve to this machine, and the URL that named
+    /// it.
     static STRANGER: RefCell<Option<(String, Url)>> = const { RefCell::new(None) };
 }
 
-/// While it lives, this thread's connections to a host that another has named do not lead to this
-/// machine, whatever its name resolves to. A host inside may name others inside.
+/// While it lives, this thread does not connect to this machine for a host named by another server,
+/// whatever the host resolves to. A private host may name other private hosts.
 pub struct StrangerGuard(());
 
 impl StrangerGuard {
-    /// For this host, as it stands in the URL.
+    /// For this host, as written in the URL.
     pub fn new(host: &str, named_by: &Url) -> Self {
         STRANGER.set(Some((host.to_owned(), named_by.clone())));
         Self(())
@@ -59,17 +60,16 @@ impl Drop for StrangerGuard {
 
 type Addresses = Arc<[SocketAddr]>;
 
-/// One lookup, of a `host:port`, within this time.
+/// Looks up `host:port` within a timeout.
 type Lookup = dyn Fn(String, Duration) -> Result<Addresses, LookupFailed> + Send + Sync;
 
-/// Addresses, and when they were looked up.
-type Kept = Flight<(Instant, Addresses)>;
+/// Addresses, and the time of their lookup.
+type CachedLookup = Flight<(Instant, Addresses)>;
 
-/// The resolver of all agents.
 #[derive(Clone)]
 pub struct CachingResolver {
-    hosts: Arc<Mutex<HashMap<String, Arc<Kept>>>>,
-    /// The only host that is looked up: a proxy, which looks up all others itself.
+    hosts: Arc<Mutex<HashMap<String, Arc<CachedLookup>>>>,
+    /// The only host to look up: a proxy, which resolves all others itself.
     only: Option<String>,
     clock: Arc<dyn Clock>,
     lookup: Arc<Lookup>,
@@ -106,7 +106,7 @@ impl Resolver for CachingResolver {
             return Err(ureq::Error::Other(Box::new(OwnAddress)));
         }
         let mut found = self.empty();
-        // ureq keeps sixteen.
+        // ureq keeps at most 16 addresses.
         for address in addresses.iter().take(16) {
             found.push(*address);
         }
@@ -115,9 +115,9 @@ impl Resolver for CachingResolver {
 }
 
 impl CachingResolver {
-    /// A resolver that asks the system.
+    /// A resolver that uses the system's.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self::with(clock, Arc::new(ask_system))
+        Self::with(clock, Arc::new(system_lookup))
     }
 
     fn with(clock: Arc<dyn Clock>, lookup: Arc<Lookup>) -> Self {
@@ -129,7 +129,7 @@ impl CachingResolver {
         }
     }
 
-    /// The same, but for a proxy's host only.
+    /// The same cache for a proxy's host only.
     pub fn only_for(&self, proxy: &Url) -> Self {
         Self {
             only: proxy.host_str().map(str::to_owned),
@@ -145,8 +145,7 @@ impl CachingResolver {
         named_by.is_some_and(|named_by| !self.is_private(&named_by, timeout))
     }
 
-    /// Whether a URL's host is on this machine or in a private network, as it is written or by an
-    /// address of its name.
+    /// Whether a URL's host is on this machine or in a private network, as written or as resolved.
     fn is_private(&self, url: &Url, timeout: Duration) -> bool {
         if address::is_private(url) || address::ip(url).is_some() {
             return address::is_private(url);
@@ -158,7 +157,6 @@ impl CachingResolver {
             .is_ok_and(|found| found.iter().any(|found| address::is_private_ip(found.ip())))
     }
 
-    /// Forgets the addresses of a URL's host.
     pub fn forget(&self, url: &Url) {
         if let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) {
             self.kept(host, port).forget(|_| true);
@@ -179,7 +177,7 @@ impl CachingResolver {
             .map(|(_, addresses)| addresses)
     }
 
-    fn kept(&self, host: &str, port: u16) -> Arc<Kept> {
+    fn kept(&self, host: &str, port: u16) -> Arc<CachedLookup> {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         hosts
             .entry(format!("{host}:{port}"))
@@ -188,11 +186,11 @@ impl CachingResolver {
     }
 }
 
-/// One lookup, on a thread of its own: the system's call cannot be interrupted.
-fn ask_system(name: String, timeout: Duration) -> Result<Addresses, LookupFailed> {
+/// Looks up a name on a thread of its own: the system call cannot be interrupted.
+fn system_lookup(name: String, timeout: Duration) -> Result<Addresses, LookupFailed> {
     let (sender, receiver) = bounded(1);
     let lookup = move || {
-        // Nobody listens any more after the time-out.
+        // After the timeout nothing receives the result.
         let _ = sender.send(name.to_socket_addrs().map(Iterator::collect::<Vec<_>>));
     };
     std::thread::Builder::new()
@@ -202,12 +200,12 @@ fn ask_system(name: String, timeout: Duration) -> Result<Addresses, LookupFailed
     match receiver.recv_timeout(timeout) {
         Ok(Ok(addresses)) if !addresses.is_empty() => Ok(addresses.into()),
         Ok(Ok(_)) => Err(LookupFailed {
-            text: "the name has no address".to_owned(),
+            text: "no address found".to_owned(),
             is_temporary: false,
         }),
         Ok(Err(error)) => Err(failed(&error)),
         Err(_) => Err(LookupFailed {
-            text: "the name server did not answer in time".to_owned(),
+            text: "the DNS lookup timed out".to_owned(),
             is_temporary: true,
         }),
     }

@@ -1,7 +1,7 @@
-//! TLS for ureq's connections, with a rustls configuration of our own.
+//! TLS for ureq's connections, with our own rustls configuration.
 //!
-//! ureq's connector cannot take a certificate verifier. This one is the same few steps with the
-//! configuration given from outside.
+//! ureq's connector does not accept a certificate verifier. This one does the same with a given
+//! configuration.
 
 use std::fmt;
 use std::io::{self, Read as _, Write as _};
@@ -23,7 +23,6 @@ pub struct TlsConnector {
 }
 
 impl TlsConnector {
-    /// With this configuration.
     pub fn new(config: Arc<ClientConfig>) -> Self {
         Self { config }
     }
@@ -81,9 +80,8 @@ impl TlsTransport {
         self.stream.get_mut().inner.set_timeout(timeout);
     }
 
-    /// Whether anything is left of what the server sent: a decrypted answer that nobody asked for, a
-    /// part of a record, or records in the buffer of the connection below. It would become the next
-    /// request's response.
+    /// Whether unread data of the server is left: a decrypted unsolicited response, part of a record, or
+    /// records in the buffer of the connection below. The next request would take it for its response.
     fn has_surplus(&mut self) -> bool {
         let state = self.stream.conn.process_new_packets();
         let has_plaintext = state.map_or(true, |state| state.plaintext_bytes_to_read() > 0);
@@ -128,8 +126,8 @@ impl fmt::Debug for TlsTransport {
     }
 }
 
-/// A byte stream that knows where TLS records end (RFC 8446, 5.1: 5 bytes of header, the last two
-/// of them the length of the rest).
+/// A byte stream that tracks the boundaries of TLS records (RFC 8446, 5.1: a header of 5 bytes, the last
+/// two of which are the length of the rest).
 struct RecordStream<S> {
     inner: S,
     position: RecordPosition,
@@ -162,13 +160,13 @@ impl<S: io::Write> io::Write for RecordStream<S> {
     }
 }
 
-/// The place in a sequence of records.
+/// The position in a sequence of records.
 #[derive(Debug, Default)]
 struct RecordPosition {
     header: [u8; 5],
-    /// Bytes of the header that were read.
+    /// Bytes read of the header.
     header_bytes: usize,
-    /// Bytes of the record that follow its header and were not read yet.
+    /// Bytes of the record not read yet.
     left: usize,
 }
 

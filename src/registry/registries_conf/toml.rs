@@ -1,16 +1,14 @@
-//! The text of a registries.conf, of either version.
+//! Parses a registries.conf of either version.
 //!
-//! A field of a wrong type is damage: whoever writes `insecure = "false"` is to hear of it.
+//! A field of the wrong type is an error: a user who writes `insecure = "false"` needs to know.
 
 use toml_span::Value;
 
 use super::{Entry, File};
 use crate::escape::escape;
 
-/// Reads a file.
-///
 /// # Errors
-/// The line, and what is wrong with it.
+/// The line, and what is wrong there.
 pub fn parse(text: &str) -> Result<File, String> {
     let document = toml_span::parse(text).map_err(|error| {
         let line = line_of(text, error.span.start);
@@ -51,7 +49,7 @@ pub fn parse(text: &str) -> Result<File, String> {
     Ok(file)
 }
 
-/// Reads fields that may be absent, by their pointers.
+/// Reads optional fields by JSON pointers.
 struct Reader<'a> {
     text: &'a str,
 }
@@ -68,21 +66,18 @@ impl Reader<'_> {
         };
         match value.as_bool() {
             Some(flag) => Ok(flag),
-            None => self.wrong(
-                value,
-                &format!("{} is neither true nor false", name(pointer)),
-            ),
+            None => self.wrong(value, &format!("{} must be true or false", name(pointer))),
         }
     }
 
-    /// A string; an empty one is none.
+    /// A string; an empty one is `None`.
     fn string(&self, table: &Value<'_>, pointer: &str) -> Result<Option<String>, String> {
         let Some(value) = table.pointer(pointer) else {
             return Ok(None);
         };
         match value.as_str() {
             Some(text) => Ok(Some(text.to_owned()).filter(|text| !text.is_empty())),
-            None => self.wrong(value, &format!("{} is not a string", name(pointer))),
+            None => self.wrong(value, &format!("{} must be a string", name(pointer))),
         }
     }
 
@@ -96,7 +91,7 @@ impl Reader<'_> {
         };
         match value.as_array() {
             Some(list) => Ok(Some(list)),
-            None => self.wrong(value, &format!("{} is not a list", name(pointer))),
+            None => self.wrong(value, &format!("{} must be a list", name(pointer))),
         }
     }
 
@@ -106,13 +101,13 @@ impl Reader<'_> {
         };
         let strings = list.iter().map(|value| match value.as_str() {
             Some(text) => Ok(text.to_owned()),
-            None => self.wrong(value, "this is not a string"),
+            None => self.wrong(value, "expected a string"),
         });
         strings.collect::<Result<_, _>>().map(Some)
     }
 }
 
-/// A pointer as the file writes it.
+/// A pointer in the notation of the file.
 fn name(pointer: &str) -> String {
     pointer[1..].replace('/', ".")
 }

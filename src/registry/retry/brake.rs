@@ -1,8 +1,8 @@
-//! The brake of a host: what all threads know of a host that asks for patience or is down.
+//! The brake of a host: the state that all threads share about a host that is down or requests a pause.
 //!
-//! A host is *closed* while it takes no connection, or while it fails at a request that it has
-//! answered before. Nobody but one trial at a time asks a closed host; the others wait, for as long
-//! as the patience with the host lasts, and fail at once afterwards.
+//! A host is *closed* while it takes no connection, or while it fails at a request that succeeded
+//! before. Only one trial at a time is sent to a closed host. Other requests wait as long as the
+//! patience with the host lasts, and fail at once afterwards.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,91 +11,89 @@ use ureq::http::Method;
 
 use crate::registry::exchange::{BodyMode, Request, Response};
 
-/// The first pause of a closed host before its trial; each further one is twice as long.
+/// The first pause before a trial; it doubles with every trial.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The longest pause before a trial.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
-/// How often a thread that waits for the trial of another looks for its end.
+/// How often a thread checks whether another thread's trial has ended.
 const TRIAL_POLL: Duration = Duration::from_millis(100);
 
-/// The patience with a host that has never answered: a wrong name is more likely than a restart.
+/// The patience with a host that has never responded: a wrong name is more likely than a restart.
 const PATIENCE_WITH_STRANGERS: Duration = Duration::from_secs(10);
 
-/// How old a known good request may become while newer ones succeed.
+/// The age at which a newer successful request replaces the known good one.
 const GOOD_AGE: Duration = Duration::from_secs(10);
 
-/// The state of one host, shared by all threads.
 #[derive(Debug, Default)]
 pub struct Brake {
-    state: Mutex<State>,
+    state: Mutex<BrakeState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    /// Nobody sends before: the host asked for it.
+struct BrakeState {
+    /// No requests before this time (Retry-After).
     not_before: Option<Instant>,
-    /// Attempts in a row without an answer.
+    /// Consecutive attempts without a response.
     failures: u32,
-    /// The host is down.
-    closed: Option<Closed>,
-    /// How long it was closed before, in all.
+    /// Set while the host is down.
+    closed: Option<Outage>,
+    /// The total time of earlier outages.
     closed_before: Duration,
-    /// When it last answered.
+    /// The time of the last response.
     answered: Option<Instant>,
-    /// A request that it has answered.
+    /// A request that succeeded before.
     good: Option<KnownGood>,
 }
 
 #[derive(Debug)]
-struct Closed {
+struct Outage {
     since: Instant,
-    /// No trial before.
+    /// No trial before this time.
     until: Instant,
-    /// Until a trial after one that fails.
+    /// The pause after the next failed trial.
     pause: Duration,
     cause: String,
     trial_running: bool,
-    /// Trials that failed.
+    /// The number of failed trials.
     trials: u32,
 }
 
-/// A request that the host has answered, to find out whether it answers at all.
+/// A request that succeeded before, sent to check whether the host responds at all.
 #[derive(Clone, Debug)]
 struct KnownGood {
     request: Request,
     at: Instant,
-    /// With a success, not with a refusal.
+    /// It returned a success, not a refusal.
     is_success: bool,
 }
 
-/// What the brake says to a thread that wants to send.
+/// The brake's decision about a request.
 #[derive(Debug)]
 pub enum Admission<'a> {
-    /// Send.
     Granted,
-    /// Wait that long and ask again.
+    /// Wait that long and try again.
     Wait(Duration),
-    /// Try whether the host is back.
+    /// Send one trial to check whether the host is back.
     Trial(Trial<'a>),
-    /// The host is down, and the patience with it is used up; for this cause.
+    /// The host is down and the patience with it is used up; with the cause of the outage.
     Refused(String),
 }
 
 /// Whether a host takes requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Gate {
-    /// It does, or it refuses them at once.
+    /// Yes, or it fails them at once.
     Open,
-    /// Only one, to find out whether it is back.
+    /// One trial request.
     Trial,
-    /// It does not.
+    /// No.
     Closed,
 }
 
-/// The right to try a closed host. Dropped without a success, also by a panic, it leaves the host
-/// closed until the next trial.
+/// The permission for a trial. If dropped without a success, also by a panic, the host stays closed
+/// until the next trial.
 #[derive(Debug)]
 pub struct Trial<'a> {
     brake: &'a Brake,
@@ -104,13 +102,13 @@ pub struct Trial<'a> {
 }
 
 impl Trial<'_> {
-    /// The host has answered.
+    /// The host responded.
     pub fn succeed(mut self, now: Instant) {
         self.now = now;
         self.succeeded = true;
     }
 
-    /// The host has not answered, as found out now.
+    /// The host did not respond.
     pub fn fail(mut self, now: Instant) {
         self.now = now;
     }
@@ -131,7 +129,7 @@ impl Drop for Trial<'_> {
 }
 
 impl Brake {
-    /// May a request be sent? `patience`: how long the host may be closed, in total.
+    /// Whether a request may be sent. `patience`: how long the host may be closed, in total.
     pub fn admit(&self, now: Instant, patience: Duration) -> Admission<'_> {
         let mut state = self.lock();
         let patience = state.patience(patience);
@@ -163,12 +161,11 @@ impl Brake {
         }
     }
 
-    /// Whether the host is down.
     pub fn is_closed(&self) -> bool {
         self.lock().closed.is_some()
     }
 
-    /// What [`Brake::admit`] would say, without taking anything.
+    /// The decision of [`Brake::admit`], without starting a trial.
     pub fn gate(&self, now: Instant, patience: Duration) -> Gate {
         let state = self.lock();
         let patience = state.patience(patience);
@@ -189,7 +186,7 @@ impl Brake {
         }
     }
 
-    /// A request had an answer.
+    /// Records a response.
     pub fn answered(&self, now: Instant, request: &Request, response: &Response) {
         let mut state = self.lock();
         state.failures = 0;
@@ -198,28 +195,28 @@ impl Brake {
         state.remember(now, request, response);
     }
 
-    /// The host asked all to wait so long.
+    /// Records a pause that the host requested.
     pub fn pause(&self, now: Instant, pause: Duration) {
         let mut state = self.lock();
         let until = now + pause;
         state.not_before = Some(state.not_before.map_or(until, |time| time.max(until)));
     }
 
-    /// An attempt had no answer; the number of such attempts in a row.
+    /// Records an attempt without a response; returns the number of consecutive ones.
     pub fn failed(&self) -> u32 {
         let mut state = self.lock();
         state.failures = state.failures.saturating_add(1);
         state.failures
     }
 
-    /// Closes the host, unless it is closed. How long its requests will wait: of a host that has never
-    /// answered, or is closed already, nothing is to be told.
+    /// Closes the host, unless it is closed. Returns how long its requests will wait, or `None` if that
+    /// is not worth a message: the host has never responded, or was closed already.
     pub fn close(&self, now: Instant, cause: &str, patience: Duration) -> Option<Duration> {
         let mut state = self.lock();
         state.failures = 0;
         let is_news = state.closed.is_none() && state.answered.is_some();
         if state.closed.is_none() {
-            state.closed = Some(Closed {
+            state.closed = Some(Outage {
                 since: now,
                 until: now + FIRST_PAUSE,
                 pause: FIRST_PAUSE,
@@ -232,34 +229,31 @@ impl Brake {
         (is_news && !left.is_zero()).then_some(left)
     }
 
-    /// How many attempts to reach the host have failed since it is closed.
+    /// The number of failed attempts since the host was closed.
     pub fn failed_attempts(&self) -> u32 {
         let state = self.lock();
         let closed = state.closed.as_ref();
         closed.map_or(0, |closed| closed.trials.saturating_add(1))
     }
 
-    /// Whether the host has ever answered.
     pub fn has_answered(&self) -> bool {
         self.lock().answered.is_some()
     }
 
-    /// Whether the host has answered after this time.
     pub fn has_answered_after(&self, time: Instant) -> bool {
         self.lock().answered.is_some_and(|answered| answered > time)
     }
 
-    /// A request that the host has answered.
     pub fn known_good(&self) -> Option<Request> {
         self.lock().good.as_ref().map(|good| good.request.clone())
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, BrakeState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl BrakeState {
     /// How long the host may be closed, in total.
     fn patience(&self, patience: Duration) -> Duration {
         match self.answered {
@@ -288,7 +282,7 @@ impl State {
             ..request.clone()
         };
         if !is_success {
-            // What was refused is not shown again and again.
+            // Do not repeat credentials that were refused.
             request.authorization = None;
         }
         self.good = Some(KnownGood {

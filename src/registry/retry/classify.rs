@@ -1,4 +1,4 @@
-//! What follows from the result of one attempt: the one place that decides whether to retry.
+//! Decides what to do after an attempt: the only place that decides about retries.
 
 use std::time::Duration;
 
@@ -9,40 +9,40 @@ use crate::registry::exchange::Response;
 use crate::registry::failure::Failure;
 use crate::registry::quirks;
 
-/// The longest pause that a server may ask for.
+/// The longest Retry-After that is respected.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// What follows from the result of one attempt.
+/// What to do after an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
-    /// A response that the server would repeat: the request is done.
+    /// Return the response: the server would repeat it.
     Done,
-    /// A failure that a retry cannot mend: the request has failed.
+    /// Fail: a retry cannot succeed.
     Never,
-    /// The server closed a kept connection before it saw the request: it was no attempt.
+    /// Retry at once: the server closed a reused connection before it saw the request. Not counted as an
+    /// attempt.
     StaleConnection,
-    /// The connection broke on the way.
+    /// Retry: the connection broke during the request.
     BrokenConnection,
-    /// There is no connection to the host, whatever the request.
+    /// Retry: there is no connection to the host.
     NoConnection,
-    /// A temporary error, of the host or of this request only.
+    /// Retry: a temporary error of the host or of this request.
     Temporary,
-    /// No response in time, or one that did not end in time: worth one retry, for it has cost a
-    /// time-out already.
+    /// Retry once: a timeout is expensive.
     Slow,
-    /// The host asks all clients to wait; not shorter than this.
+    /// Wait at least this long: the host requests a pause of all clients.
     Pause(Duration),
-    /// A temporary error, and the host asks all clients to wait.
+    /// A temporary error with a pause of all clients.
     TemporaryPause(Duration),
 }
 
 impl Retry {
-    /// Whether the host has shown that it is there and able to answer.
+    /// Whether the host is up.
     pub fn is_answer(self) -> bool {
         matches!(self, Self::Done | Self::Never | Self::Pause(_))
     }
 
-    /// How long the host asks all clients to wait.
+    /// The pause that the host requests.
     pub fn pause(self) -> Option<Duration> {
         match self {
             Self::Pause(pause) | Self::TemporaryPause(pause) => Some(pause),
@@ -51,7 +51,6 @@ impl Retry {
     }
 }
 
-/// Sorts the result of one attempt.
 pub fn classify(result: &Result<Response, Failure>) -> Retry {
     match result {
         Ok(response) => classify_response(response),
@@ -61,18 +60,18 @@ pub fn classify(result: &Result<Response, Failure>) -> Retry {
 
 fn classify_response(response: &Response) -> Retry {
     match response.status.as_u16() {
-        // Counted over hours: no patience helps.
+        // Counted over hours: retries do not help.
         429 if quirks::is_pull_limit(response, &words(response)) => Retry::Done,
-        // The host is well, and says that its clients are too fast.
+        // The host works, and its clients are too fast.
         429 => Retry::Pause(retry_after(response).unwrap_or_default()),
-        // 408: a proxy gave up waiting for the request. 425: TLS early data. 499: nginx's word for
-        // a client that left, sent by proxies behind it. 5xx: the server, or one behind it, failed;
-        // 520 to 524 are Cloudflare's for the same. 501 and 505 are final.
+        // 408: a proxy gave up waiting for the request. 425: TLS early data. 499: nginx's code for a
+        // client that left, sent by proxies behind it. 5xx: the server, or one behind it, failed; 520 to
+        // 524 are Cloudflare's codes for that. 501 and 505 are final.
         408 | 425 | 499 | 500 | 502 | 503 | 504 | 520..=524 => match retry_after(response) {
             Some(pause) => Retry::TemporaryPause(pause),
             None => Retry::Temporary,
         },
-        // Everything else is an answer, a refusal too.
+        // Everything else is final, refusals included.
         _ => Retry::Done,
     }
 }
@@ -82,14 +81,14 @@ fn classify_failure(failure: &Failure) -> Retry {
         // Servers close idle connections without notice (quay.io after 5 s, nginx after 75 s).
         Failure::Lost { stale: true, .. } => Retry::StaleConnection,
         Failure::Lost { stale: false, .. } => Retry::BrokenConnection,
-        // Said by the network before the host has seen the request.
+        // Reported by the network before the host has seen the request.
         Failure::Refused(_) | Failure::ConnectTimeout => Retry::NoConnection,
         Failure::Lookup(lookup) if lookup.is_temporary => Retry::NoConnection,
-        // The host, or what it has to read for this request, is slow. Each further attempt would cost
-        // another time-out: all together they may cost two.
+        // The host is slow, or what it reads for this request. Every attempt costs a timeout: at most
+        // two together.
         Failure::Timeout(_) => Retry::Slow,
-        // A name that does not exist, certificates, other protocols, bodies beyond the limit, our
-        // own settings: the same for every attempt. And nothing is retried at the end of the run.
+        // Unknown names, certificates, other protocols, bodies above the limit, invalid settings: the
+        // same for every attempt. No retries after an interrupt.
         Failure::Lookup(_)
         | Failure::NotTls
         | Failure::Tls(_)
@@ -102,7 +101,7 @@ fn classify_failure(failure: &Failure) -> Retry {
     }
 }
 
-/// How long the server asks to wait, at most a minute. Both forms of RFC 9110, 10.2.3.
+/// The pause in Retry-After, at most a minute. Both forms of RFC 9110, 10.2.3.
 fn retry_after(response: &Response) -> Option<Duration> {
     let text = response.header("retry-after")?;
     let asked = match text.parse::<u64>() {

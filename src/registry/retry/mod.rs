@@ -1,8 +1,8 @@
 //! Sends requests, with retries and redirects.
 //!
-//! What follows from one attempt is decided in [`classify`]; what all threads know of a host is its
-//! [`brake`]. A request is retried for itself, with growing pauses. A host that is down holds all its
-//! requests back, up to a patience, and then fails them at once.
+//! [`classify`] decides what follows an attempt; [`brake`] holds what all threads know of a host.
+//! Retries of a request have growing pauses. A host that is down holds back all its requests, up to the
+//! patience, and then fails them at once.
 
 mod attempts;
 mod brake;
@@ -35,17 +35,16 @@ use classify::{Retry, classify};
 /// other errors together: a network that drops one connection in six loses no request by that.
 const BROKEN_PAUSE: Duration = Duration::from_millis(100);
 
-/// So many attempts without an answer, one after the other, by any threads, are a reason to ask
-/// whether the host is down.
+/// After this many consecutive attempts without a response, by any threads, check whether the host is
+/// down.
 const ENOUGH_FAILURES: u32 = 5;
 
-/// The most kept connections that a request finds closed; beyond it they count as broken.
+/// The maximum number of stale connections per request; beyond it they count as broken.
 const MOST_STALE: u32 = 64;
 
-/// The most bytes of the response to a request that only finds out whether a host answers.
+/// The maximum size in bytes of the response to a check.
 const CHECK_LIMIT: u64 = 64 * 1024;
 
-/// Sends requests, with retries and redirects; shared by all threads.
 pub struct Retrier {
     exchange: Box<dyn Exchange>,
     clock: Arc<dyn Clock>,
@@ -54,31 +53,27 @@ pub struct Retrier {
     logins: SentLogins,
 }
 
-/// How patient a [`Retrier`] is.
 #[derive(Clone, Debug)]
 pub struct RetrySettings {
-    /// The most retries of one request.
     pub retries: u32,
-    /// How long requests wait for a host that is down, in total for each host.
+    /// How long requests wait for a host that is down, in total per host.
     pub patience: Duration,
-    /// The longest time of one request without progress.
+    /// The longest time of a request without progress.
     pub timeout: Duration,
-    /// Hosts to which plain HTTP is allowed.
     pub insecure: Arc<InsecureHosts>,
 }
 
-/// What all threads know of one host and port, be it a registry, a token server or a store.
+/// The shared state of a host and port: a registry, a token server or a store.
 #[derive(Debug)]
 struct HostState {
     brake: Brake,
-    /// When it was last asked whether it is down, and whether it answered.
+    /// The time and the result of the last check.
     check: Flight<(Instant, bool)>,
-    /// Whether it was warned that credentials are sent in clear text.
+    /// Whether the warning about credentials in clear text was logged.
     in_clear_text: AtomicBool,
 }
 
 impl Retrier {
-    /// Over this exchange.
     pub fn new(
         exchange: Box<dyn Exchange>,
         clock: Arc<dyn Clock>,
@@ -93,36 +88,33 @@ impl Retrier {
         }
     }
 
-    /// Hosts to which plain HTTP is allowed.
     pub fn insecure(&self) -> &InsecureHosts {
         &self.settings.insecure
     }
 
-    /// The longest time of one request without progress.
     pub fn timeout(&self) -> Duration {
         self.settings.timeout
     }
 
-    /// The clock of all deadlines.
     pub fn clock(&self) -> &dyn Clock {
         self.clock.as_ref()
     }
 
-    /// Ends all requests.
     pub fn shutdown(&self) {
         self.exchange.shutdown();
     }
 
-    /// Sends a request, with retries, and follows redirects. `host`: the registry as the user names
-    /// it, for messages.
+    /// Sends a request with retries, and follows redirects. `host`: the registry as the user names it,
+    /// for messages.
     ///
     /// # Errors
-    /// [`Error`] where there is no final response; a refusal is one.
+    /// [`Error`] if there is no final response. A refusal is a response.
     pub fn send(&self, host: &str, request: Request, log: &Log) -> Result<Response, Error> {
         self.send_up_to(self.settings.retries, host, request, log)
     }
 
-    /// As [`Retrier::send`], with at most so many retries, besides those that the server asks for.
+    /// As [`Retrier::send`], with at most this many retries, not counting pauses that the server
+    /// requests.
     ///
     /// # Errors
     /// As [`Retrier::send`].
@@ -146,7 +138,7 @@ impl Retrier {
         }
     }
 
-    /// Sends a request with retries; a redirect is a final response.
+    /// Sends a request with retries; a redirect is returned as the response.
     ///
     /// # Errors
     /// As [`Retrier::send`].
@@ -155,7 +147,7 @@ impl Retrier {
         self.repeat(host, request, log, || self.exchange.send(request, log))
     }
 
-    /// Warns once for each host that gets a password or token in clear text.
+    /// Warns once per host that receives a password or token in clear text.
     fn warn_of_clear_text(&self, request: &Request, log: &Log) {
         let is_secret = request.authorization.is_some() || request.form.is_some();
         if !is_secret || request.url.scheme() != "http" || address::is_loopback(&request.url) {
@@ -167,27 +159,26 @@ impl Retrier {
             .swap(true, Ordering::Relaxed)
         {
             log.warn(format!(
-                "{}: credentials are sent over plain HTTP, and anybody on the way can read them",
+                "{}: credentials are sent unencrypted over plain HTTP",
                 authority(&request.url)
             ));
         }
     }
 
-    /// Whether a host takes requests now, as far as is known; nothing is sent for that.
     pub fn gate(&self, url: &Url) -> Gate {
         let state = self.host(url);
         state.brake.gate(self.clock.now(), self.settings.patience)
     }
 
-    /// Sends a request once, whatever is known of its host.
+    /// Sends a request once, ignoring the brake.
     ///
     /// # Errors
-    /// [`Failure`] where no complete response came.
+    /// [`Failure`] if there is no complete response.
     pub fn send_once(&self, request: &Request, log: &Log) -> Result<Response, Failure> {
         self.exchange.send(request, log)
     }
 
-    /// Repeats an exchange of this request until it has a final result.
+    /// Repeats an exchange until its result is final.
     ///
     /// # Errors
     /// As [`Retrier::send`].
@@ -214,7 +205,7 @@ impl Retrier {
         let state = &self.host(&request.url);
         self.logins.remember(request);
         let mut attempts = Attempts::default();
-        // Until the request is through; the first attempt is no waiting.
+        // Ends when the request succeeds; the first attempt does not count as waiting.
         let mut _wait: Option<Wait> = None;
         loop {
             let trial = match self.admit(state, &request.url, attempts.sent, log)? {
@@ -250,7 +241,7 @@ impl Retrier {
             }
             let diagnostic = Diagnostic::new(host, line, cause.clone());
             let diagnostic = match retry {
-                Retry::Slow => diagnostic.hint("for a slow registry, give a longer --timeout"),
+                Retry::Slow => diagnostic.hint("if the registry is slow, increase --timeout"),
                 _ => diagnostic,
             };
             attempts.last = Some(diagnostic.clone());
@@ -284,14 +275,14 @@ impl Retrier {
                     if self.is_down(state, request, retry, begun, &cause, log)
                         && state.brake.has_answered()
                     {
-                        // It is not this request that fails: it is sent again when the host is back.
+                        // The host is down, not this request: send it again when the host is back.
                         attempts.renew();
                         continue;
                     }
                     return Err(attempts.given_up(diagnostic));
                 }
             };
-            // Of a closed host, and of one that asked for a pause, the brake knows the time to wait.
+            // For a closed host, or one that requested a pause, the brake decides how long to wait.
             let is_closed = was_trial
                 || !matches!(retry, Retry::Pause(_))
                     && state.brake.failed() >= Self::enough_failures(state, retry)
@@ -311,8 +302,8 @@ impl Retrier {
         }
     }
 
-    /// A host that takes no connection and has never answered is down at once: there is nothing that
-    /// could be this request's alone.
+    /// A host that takes no connection and has never responded is down at once: the failure cannot be
+    /// specific to this request.
     fn enough_failures(state: &HostState, retry: Retry) -> u32 {
         match retry {
             Retry::NoConnection if !state.brake.has_answered() => 1,
@@ -320,8 +311,7 @@ impl Retrier {
         }
     }
 
-    /// Waits until a request that was sent so often may be sent again. The inner error: it may not,
-    /// for this cause.
+    /// Waits until another attempt is allowed. The inner error: it is refused, with the cause.
     fn admit<'a>(
         &self,
         state: &'a HostState,
@@ -340,7 +330,7 @@ impl Retrier {
                 Admission::Wait(time) => {
                     let failed = state.brake.failed_attempts().max(sent);
                     let wait = || Some(log.wait(&authority(url), failed.saturating_add(1)));
-                    // Only what the patience bounds: a pause that the host asks for counts as a retry.
+                    // Only within the patience: a pause that the host requests counts as a retry.
                     if state.brake.is_closed() && log.put_aside(wait) {
                         return Err(Error::Interrupted);
                     }
@@ -352,14 +342,14 @@ impl Retrier {
                         let answers = self.answers(state, &good, log);
                         end_trial(trial, answers, self.clock.now());
                     }
-                    // A host that has never answered: the request itself is the trial.
+                    // The host has never responded: the request itself is the trial.
                     None => return Ok(Ok(Some(trial))),
                 },
             }
         }
     }
 
-    /// Whether a host is down, now that a request to it has had no answer; then it is closed.
+    /// Whether a host is down after a request without a response; if so, closes it.
     fn is_down(
         &self,
         state: &HostState,
@@ -370,11 +360,11 @@ impl Retrier {
         log: &Log,
     ) -> bool {
         let is_down = match retry {
-            // Somebody else has had an answer meanwhile.
+            // Another thread got a response meanwhile.
             _ if state.brake.has_answered_after(begun) => false,
             Retry::Pause(_) => false,
             Retry::NoConnection => true,
-            // It may be this request only: ask for something that the host has answered before.
+            // This request may be the cause: repeat one that succeeded before.
             _ => {
                 let is_recent = |(at, _): &(Instant, bool)| *at >= begun;
                 let check = || {
@@ -391,7 +381,7 @@ impl Retrier {
             if let Some(left) = state.brake.close(now, cause, patience) {
                 let host = authority(&request.url);
                 log.warn(format!(
-                    "{host}: not responding ({cause}); its images wait for it, up to {} s",
+                    "{host}: not responding ({cause}); its images wait up to {} s",
                     left.as_secs()
                 ));
             }
@@ -399,7 +389,7 @@ impl Retrier {
         is_down
     }
 
-    /// Whether a host answers something else than this request.
+    /// Whether a host responds to a request other than this one.
     fn check(&self, state: &HostState, request: &Request, log: &Log) -> bool {
         let other = |known: &Request| known.url != request.url;
         if let Some(good) = state.brake.known_good().filter(other) {
@@ -412,7 +402,6 @@ impl Retrier {
         other(&base) && self.answers(state, &base, log)
     }
 
-    /// Whether a host has an answer to this request.
     fn answers(&self, state: &HostState, request: &Request, log: &Log) -> bool {
         for _ in 0..MOST_STALE {
             let result = self.exchange.send(request, log);

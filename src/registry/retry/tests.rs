@@ -60,7 +60,7 @@ fn credentials_in_clear_text_are_warned_of_once_for_each_host() {
     assert_eq!(warned("http://reg.io/v2/a", false), Vec::<String>::new());
     assert_eq!(
         warned("http://reg.io/v2/a", true),
-        ["reg.io: credentials are sent over plain HTTP, and anybody on the way can read them"]
+        ["reg.io: credentials are sent unencrypted over plain HTTP"]
     );
     for url in ["http://reg.io/v2/b", A, "http://127.0.0.1:5000/v2/a"] {
         assert_eq!(warned(url, true), Vec::<String>::new(), "{url}");
@@ -100,14 +100,18 @@ fn a_final_response_or_failure_is_not_repeated() {
     assert_eq!(send(&retrier, A), Ok(403));
     assert_eq!(
         send(&retrier, A),
-        Err("reg.io: GET /v2/a: the server does not speak TLS on this port; for plain HTTP use --tls-verify=false".to_owned())
+        Err("reg.io: GET /v2/a: the server does not speak TLS on this port; for plain HTTP, use --tls-verify=false".to_owned())
     );
     script.finish();
 }
 
 #[test]
 fn a_time_out_is_worth_one_retry() {
-    let slow = || Err(Failure::Timeout("no answer in time".to_owned()));
+    let slow = || {
+        Err(Failure::Timeout(
+            "timed out while waiting for the response".to_owned(),
+        ))
+    };
     let script = Scripted::answering(move |request| match request.url.path() {
         "/v2/a" => slow(),
         _ => reply(200, ""),
@@ -115,7 +119,7 @@ fn a_time_out_is_worth_one_retry() {
     let (retrier, _) = over(&script, RETRIES);
     assert_eq!(
         send(&retrier, A),
-        Err("reg.io: GET /v2/a: no answer in time (2 attempts); for a slow registry, give a longer --timeout".to_owned())
+        Err("reg.io: GET /v2/a: timed out while waiting for the response (2 attempts); if the registry is slow, increase --timeout".to_owned())
     );
     assert_eq!(script.count(A), 2);
 }

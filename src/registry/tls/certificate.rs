@@ -1,6 +1,6 @@
-//! What a certificate says that webpki does not tell: issuer, purposes, size of an RSA key.
+//! Parses the parts of a certificate that webpki does not expose: issuer, usages, size of an RSA key.
 //!
-//! Only for messages, and to refuse more than webpki does. Specification: RFC 5280; encoding: X.690.
+//! Used for messages, and to reject more than webpki does. Specification: RFC 5280; encoding: X.690.
 
 use rustls_pki_types::CertificateDer;
 
@@ -11,7 +11,7 @@ const BIT_STRING: u8 = 0x03;
 const OCTET_STRING: u8 = 0x04;
 const BOOLEAN: u8 = 0x01;
 const INTEGER: u8 = 0x02;
-/// The version of a certificate, and its extensions.
+/// Context tags: the version of a certificate, and its extensions.
 const VERSION: u8 = 0xa0;
 const EXTENSIONS: u8 = 0xa3;
 
@@ -24,7 +24,6 @@ const EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x25];
 const ANY_USAGE: &[u8] = &[0x55, 0x1d, 0x25, 0x00];
 const SERVER_AUTH: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01];
 
-/// The parts of a certificate.
 #[derive(Debug)]
 pub struct Certificate<'a> {
     issuer: &'a [u8],
@@ -34,7 +33,7 @@ pub struct Certificate<'a> {
 }
 
 impl<'a> Certificate<'a> {
-    /// Takes a certificate apart; `None`: it cannot be read.
+    /// Parses a certificate; `None` if it is malformed.
     pub fn read(der: &'a CertificateDer<'_>) -> Option<Self> {
         let mut whole = Der(der.as_ref());
         let mut certificate = Der(whole.take(SEQUENCE)?);
@@ -60,7 +59,6 @@ impl<'a> Certificate<'a> {
         })
     }
 
-    /// Whether issuer and subject have the same name.
     pub fn is_self_issued(&self) -> bool {
         self.issuer == self.subject
     }
@@ -79,7 +77,7 @@ impl<'a> Certificate<'a> {
         attribute(COMMON_NAME).or_else(|| attribute(ORGANIZATION))
     }
 
-    /// Whether it may be a server's by its extended key usage; without one, everything is allowed.
+    /// Whether its extended key usage allows servers; without that extension everything is allowed.
     pub fn is_for_servers(&self) -> bool {
         let Some(usages) = self.extension(EXTENDED_KEY_USAGE) else {
             return true;
@@ -89,7 +87,7 @@ impl<'a> Certificate<'a> {
             .any(|usage| [ANY_USAGE, SERVER_AUTH].contains(&usage))
     }
 
-    /// Bits of the modulus, if the key is one of RSA.
+    /// Bits of the modulus of an RSA key; `None` for other keys.
     pub fn rsa_bits(&self) -> Option<usize> {
         let mut key = Der(self.key);
         if Der(key.take(SEQUENCE)?).take(OID)? != RSA {
@@ -114,11 +112,11 @@ impl<'a> Certificate<'a> {
     }
 }
 
-/// Values in DER, one behind the other.
+/// Concatenated DER values.
 struct Der<'a>(&'a [u8]);
 
 impl<'a> Der<'a> {
-    /// The next value with its tag; `None` at the end, and where the length is wrong.
+    /// The next value with its tag; `None` at the end, and for an invalid length.
     fn next(&mut self) -> Option<(u8, &'a [u8])> {
         let (&tag, rest) = self.0.split_first()?;
         let (&first, rest) = rest.split_first()?;

@@ -1,7 +1,7 @@
-//! `certs.d`: certificates for one registry, in the directories of skopeo and docker.
+//! `certs.d`: certificates per registry, in the directories of skopeo and docker.
 //!
 //! Specification: containers-certs.d(5). `*.crt` are CAs, added to the system's; `*.cert` with the
-//! `*.key` of the same name is what this client shows. The first directory that exists counts alone.
+//! `*.key` of the same name is the client certificate. Only the first existing directory counts.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -15,34 +15,32 @@ use url::Url;
 use super::trust::{TrustError, read_certificates};
 use crate::registry::home::home;
 
-/// Where the directories of all registries are.
+/// The parent directories, in order.
 #[derive(Clone, Debug)]
 pub struct CertsD {
     roots: Vec<PathBuf>,
 }
 
-/// What a registry's directory holds.
+/// The certificates of one registry.
 #[derive(Debug, Default)]
 pub struct HostCertificates {
-    /// Its CAs.
+    /// Additional CAs.
     pub authorities: Vec<CertificateDer<'static>>,
-    /// What this client shows to it.
+    /// The client certificate.
     pub client: Option<ClientCertificate>,
 }
 
-/// A certificate of this client.
 #[derive(Debug)]
 pub struct ClientCertificate {
     /// Its file, for messages.
     pub file: String,
-    /// The certificate and those that vouch for it.
+    /// The certificate and its intermediates.
     pub chain: Vec<CertificateDer<'static>>,
-    /// Its key.
     pub key: PrivateKeyDer<'static>,
 }
 
 impl CertsD {
-    /// The directories, in skopeo's order, then docker's.
+    /// The directories: skopeo's first, then docker's.
     pub fn new(environment: &dyn Fn(&str) -> Option<String>) -> Self {
         let set = |name: &str| {
             environment(name)
@@ -60,7 +58,7 @@ impl CertsD {
         Self { roots }
     }
 
-    /// The directory for a URL's host.
+    /// The directory for the host of a URL.
     pub fn find(&self, url: &Url) -> Option<PathBuf> {
         let names = names(url);
         let candidates = self
@@ -70,10 +68,10 @@ impl CertsD {
         candidates.into_iter().find(|path| path.is_dir())
     }
 
-    /// Reads a registry's directory, in the order of the names.
+    /// Reads a registry's directory, sorted by name.
     ///
     /// # Errors
-    /// [`TrustError`] names the file that cannot be used.
+    /// [`TrustError`] names the invalid file.
     pub fn read(directory: &Path) -> Result<HostCertificates, TrustError> {
         let mut found = HostCertificates::default();
         let mut paths: Vec<PathBuf> = match fs::read_dir(directory) {
@@ -106,7 +104,7 @@ impl CertsD {
                         key: PrivateKeyDer::from_pem_file(&key)
                             .map_err(|error| TrustError::Damaged(show(&key), error.to_string()))?,
                     };
-                    // Of several pairs the first by name is shown.
+                    // Of several pairs the first by name is used.
                     found.client.get_or_insert(client);
                 }
                 Some("key") if !paths.contains(&path.with_extension("cert")) => {
@@ -122,13 +120,13 @@ impl CertsD {
     }
 }
 
-/// The directory's names: with the port exactly as references have it.
+/// The names of the directory: with the port exactly as in references.
 fn names(url: &Url) -> Vec<String> {
     let host = url.host_str().unwrap_or_default();
     match (host, url.port()) {
         ("registry-1.docker.io", None) => vec!["docker.io".to_owned(), host.to_owned()],
         (_, Some(port)) => vec![format!("{host}:{port}")],
-        // A URL does not tell whether the usual port was written.
+        // A URL does not tell whether the default port was written.
         (_, None) => vec![host.to_owned(), format!("{host}:443")],
     }
 }

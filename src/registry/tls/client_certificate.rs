@@ -1,4 +1,4 @@
-//! Whether a server asked for a client certificate that this host does not have: TLS alerts do not
+//! Detects that a server requested a client certificate which this host does not have: TLS alerts do not
 //! say so clearly.
 
 use std::cell::Cell;
@@ -12,7 +12,7 @@ thread_local! {
     static WANTED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Has no client certificate, and remembers that one was wanted.
+/// Offers no client certificate, and records the server's request for one.
 #[derive(Debug)]
 pub struct NoClientCertificate;
 
@@ -27,12 +27,12 @@ impl ResolvesClientCert for NoClientCertificate {
     }
 }
 
-/// This thread begins another connection.
+/// Resets the record of this thread for a new connection.
 pub fn begin_connection() {
     WANTED.set(false);
 }
 
-/// Whether the server of this thread's last connection asked for a certificate and got none.
+/// Whether the server of this thread's last connection requested a client certificate.
 pub fn was_wanted() -> bool {
     WANTED.get()
 }

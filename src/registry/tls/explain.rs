@@ -1,4 +1,4 @@
-//! TLS errors in words: rustls prints the Debug form of most of them.
+//! Maps TLS errors to messages: rustls prints the Debug form of most of them.
 
 use std::sync::Arc;
 
@@ -8,23 +8,23 @@ use rustls::{AlertDescription, CertificateError, Error, OtherError};
 use super::failure::{Remedy, TlsFailure};
 use crate::registry::error::shown;
 
-/// What the verifier objects to, beyond what the library knows.
+/// The verifier's reason for rejecting a certificate, in more detail than the library's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Objection {
-    /// Nobody who is trusted has issued the certificate; with the name of its issuer.
+    /// No trusted CA has issued the certificate; with the issuer's name.
     #[error("the certificate is signed by an unknown authority{}", named(.0))]
     UnknownIssuer(Option<String>),
-    /// Its issuer has the name of a CA that is trusted, and another key; with that name.
-    #[error("the certificate is not signed by the trusted CA of the same name{}: that is an older one, or another's", named(.0))]
+    /// The issuer has the name of a trusted CA, but another key; with that name.
+    #[error("the certificate is signed by a CA that has the name of a trusted CA{}, but another key", named(.0))]
     OtherAuthority(Option<String>),
-    /// It has issued itself, and is not trusted.
+    /// The certificate is self-signed, and not trusted.
     #[error("the certificate is self-signed and not configured as trusted")]
     SelfSigned,
-    /// An RSA key that is too short; in bits.
-    #[error("the certificate has, or is signed by, an RSA key of {0} bits, and 2048 is the least")]
+    /// An RSA key is too short; in bits.
+    #[error("the certificate or its issuer has an RSA key of {0} bits; the minimum is 2048")]
     WeakKey(usize),
     /// Its extended key usage does not allow servers.
-    #[error("the certificate is not for servers (extended key usage)")]
+    #[error("the certificate is not a server certificate (extended key usage)")]
     NotForServers,
 }
 
@@ -40,9 +40,11 @@ impl From<Objection> for Error {
     }
 }
 
-/// What a TLS error means. `wants_client_certificate`: whether the server asked for one, and got none.
+/// Message and remedy for a TLS error. `wants_client_certificate`: the server requested one and got
+/// none.
 pub fn explain(error: &Error, wants_client_certificate: bool) -> TlsFailure {
-    let failed = |text: &str, remedy| TlsFailure::new(format!("TLS failed: {text}"), remedy);
+    let failed =
+        |text: &str, remedy| TlsFailure::new(format!("TLS handshake failed: {text}"), remedy);
     match error {
         Error::InvalidCertificate(reason) => explain_certificate(reason),
         Error::AlertReceived(alert) => explain_alert(*alert, wants_client_certificate),
@@ -53,11 +55,11 @@ pub fn explain(error: &Error, wants_client_certificate: bool) -> TlsFailure {
         Error::NoCertificatesPresented => failed("the server sent no certificate", Remedy::Server),
         Error::General(text) => failed(&shown(text), Remedy::Server),
         Error::Other(OtherError(error)) => failed(&shown(error), Remedy::Server),
-        _ => failed("the server does not follow the protocol", Remedy::Server),
+        _ => failed("the server violates the TLS protocol", Remedy::Server),
     }
 }
 
-/// Whether a certificate authority's own certificate was used as a server's.
+/// Whether the certificate of a CA was used as a server certificate.
 pub fn is_ca_used_as_server(error: &CertificateError) -> bool {
     match error {
         CertificateError::Other(OtherError(error)) => matches!(
@@ -96,13 +98,13 @@ fn explain_certificate(error: &CertificateError) -> TlsFailure {
             return TlsFailure::new(text, Remedy::Clock);
         }
         CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => (
-            "the certificate names no host (it has no subjectAltName; the common name does not count)",
+            "the certificate has no host name in subjectAltName (the common name is not used)",
             Remedy::Reissue,
         ),
         CertificateError::NotValidForNameContext { presented, .. } => {
             let names: Vec<&str> = presented.iter().map(|name| bare_name(name)).collect();
             let text = format!(
-                "the certificate is for other names: {}",
+                "the certificate is valid for other names only: {}",
                 shown(&names.join(", "))
             );
             return TlsFailure::new(text, Remedy::Name);
@@ -128,7 +130,7 @@ fn explain_certificate(error: &CertificateError) -> TlsFailure {
             Remedy::Reissue,
         ),
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => (
-            "the certificate is not for servers (extended key usage)",
+            "the certificate is not a server certificate (extended key usage)",
             Remedy::Reissue,
         ),
         _ => ("the certificate is not valid", Remedy::Reissue),
@@ -144,12 +146,11 @@ fn explain_alert(alert: AlertDescription, wants_client_certificate: bool) -> Tls
             Remedy::ClientCertificate,
         ),
         AlertDescription::HandshakeFailure | AlertDescription::InsufficientSecurity => (
-            "shares no cipher suite with this program (alert: handshake failure)".to_owned(),
+            "supports no cipher suite of this program (alert: handshake failure)".to_owned(),
             Remedy::Cipher,
         ),
         AlertDescription::ProtocolVersion => (
-            "accepts no TLS version of this program, 1.2 or 1.3 (alert: protocol version)"
-                .to_owned(),
+            "supports neither TLS 1.2 nor TLS 1.3 (alert: protocol version)".to_owned(),
             Remedy::Version,
         ),
         AlertDescription::BadCertificate
@@ -170,13 +171,15 @@ fn explain_alert(alert: AlertDescription, wants_client_certificate: bool) -> Tls
             "does not know this host name (alert: unrecognized name)".to_owned(),
             Remedy::Server,
         ),
-        AlertDescription::InternalError => ("had an internal error".to_owned(), Remedy::Server),
+        AlertDescription::InternalError => {
+            ("reported an internal error".to_owned(), Remedy::Server)
+        }
         other => (
-            format!("ended the handshake (alert {})", u8::from(other)),
+            format!("aborted the handshake (alert {})", u8::from(other)),
             Remedy::Server,
         ),
     };
-    TlsFailure::new(format!("TLS failed: the server {text}"), remedy)
+    TlsFailure::new(format!("TLS handshake failed: the server {text}"), remedy)
 }
 
 fn date(seconds: u64) -> String {
@@ -189,7 +192,7 @@ fn date(seconds: u64) -> String {
         )
 }
 
-/// A name without the type that webpki writes around it: `DnsName("x")`, `IpAddress(1.2.3.4)`.
+/// A name without webpki's wrapper: `DnsName("x")`, `IpAddress(1.2.3.4)`.
 fn bare_name(name: &str) -> &str {
     let inner = name
         .split_once('(')
@@ -223,14 +226,14 @@ mod tests {
                     expected: expected.clone(),
                     presented,
                 },
-                "the certificate is for other names: a.io, 10.0.0.1",
+                "the certificate is valid for other names only: a.io, 10.0.0.1",
             ),
             (
                 CertificateError::NotValidForNameContext {
                     expected,
                     presented: Vec::new(),
                 },
-                "the certificate names no host (it has no subjectAltName; the common name does not count)",
+                "the certificate has no host name in subjectAltName (the common name is not used)",
             ),
         ] {
             assert_eq!(explain(&Error::InvalidCertificate(error), false).text, text);
@@ -242,7 +245,7 @@ mod tests {
         .text;
         assert_eq!(
             alert,
-            "TLS failed: the server ended the handshake (alert 100)"
+            "TLS handshake failed: the server aborted the handshake (alert 100)"
         );
     }
 }

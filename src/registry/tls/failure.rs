@@ -1,43 +1,39 @@
-//! Why TLS failed, and what mends it.
+//! A TLS failure and its remedy.
 
-/// A failure of TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFailure {
-    /// What happened, in words.
     pub text: String,
-    /// What mends it.
     pub remedy: Remedy,
 }
 
-/// What mends a failure of TLS.
+/// The remedy of a TLS failure, for the hint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
     /// Trust the CA that issued the certificate.
     TrustAuthority,
     /// Trust the certificate itself.
     TrustCertificate,
-    /// A new certificate: the old one has expired.
+    /// Renew an expired certificate.
     Renew,
-    /// The right time on this host, or patience.
+    /// Correct the clock of this machine, or wait.
     Clock,
-    /// Another name of the registry, or a certificate for this one.
+    /// Use another name for the registry, or a certificate for this one.
     Name,
-    /// A certificate that is made in another way.
+    /// Issue the certificate with other properties.
     Reissue,
-    /// Another protocol version at the server.
+    /// Enable another protocol version on the server.
     Version,
-    /// Another cipher suite at the server.
+    /// Enable another cipher suite on the server.
     Cipher,
-    /// A certificate of this client.
+    /// Install a client certificate.
     ClientCertificate,
-    /// Another certificate of this client.
+    /// Replace the client certificate.
     OtherClientCertificate,
-    /// The host is no TLS server as expected.
+    /// Check the server: it does not behave like a TLS server.
     Server,
 }
 
 impl TlsFailure {
-    /// A failure with its remedy.
     pub fn new(text: impl Into<String>, remedy: Remedy) -> Self {
         Self {
             text: text.into(),
@@ -47,27 +43,27 @@ impl TlsFailure {
 }
 
 impl Remedy {
-    /// What the user can do, for a registry as the user names it.
+    /// The hint, for a registry as the user names it.
     pub fn hint(self, host: &str) -> String {
         let directory = format!("/etc/containers/certs.d/{host}");
         match self {
             Self::TrustAuthority => format!(
-                "install the CA's certificate as {directory}/ca.crt or give it with --ca-file, or use --tls-verify=false"
+                "install the CA certificate as {directory}/ca.crt or pass it with --ca-file, or use --tls-verify=false"
             ),
             Self::TrustCertificate => format!(
-                "install the registry's certificate as {directory}/ca.crt or give it with --ca-file, or use --tls-verify=false"
+                "install the registry's certificate as {directory}/ca.crt or pass it with --ca-file, or use --tls-verify=false"
             ),
             Self::Renew => format!(
-                "renew the registry's certificate; until then --insecure {host} does not verify it"
+                "renew the registry's certificate; to skip verification until then, use --insecure {host}"
             ),
             Self::Clock => format!(
-                "set the clock of this host, or wait; --insecure {host} does not verify the certificate"
+                "check the clock of this machine; to skip verification, use --insecure {host}"
             ),
             Self::Name => format!(
-                "use one of these names in the list, or have a certificate issued for {host}; --insecure {host} does not verify it"
+                "use one of these names in the image list, or issue a certificate for {host}; to skip verification, use --insecure {host}"
             ),
             Self::Reissue => format!(
-                "have the registry's certificate issued again; until then --insecure {host} does not verify it"
+                "reissue the registry's certificate; to skip verification until then, use --insecure {host}"
             ),
             Self::Version => "enable TLS 1.2 or 1.3 on the registry".to_owned(),
             Self::Cipher => {
@@ -75,13 +71,13 @@ impl Remedy {
                     .to_owned()
             }
             Self::ClientCertificate => format!(
-                "put a client certificate and its key into {directory}/ as client.cert and client.key"
+                "install a client certificate and its key as client.cert and client.key in {directory}/"
             ),
             Self::OtherClientCertificate => format!(
                 "check client.cert in {directory}/: the registry must trust its issuer, and it must not have expired"
             ),
             Self::Server => {
-                "check the registry's name and port, and its TLS configuration".to_owned()
+                "check the host name, the port and the TLS configuration of the registry".to_owned()
             }
         }
     }

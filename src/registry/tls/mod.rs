@@ -1,4 +1,4 @@
-//! TLS: which certificates are trusted for which host, and what its errors mean.
+//! TLS: trusted certificates per host, and explanations of errors.
 
 mod certificate;
 mod certs_d;

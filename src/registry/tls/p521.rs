@@ -1,4 +1,4 @@
-//! The curve P-521 for TLS: ring has no code for it, and some registries and CAs use it.
+//! The curve P-521 for TLS, which ring does not implement; some registries and CAs use it.
 //!
 //! Specification: SEC 1 (encodings), FIPS 186-5 (ECDSA), RFC 8446, 4.2.7 and 4.2.8.2 (key exchange).
 
@@ -20,7 +20,7 @@ use rustls_pki_types::{
 /// Bytes of a private key.
 const SECRET: usize = 66;
 
-/// ring's algorithms, and those of P-521 behind them.
+/// ring's algorithms, followed by those of P-521.
 pub fn added_to(provider: CryptoProvider) -> CryptoProvider {
     let mut kx_groups = provider.kx_groups;
     kx_groups.push(&Secp521r1);
@@ -56,7 +56,7 @@ fn with_p521(known: WebPkiSupportedAlgorithms) -> WebPkiSupportedAlgorithms {
     // which ring has no code.
     let scheme = SignatureScheme::ECDSA_NISTP521_SHA512;
     mapping.push((scheme, Vec::leak(vec![sha512])));
-    // Once in a run: the library wants what lives as long as the program.
+    // Leaked once per run: the library requires a static lifetime.
     WebPkiSupportedAlgorithms {
         all: Vec::leak(all.collect()),
         mapping: Vec::leak(mapping),
@@ -81,7 +81,7 @@ impl SignatureVerificationAlgorithm for Ecdsa {
     ) -> Result<(), InvalidSignature> {
         let key = VerifyingKey::from_sec1_bytes(public_key).map_err(|_| InvalidSignature)?;
         let signature = Signature::from_der(signature).map_err(|_| InvalidSignature)?;
-        // The crate wants half of the curve's bytes at least; zeros in front change no number.
+        // The crate requires at least half of the curve's size; leading zeros do not change the number.
         let hash = digest::digest(self.1, message);
         let mut padded = [0; SECRET];
         padded[SECRET - hash.as_ref().len()..].copy_from_slice(hash.as_ref());

@@ -1,5 +1,5 @@
-//! Where trusted certificates come from: the system (or `$SSL_CERT_FILE` and `$SSL_CERT_DIR`),
-//! `--ca-file`, a registry's `certs.d`, and Mozilla's list where the system has none.
+//! Sources of trusted certificates: the system (or `$SSL_CERT_FILE` and `$SSL_CERT_DIR`), `--ca-file`, a
+//! registry's `certs.d`, and Mozilla's list if the system has none.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,33 +15,30 @@ use super::client_certificate::NoClientCertificate;
 use super::p521;
 use super::verifier::{AcceptAny, Verifier};
 
-/// Why a certificate file cannot be used.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum TrustError {
     /// It cannot be read.
     #[error("cannot read the certificate file {0}: {1}")]
     Io(String, String),
-    /// It is not PEM, or has no certificate.
-    #[error(
-        "the certificate file {0} has no certificate in PEM form (-----BEGIN CERTIFICATE-----)"
-    )]
+    /// It is not PEM, or contains no certificate.
+    #[error("the certificate file {0} contains no PEM certificate (-----BEGIN CERTIFICATE-----)")]
     NoCertificate(String),
     /// It has something that is no certificate.
     #[error("the certificate file {0} cannot be used: {1}")]
     Damaged(String, String),
     /// A client certificate without its key.
     #[error(
-        "the client certificate {0} has no key {1}; CA certificates must have the extension .crt"
+        "the client certificate {0} has no key file {1}; CA certificates must have the extension .crt"
     )]
     NoKey(String, String),
     /// A key without its client certificate.
-    #[error("the key {0} has no client certificate {1}")]
+    #[error("the key file {0} has no client certificate {1}")]
     NoCertificateForKey(String, String),
     /// A client certificate and a key that do not belong together.
     #[error("the client certificate {0} cannot be used with its key: {1}")]
     Pair(String, String),
-    /// The TLS library refuses the settings.
-    #[error("TLS cannot be set up: {0}")]
+    /// The TLS library rejects the settings.
+    #[error("cannot set up TLS: {0}")]
     Setup(String),
 }
 
@@ -50,15 +47,15 @@ pub enum TrustError {
 pub struct Trust {
     provider: Arc<CryptoProvider>,
     roots: Arc<RootCertStore>,
-    /// Certificates that the user configured: accepted also when a server shows one as its own.
+    /// Certificates that the user configured: also accepted as server certificates.
     configured: Vec<CertificateDer<'static>>,
 }
 
 impl Trust {
-    /// Reads the system's CAs and the user's. `is_needless`: no host is verified.
+    /// Reads the CAs of the system and of the user. `is_needless`: no host is verified.
     ///
     /// # Errors
-    /// [`TrustError`] where one of the user's files cannot be used.
+    /// [`TrustError`] if a file of the user is invalid.
     pub fn load(is_needless: bool, ca_files: &[PathBuf]) -> Result<Self, TrustError> {
         let mut roots = RootCertStore::empty();
         let mut configured = Vec::new();
@@ -67,7 +64,7 @@ impl Trust {
         }
         if !is_needless {
             configured.extend(named_by_environment()?);
-            // Unreadable files of the system are not the user's: what can be read is used.
+            // Unreadable files of the system are skipped: the user did not name them.
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
             if roots.is_empty() {
                 roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
@@ -82,8 +79,8 @@ impl Trust {
         })
     }
 
-    /// The TLS settings for hosts with certificates of their own, or without. `verify`: whether their
-    /// certificates are verified.
+    /// The TLS settings for a host, with its own certificates if it has any. `verify`: whether its
+    /// certificate is verified.
     ///
     /// # Errors
     /// [`TrustError::Pair`] where the client certificate does not fit its key, and
@@ -121,10 +118,11 @@ impl Trust {
     }
 }
 
-/// The certificates of `$SSL_CERT_FILE` and `$SSL_CERT_DIR`: what the user names there is used, or is an error; it is never replaced by other CAs.
+/// The certificates of `$SSL_CERT_FILE` and `$SSL_CERT_DIR`: they are used or lead to an error, and are
+/// never replaced by other CAs.
 ///
 /// # Errors
-/// [`TrustError`] where there is no certificate.
+/// [`TrustError`] if there is no certificate.
 fn named_by_environment() -> Result<Vec<CertificateDer<'static>>, TrustError> {
     let named = |name: &str| {
         std::env::var_os(name)
@@ -136,7 +134,7 @@ fn named_by_environment() -> Result<Vec<CertificateDer<'static>>, TrustError> {
         let shown = format!("{} of $SSL_CERT_FILE", show(&path));
         let pem =
             fs::read(&path).map_err(|error| TrustError::Io(shown.clone(), error.to_string()))?;
-        // A bundle of the system may have some that are of no use here.
+        // A bundle of the system may contain unusable certificates.
         found.extend(
             CertificateDer::pem_slice_iter(&pem)
                 .filter_map(Result::ok)
@@ -148,7 +146,7 @@ fn named_by_environment() -> Result<Vec<CertificateDer<'static>>, TrustError> {
     }
     if let Some(list) = named("SSL_CERT_DIR") {
         let shown = |path: &Path| format!("{} of $SSL_CERT_DIR", show(path));
-        // As OpenSSL: a list, of which some need not be there.
+        // As in OpenSSL: a list, of which some directories may be absent.
         let read: Vec<_> = std::env::split_paths(&list)
             .map(|path| {
                 fs::read_dir(&path).map_err(|error| TrustError::Io(shown(&path), error.to_string()))
@@ -173,7 +171,7 @@ fn show(path: &Path) -> String {
 /// All certificates of a PEM file.
 ///
 /// # Errors
-/// [`TrustError`] where it has none, or something else.
+/// [`TrustError`] if it contains none, or something else.
 pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TrustError> {
     let shown = show(path);
     let pem = fs::read(path).map_err(|error| TrustError::Io(shown.clone(), error.to_string()))?;

@@ -1,9 +1,8 @@
-//! Which server certificates are accepted.
+//! Decides which server certificates are accepted.
 //!
-//! The usual rule is webpki's. One is added to it: a certificate that is itself one of the
-//! configured CA files is accepted for its names and its time, as Go's and curl's TLS do.
-//! webpki refuses such certificates when they carry `CA:TRUE`, which `openssl req -x509` gives
-//! them, and that is how most private registries are set up.
+//! webpki's rules apply, with one addition: a certificate that is itself one of the configured CA files
+//! is accepted if names and validity match, as in Go and curl. webpki rejects such certificates if they
+//! have `CA:TRUE`, which `openssl req -x509` sets; most private registries are set up this way.
 
 use std::sync::Arc;
 
@@ -17,7 +16,7 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use super::certificate::Certificate;
 use super::explain::{Objection, is_ca_used_as_server};
 
-/// webpki's rule, and certificates that are trusted themselves.
+/// webpki's rules, and directly trusted certificates.
 #[derive(Debug)]
 pub struct Verifier {
     webpki: Option<Arc<WebPkiServerVerifier>>,
@@ -26,13 +25,13 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// Trusts what these roots have issued, and these certificates themselves.
+    /// Trusts certificates issued by these roots, and these certificates themselves.
     pub fn new(
         roots: Arc<RootCertStore>,
         trusted: Vec<CertificateDer<'static>>,
         provider: Arc<CryptoProvider>,
     ) -> Self {
-        // Only an empty store is refused: then nothing is trusted but the certificates themselves.
+        // Fails only for an empty store: then only the certificates themselves are trusted.
         let webpki = WebPkiServerVerifier::builder_with_provider(roots, provider.clone())
             .build()
             .ok();
@@ -43,7 +42,7 @@ impl Verifier {
         }
     }
 
-    /// The error with what the library does not tell of the certificates.
+    /// Adds details about the certificates to the library's error.
     fn named(
         &self,
         error: Error,
@@ -70,7 +69,7 @@ impl Verifier {
                 | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. },
             ) => match (chain.find_map(weak_key), &error) {
                 (Some(bits), _) => Objection::WeakKey(bits).into(),
-                // A CA that was made anew under its old name, or one of many that are named alike.
+                // A CA that was recreated under its old name, or one of several with the same name.
                 (None, Error::InvalidCertificate(CertificateError::BadSignature)) => {
                     match Certificate::read(end_entity) {
                         Some(found) if found.is_self_issued() => Objection::SelfSigned.into(),
@@ -95,22 +94,22 @@ impl Verifier {
     }
 }
 
-/// The least size of an RSA key, in bits.
+/// The minimum size of an RSA key in bits.
 const LEAST_RSA: usize = 2048;
 
-/// The size of an RSA key that is too short, in bits.
+/// The size in bits of an RSA key that is too short.
 fn weak_key(certificate: &CertificateDer<'_>) -> Option<usize> {
     let bits = Certificate::read(certificate)?.rsa_bits()?;
     (bits < LEAST_RSA).then_some(bits)
 }
 
-/// The error of a signature, with the reason that the library does not tell.
+/// The error of a signature, with the reason that the library does not return.
 fn of_signature(error: Error, certificate: &CertificateDer<'_>) -> Error {
     weak_key(certificate).map_or(error, |bits| Objection::WeakKey(bits).into())
 }
 
-/// Whether webpki's only objection to a certificate is that it is a CA's own, or that nobody else
-/// vouches for it. webpki looks at the time first, so the time is right then.
+/// Whether webpki's only objection is that the certificate is a CA's or self-signed. webpki checks the
+/// validity period first, so that is fine then.
 fn is_only_self_signed(error: &Error) -> bool {
     match error {
         Error::InvalidCertificate(CertificateError::UnknownIssuer) => true,
@@ -140,7 +139,7 @@ impl ServerCertVerifier for Verifier {
         };
         match verified {
             Err(error) if is_only_self_signed(&error) && self.trusts(end_entity) => {
-                // The library has not come to this rule.
+                // The library stopped before this check.
                 if !Certificate::read(end_entity).is_some_and(|found| found.is_for_servers()) {
                     return Err(Objection::NotForServers.into());
                 }
@@ -189,7 +188,6 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// `--tls-verify=false`: any certificate is accepted.
 #[derive(Debug)]
 pub struct AcceptAny(pub Arc<CryptoProvider>);
 

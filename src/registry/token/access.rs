@@ -1,4 +1,4 @@
-//! What a token says of itself, where it is a JSON web token: a hint, never proof.
+//! The claims of a token that is a JSON web token: a hint, never proof.
 //!
 //! Specification: distribution, "Token Authentication Implementation" (docs/spec/auth/jwt.md), the
 //! claim `access`.
@@ -19,7 +19,7 @@ struct Access {
     actions: Vec<String>,
 }
 
-/// The repositories that a token may read, as it says; `None`: it does not say.
+/// The repositories that a token allows to pull; `None` if it does not say.
 pub fn readable(token: &str) -> Option<Vec<String>> {
     let payload = token.split('.').nth(1)?;
     let payload = BASE64_URL_SAFE_NO_PAD

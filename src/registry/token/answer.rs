@@ -1,23 +1,23 @@
-//! A token server's answer, and the token in it.
+//! The response of a token server, and the token in it.
 
 use std::time::{Duration, Instant};
 
 use crate::registry::fields::{Field, fields};
 use crate::registry::secret::Secret;
 
-/// Tokens live at least this long, whatever the server says (as all clients have it).
+/// The minimum lifetime of a token, whatever the server says (as in other clients).
 const LEAST_LIFE: Duration = Duration::from_secs(60);
 
-/// They are renewed this long before they expire.
+/// Tokens are renewed this long before they expire.
 const EARLY: Duration = Duration::from_secs(10);
 
-/// The longest token, in bytes.
+/// The maximum size of a token in bytes.
 pub const LONGEST: usize = 128 * 1024;
 
-/// What stands before a token in its header.
+/// The prefix of a token in its header.
 const BEARER: &str = "Bearer ";
 
-/// A token with its end.
+/// A token with its expiry.
 #[derive(Clone, Debug)]
 pub struct Token {
     /// The value of the Authorization header.
@@ -25,23 +25,21 @@ pub struct Token {
     pub expires: Instant,
 }
 
-/// Why an answer has no token.
+/// Why a response contains no usable token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoToken {
-    #[error("the token server's answer has no token")]
+    #[error("the token server returned no token")]
     Absent,
     /// Its length in bytes.
-    #[error("the token server's token has {0} bytes, more than {max} KiB", max = LONGEST / 1024)]
+    #[error("the token server returned a token of {0} bytes; the maximum is {max} KiB", max = LONGEST / 1024)]
     TooLong(usize),
 }
 
 impl Token {
-    /// The value of the Authorization header.
     pub fn header(&self) -> Secret {
         self.header.clone()
     }
 
-    /// The token itself.
     pub fn text(&self) -> &str {
         &self.header.expose()[BEARER.len()..]
     }
@@ -51,11 +49,11 @@ impl Token {
     }
 }
 
-/// Reads a token server's answer, leniently: servers disagree on names and types.
-/// The second is an identity token that replaces the one that was sent.
+/// Parses the response of a token server, leniently: servers disagree on names and types. The second
+/// result is an identity token that replaces the one that was sent.
 ///
 /// # Errors
-/// [`NoToken`] where it has none that can be used.
+/// [`NoToken`] if there is no usable token.
 pub fn parse(body: &[u8], now: Instant) -> Result<(Token, Option<Secret>), NoToken> {
     let wanted = ["access_token", "token", "refresh_token", "expires_in"];
     let mut found = fields(body, &wanted)
@@ -69,7 +67,7 @@ pub fn parse(body: &[u8], now: Instant) -> Result<(Token, Option<Secret>), NoTok
         _ => None,
     };
     let token = access.or(token).ok_or(NoToken::Absent)?;
-    // One with control characters would be a header of its own.
+    // A token with control characters could inject a header.
     if token.bytes().any(|b| b.is_ascii_control()) {
         return Err(NoToken::Absent);
     }

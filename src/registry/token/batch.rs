@@ -1,66 +1,64 @@
-//! Whether a registry's tokens are requested for several repositories at once.
+//! Decides whether a registry's tokens are requested for several repositories at once.
 //!
-//! The specification allows it, and servers differ: some refuse such a request, some grant the first
-//! scope only. The first batch is small and goes alone; larger ones follow after the registry has
-//! accepted its token for a repository that did not stand first. A registry where that did not work
-//! once is asked singly for the rest of the run.
+//! The specification allows it, but servers differ: some reject such requests, some grant only the first
+//! scope. The first batch is small and sent alone; larger ones follow after the registry has accepted
+//! its token for a repository that was not the first scope. After a failure, tokens of this registry are
+//! requested one by one for the rest of the run.
 //!
 //! Specification: distribution, "Token Authentication" (docs/spec/auth/token.md): `scope` "should be
 //! specified multiple times if there is more than one scope entry".
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Scopes of the first batch.
+/// The number of scopes of the first batch.
 const FIRST: usize = 4;
 
-/// The most scopes of a batch.
+/// The maximum number of scopes of a batch.
 const MOST: usize = 32;
 
-/// The longest URL, or form, of a batch, in bytes.
+/// The maximum size in bytes of a batch's URL or form.
 pub const LONGEST_REQUEST: usize = 4096;
 
-/// The length of a token, in bytes, up to which batches grow. Servers read header lines of 8 KiB
-/// (nginx, Apache httpd), some of 4 KiB.
+/// Batches grow up to this size of their token in bytes. Servers accept header lines of 8 KiB (nginx,
+/// Apache httpd), some of 4 KiB.
 const GOOD_LENGTH: usize = 4096;
 
-/// The longest token of a batch that is used, in bytes.
+/// The maximum size in bytes of a batch's token.
 const LONGEST_TOKEN: usize = 7 * 1024;
 
-/// So many refusals that a token for one repository alone met as well, or failed requests, are
-/// enough: each costs a request more.
+/// The maximum number of doubts: refusals that a single token got, too, and failed requests. Each costs
+/// one more request.
 const MOST_DOUBTS: u32 = 4;
 
-/// So many tokens are requested singly while the first batch waits for its proof, which may never
-/// come: its images may have failed elsewhere.
+/// After this many single tokens, a first batch without proof is tried again: its images may have failed
+/// for other reasons.
 const MOST_WAITING: u32 = 32;
 
-/// What is known of a registry and its token server.
 #[derive(Debug)]
-pub struct Batching(Mutex<State>);
+pub struct Batching(Mutex<BatchState>);
 
 #[derive(Debug)]
-struct State {
-    stage: Stage,
+struct BatchState {
+    stage: BatchStage,
     most: usize,
     doubts: u32,
-    /// Tokens that were requested singly during the trial.
+    /// Tokens requested one by one during the trial.
     waiting: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum BatchStage {
     Untried,
-    /// A first batch is under way, or its token has not been accepted yet.
+    /// The first batch was sent, and its token has not been accepted yet.
     Trial,
     Proven,
-    /// Batches do not work.
     Over,
 }
 
 impl Default for Batching {
     fn default() -> Self {
-        Self(Mutex::new(State {
-            stage: Stage::Untried,
+        Self(Mutex::new(BatchState {
+            stage: BatchStage::Untried,
             most: FIRST,
             doubts: 0,
             waiting: 0,
@@ -69,37 +67,37 @@ impl Default for Batching {
 }
 
 impl Batching {
-    /// The most scopes of a batch that may begin now; `None`: the token is requested singly.
+    /// The maximum number of scopes for a batch that may begin now; `None`: request a single token.
     pub fn begin(&self) -> Option<usize> {
         let mut state = self.lock();
         match state.stage {
-            Stage::Proven => Some(state.most),
-            Stage::Untried => {
-                state.stage = Stage::Trial;
+            BatchStage::Proven => Some(state.most),
+            BatchStage::Untried => {
+                state.stage = BatchStage::Trial;
                 state.waiting = 0;
                 Some(state.most)
             }
-            Stage::Trial => {
+            BatchStage::Trial => {
                 state.waiting += 1;
                 if state.waiting > MOST_WAITING {
-                    state.stage = Stage::Untried;
+                    state.stage = BatchStage::Untried;
                 }
                 None
             }
-            Stage::Over => None,
+            BatchStage::Over => None,
         }
     }
 
-    /// A batch that has begun is not sent.
+    /// The batch will not be sent.
     pub fn cancel(&self) {
         self.lock().end_trial();
     }
 
-    /// A token for so many scopes has this length; whether it can be used.
+    /// Records the size of the token for this many scopes; returns whether it is usable.
     pub fn granted(&self, scopes: usize, length: usize) -> bool {
         let mut state = self.lock();
         let is_usable = length <= LONGEST_TOKEN;
-        // A token is not longer than in proportion to its scopes.
+        // The size of a token is assumed to be proportional to its scopes.
         let fitting = (scopes * GOOD_LENGTH / length.max(1)).min(MOST);
         state.most = if is_usable {
             fitting
@@ -107,51 +105,50 @@ impl Batching {
             fitting.min(scopes / 2)
         };
         if state.most < 2 {
-            state.stage = Stage::Over;
+            state.stage = BatchStage::Over;
         } else if !is_usable {
             state.end_trial();
         }
         is_usable
     }
 
-    /// The registry has accepted the token of a batch for a repository that did not stand first.
+    /// The registry has accepted a batch's token for a repository that was not the first scope.
     pub fn prove(&self) {
         let mut state = self.lock();
-        if state.stage == Stage::Trial {
-            state.stage = Stage::Proven;
+        if state.stage == BatchStage::Trial {
+            state.stage = BatchStage::Proven;
         }
     }
 
-    /// A batch was of no use, or its token was refused, and it is not known that a token for one
-    /// repository alone is better.
+    /// A batch failed or its token was refused, and it is unknown whether a single token succeeds.
     pub fn doubt(&self) {
         let mut state = self.lock();
         state.doubts += 1;
         if state.doubts >= MOST_DOUBTS {
-            state.stage = Stage::Over;
+            state.stage = BatchStage::Over;
         }
         state.end_trial();
     }
 
-    /// Batches do not work here.
+    /// Batches do not work with this registry.
     pub fn give_up(&self) {
-        self.lock().stage = Stage::Over;
+        self.lock().stage = BatchStage::Over;
     }
 
-    /// Whether batches do not work here: no token of one is used any more.
+    /// Whether batches are disabled: tokens of earlier ones are not used any more.
     pub fn is_over(&self) -> bool {
-        self.lock().stage == Stage::Over
+        self.lock().stage == BatchStage::Over
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, BatchState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl BatchState {
     fn end_trial(&mut self) {
-        if self.stage == Stage::Trial {
-            self.stage = Stage::Untried;
+        if self.stage == BatchStage::Trial {
+            self.stage = BatchStage::Untried;
         }
     }
 }

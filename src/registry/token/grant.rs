@@ -1,30 +1,29 @@
-//! A token as it is used for one repository.
+//! A token as used for one repository.
 
 use super::Token;
 use crate::registry::secret::Secret;
 
-/// A token, and how it came to be for this repository.
+/// A token, and how it was requested for this repository.
 #[derive(Clone, Debug)]
 pub struct Grant {
     pub token: Token,
     pub origin: Origin,
-    /// The token itself says that it is for this repository.
+    /// Whether the token's claims name this repository.
     pub is_named: bool,
 }
 
 /// How a token was requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// For this repository alone, or the registry has accepted it for this repository.
+    /// For this repository alone, or accepted by the registry for this repository.
     Alone,
-    /// For several, this one first.
+    /// For several repositories, this one first.
     First,
-    /// For several, another one first.
+    /// For several repositories, another one first.
     Next,
 }
 
 impl Grant {
-    /// A token that was requested for one repository.
     pub fn alone(token: Token) -> Self {
         Self {
             token,
@@ -33,12 +32,11 @@ impl Grant {
         }
     }
 
-    /// Whether it was requested for several repositories, and need not be good for this one.
+    /// Whether it was requested for several repositories, and may be invalid for this one.
     pub fn is_batched(&self) -> bool {
         self.origin != Origin::Alone
     }
 
-    /// The value of the Authorization header.
     pub fn header(&self) -> Secret {
         self.token.header()
     }

@@ -1,4 +1,4 @@
-//! What a token is needed for, and by whom.
+//! A query for a token: its scope, and its credentials.
 
 use url::Url;
 
@@ -6,7 +6,7 @@ use crate::registry::challenge::Bearer;
 use crate::registry::credentials::{Credential, Identity};
 use crate::registry::login::Logins;
 
-/// What a token is for.
+/// The cache key of a token.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     pub realm: String,
@@ -15,30 +15,28 @@ pub struct Key {
     pub identity: Option<Identity>,
 }
 
-/// A token that is needed, and who needs it.
+/// A query for a token.
 pub struct TokenQuery<'a> {
-    /// The registry as the user knows it.
+    /// The registry as the user names it.
     pub host: &'a str,
-    /// URL of the registry, which a relative realm is relative to.
+    /// URL of the registry, the base of a relative realm.
     pub base: &'a Url,
-    /// Where to ask.
+    /// The challenge.
     pub bearer: &'a Bearer,
-    /// The scope that this program needs, first of all.
+    /// The scope that this program needs; sent first.
     pub scope: &'a str,
-    /// Who asks; nobody: an anonymous token.
+    /// The credential; `None`: an anonymous token.
     pub credential: Option<&'a Credential>,
-    /// What hosts have said of credentials.
     pub logins: &'a Logins,
-    /// The next lines' repositories, which the same token may serve; `None`: it is for this scope alone.
+    /// The repositories of the next lines, which the token may cover too; `None`: only this scope.
     pub next: Option<&'a dyn NextScopes>,
 }
 
-/// The scopes of the next lines of the list.
 pub trait NextScopes {
-    /// Begins: the next line's is the first again, and that of this query is none of them.
+    /// Restarts at the next line, skipping the scope of this query.
     fn restart(&self);
 
-    /// The next one with the same credentials.
+    /// The next scope with the same credentials.
     fn next(&self) -> Option<String>;
 }
 
@@ -47,10 +45,10 @@ impl TokenQuery<'_> {
         self.key_of(self.scope)
     }
 
-    /// The key of another scope, with the same credentials.
+    /// The key for another scope with the same credentials.
     pub fn key_of(&self, scope: &str) -> Key {
         let mut scopes = vec![scope.to_owned()];
-        // Some registries look at the first scope only, so our own stands first.
+        // Some registries read the first scope only, so the own one is first.
         let further = self
             .bearer
             .scopes
@@ -66,13 +64,13 @@ impl TokenQuery<'_> {
         }
     }
 
-    /// Whether the same token serves another query.
+    /// Whether the same token serves both queries.
     pub fn is_same(&self, other: &TokenQuery<'_>) -> bool {
         self.key() == other.key()
     }
 }
 
-/// Whether a scope of a challenge says no more than ours.
+/// Whether the scope of a challenge is covered by the own one.
 fn is_covered(scope: &str, own: &str) -> bool {
     scope == own
         || own.strip_suffix(":pull").is_some_and(|name| {

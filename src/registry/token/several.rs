@@ -1,30 +1,30 @@
-//! One token for the repositories of several lines.
+//! Requests one token for the repositories of several lines.
 
 use super::access::readable;
 use super::batch::LONGEST_REQUEST;
 use super::{
-    Batch, Fetched, Grant, Key, NextScopes, Origin, Token, TokenQuery, Tokens, parse, realm,
+    Batch, Grant, Key, NextScopes, Origin, Token, TokenQuery, TokenResult, Tokens, parse, realm,
 };
 use crate::log::Log;
 use crate::registry::error::Error;
 use crate::registry::retry::Retrier;
 use crate::sync::Claim;
 
-/// A scope for a repository.
+/// The prefix of a repository's scope.
 const REPOSITORY: &str = "repository:";
 
-/// A further scope of a batch; threads that need its token wait for the claim.
-struct Next {
+/// A further scope of a batch. Threads that need its token wait for the claim.
+struct ClaimedScope {
     scope: String,
-    claim: Claim<Fetched>,
+    claim: Claim<TokenResult>,
 }
 
 impl Tokens {
-    /// Fetches a token for this scope and those of the next lines, where that is worth a try. It is
-    /// sent once: nobody waits for a server that does not like it.
+    /// Requests a token for this scope and those of the next lines, if that may succeed. It is sent
+    /// once, without retries.
     ///
     /// # Errors
-    /// Only the end of the run.
+    /// Only an interrupt.
     pub(super) fn fetch_several(
         &self,
         retrier: &Retrier,
@@ -39,11 +39,11 @@ impl Tokens {
         let Ok(realm) = realm(retrier, query) else {
             return Ok(Batch::None);
         };
-        // Further scopes of a challenge that name a repository belong to this one only.
+        // Scopes of a challenge that name further repositories belong to this one only.
         let mut scopes = key.scopes.iter();
         let is_plain = scopes.next().is_some_and(|own| own.starts_with(REPOSITORY))
             && !scopes.any(|further| further.starts_with(REPOSITORY));
-        // A password is tried with one repository first: a refusal is to say something of it.
+        // A password is first tried with one repository, so that a refusal is conclusive.
         let is_known = query.credential.is_none_or(|credential| {
             credential.identity_token.is_some()
                 || credential.basic().is_none()
@@ -63,7 +63,7 @@ impl Tokens {
         let request = self.request(&realm, query, &key);
         log.debug(|| {
             format!(
-                "{}: one token for {} repositories",
+                "{}: requesting one token for {} repositories",
                 query.host,
                 others.len() + 1
             )
@@ -85,7 +85,7 @@ impl Tokens {
         let Some((token, replaced)) = parsed else {
             log.debug(|| {
                 format!(
-                    "{}: the token server answers {} to a request for several repositories; from now on each has its own",
+                    "{}: the token server returned {} to a request for several repositories; requesting one token per repository from now on",
                     query.host,
                     response.status_text()
                 )
@@ -111,11 +111,11 @@ impl Tokens {
         key: &Key,
         next: &dyn NextScopes,
         most: usize,
-    ) -> (Key, Vec<Next>) {
+    ) -> (Key, Vec<ClaimedScope>) {
         let now = retrier.clock().now();
         let mut all = key.clone();
         let mut others = Vec::new();
-        // What stands before the scopes in a URL: realm, service and user.
+        // The length of realm, service and user in the URL.
         let credential = query
             .credential
             .map_or(0, |credential| credential.user.len());
@@ -128,18 +128,18 @@ impl Tokens {
                 break;
             }
             let flight = self.flight(&query.key_of(&scope));
-            // Those that somebody has, or fetches, need no other.
+            // Scopes with a token, or with a request for one, are skipped.
             if let Some(claim) = flight.claim(|fetched| self.keeps(fetched, now)) {
                 all.scopes.push(scope.clone());
-                others.push(Next { scope, claim });
+                others.push(ClaimedScope { scope, claim });
             }
         }
         (all, others)
     }
 
-    /// Gives the token of a batch to its repositories. What it says of itself is heeded only if it says
-    /// something of them.
-    fn hand_out(&self, query: &TokenQuery<'_>, token: Token, others: Vec<Next>) -> Batch {
+    /// Distributes the token of a batch to its repositories. Its claims count only if they name one of
+    /// them.
+    fn hand_out(&self, query: &TokenQuery<'_>, token: Token, others: Vec<ClaimedScope>) -> Batch {
         let named = readable(token.text()).unwrap_or_default();
         let is_named = |scope: &str| {
             let name = scope.strip_prefix(REPOSITORY);

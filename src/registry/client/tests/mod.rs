@@ -399,7 +399,7 @@ fn the_pages_of_a_list_have_a_total_time() {
         .listed(Side::Source, &repository, &subject, &no_log())
         .expect_err("endless");
     assert!(
-        error.to_string().contains("did not end within 300 s"),
+        error.to_string().contains("was not complete within 300 s"),
         "{error}"
     );
     assert!(clock.passed() < Duration::from_secs(400));
