@@ -71,7 +71,7 @@ fn the_summary_names_each_reason_and_each_registry_that_is_down() {
             times.starts_with(concat!(
                 "[INFO] image-tools ",
                 env!("CARGO_PKG_VERSION"),
-                ": begun 20"
+                ": started 20"
             )),
             "{times}"
         );

@@ -643,7 +643,7 @@ fn a_full_look_takes_constant_memory_and_tells_how_much_was_read() {
         .env("MALLOC_ARENA_MAX", "1")
         .run()
         .code(0)
-        .has(", 96.00 MiB of blobs read in ");
+        .has(", 96.00 MiB of blob data read in ");
 }
 
 #[test]

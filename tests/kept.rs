@@ -332,7 +332,7 @@ fn a_list_that_changes_while_it_is_read_was_not_read() {
         run.code(2)
             .error("")
             .has("[ERRO] the list changed while it was being read")
-            .has("found so far: failed.txt.partial");
+            .has("lines that did not pass until then: failed.txt.partial");
         assert_eq!(dir.read("failed.txt"), "last night's\n", "{what}");
         let mut found: Vec<String> = run
             .log()

@@ -141,7 +141,7 @@ fn a_list_that_breaks_off_replaces_nothing() {
         .run()
         .code(2)
         .has("line 2 has a NUL byte")
-        .has("; found so far: failed.txt.partial\n");
+        .has("; lines that did not pass until then: failed.txt.partial\n");
     assert_eq!(dir.read("failed.txt").as_bytes(), list);
     assert_eq!(
         dir.read("failed.txt.partial"),
@@ -153,7 +153,7 @@ fn a_list_that_breaks_off_replaces_nothing() {
         .stdin(b"\0\n")
         .run()
         .code(2)
-        .has_not("found so far");
+        .has_not("until then");
     assert_eq!(dir.read("failed.txt").as_bytes(), list);
     assert!(!dir.has("failed.txt.partial"));
 }

@@ -153,7 +153,7 @@ fn an_output_that_cannot_be_written_is_known_before_the_first_request() {
         ),
         (
             "-f x.partial -o x",
-            "the image list x.partial is where this run would collect failed lines",
+            "cannot read the image list x.partial: this run writes failed lines to that file",
         ),
     ] {
         dir.validate()

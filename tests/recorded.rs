@@ -153,7 +153,7 @@ fn a_recording_gives_the_same_verdicts_in_the_same_words() {
         let comparable = |log: Vec<String>| -> Vec<String> {
             log.into_iter()
                 .filter(|line| !line.contains("/team/x:nowhere]: "))
-                .filter(|line| !line.ends_with(": 17") && !line.contains(": begun "))
+                .filter(|line| !line.ends_with(": 17") && !line.contains(": started "))
                 .map(|line| line.split(" in ").next().unwrap().to_owned())
                 .map(|line| line.split("; other: ").next().unwrap().to_owned())
                 .collect()
@@ -412,11 +412,11 @@ fn what_cannot_be_trusted_is_refused_before_the_first_request() {
         ),
         (
             "--record list.txt",
-            "cannot write the recording list.txt: it would replace the image list",
+            "cannot write the recording list.txt: it would overwrite the image list",
         ),
         (
             "--recorded s.json --report s.json",
-            "cannot write the report s.json: it would replace the recording; give another file with --report",
+            "cannot write the report s.json: it would overwrite the recording; name another file with --report",
         ),
         (
             "--record nowhere/s.json",
@@ -597,7 +597,7 @@ fn two_runs_cannot_extend_one_recording() {
         .args("-o other.txt")
         .run()
         .code(2)
-        .one_error("cannot write the recording s.json: another run is writing it; give another file with --record");
+        .one_error("cannot write the recording s.json: another run is writing it; name another file with --record");
     running.signal("INT");
     running.end().code(130).has("(1 source, 1 missing)");
 }

@@ -105,7 +105,7 @@ fn what_had_ended_survives_a_kill() {
         .args("-o other.txt")
         .run()
         .code(2)
-        .one_error("cannot write the report r.jsonl: another run is writing it; give another file with --report");
+        .one_error("cannot write the report r.jsonl: another run is writing it; name another file with --report");
     running.signal("KILL");
     running.end();
     let lines = lines(&dir, &dir.read("r.jsonl"));

@@ -187,7 +187,7 @@ fn the_bar_tells_how_much_of_the_blobs_was_read() {
     );
     let shown = on_terminal(&dir, 100, &command).run().stdout;
     assert!(shown.contains(" KiB read"), "{shown:?}");
-    assert!(shown.contains(" KiB of blobs read in "), "{shown:?}");
+    assert!(shown.contains(" KiB of blob data read in "), "{shown:?}");
 }
 
 /// A run of 20 images, slow enough for the bar to be drawn.

@@ -1,5 +1,5 @@
-//! JSON in which nothing hides: characters that [`crate::escape`] makes visible are written as
-//! `\u202e`, so that the file can be printed, and a program still reads the text as it was.
+//! JSON that is safe to print: characters that [`crate::escape`] makes visible are written as
+//! `\u202e`, and a JSON parser still reads the original text.
 
 use std::io::{self, Write};
 
@@ -21,7 +21,7 @@ pub fn line(value: &impl Serialize) -> String {
 struct Visible;
 
 impl Formatter for Visible {
-    /// JSON's own escapes never get here.
+    /// Gets only text that needs no escape in JSON.
     fn write_string_fragment<W: ?Sized + Write>(
         &mut self,
         writer: &mut W,

@@ -1,5 +1,5 @@
-//! Entries that are found in any order and end in the order of their keys: collected in the partial
-//! file of an [`Output`], so that memory holds only where each of them stands.
+//! Sorts entries by key: they are appended to the partial file of an [`Output`] in any order, and
+//! memory holds only the offset of each.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -9,14 +9,13 @@ use super::OutputError;
 use super::file::Output;
 use crate::manifest::{Algorithm, Digest, Hasher};
 
-/// One entry in the partial file.
 struct Kept<K> {
     key: K,
     offset: u64,
     length: usize,
 }
 
-/// An output whose entries are being collected.
+/// An output whose entries are sorted at the end.
 pub struct Spool<K> {
     output: Output,
     kept: Vec<Kept<K>>,
@@ -25,7 +24,6 @@ pub struct Spool<K> {
 }
 
 impl<K: Ord> Spool<K> {
-    /// Nothing collected yet.
     pub fn new(output: Output) -> Self {
         Self {
             output,
@@ -35,22 +33,20 @@ impl<K: Ord> Spool<K> {
         }
     }
 
-    /// The file being written.
     pub fn output(&mut self) -> &mut Output {
         &mut self.output
     }
 
-    /// Whether nothing was collected.
     pub fn is_empty(&self) -> bool {
         self.kept.is_empty()
     }
 
-    /// Whether the entries came in the order of their keys: the partial file is as it should end.
+    /// Whether the entries came in the order of their keys, so that the partial file needs no sorting.
     pub fn is_in_order(&self) -> bool {
         self.kept.is_sorted_by(|one, other| one.key <= other.key)
     }
 
-    /// Takes up an entry; [`Spool::write`] puts it into the partial file.
+    /// Adds an entry to the buffer; [`Spool::write`] writes the buffer to the partial file.
     pub fn add(&mut self, key: K, entry: &[u8]) {
         self.kept.push(Kept {
             key,
@@ -62,10 +58,10 @@ impl<K: Ord> Spool<K> {
         self.length += entry.len() as u64 + 1;
     }
 
-    /// Puts what was taken up since the last time into the partial file; true if there was anything.
+    /// Writes the buffer to the partial file; false if it was empty.
     ///
     /// # Errors
-    /// [`OutputError::Left`] where the disk refuses (full, gone).
+    /// [`OutputError::Left`] where the write fails, for example on a full disk.
     pub fn write(&mut self) -> Result<bool, OutputError> {
         if self.buffer.is_empty() {
             return Ok(false);
@@ -76,7 +72,7 @@ impl<K: Ord> Spool<K> {
         Ok(true)
     }
 
-    /// The same, through to the disk.
+    /// As [`Spool::write`], followed by `fdatasync`.
     ///
     /// # Errors
     /// As [`Spool::write`].
@@ -88,7 +84,7 @@ impl<K: Ord> Spool<K> {
         Ok(())
     }
 
-    /// Puts in its place what `write` makes of the entries in the order of their keys.
+    /// Writes the final file: `write` gets the entries in the order of their keys.
     ///
     /// # Errors
     /// [`OutputError::Left`]; the partial file is still there then.
@@ -105,10 +101,10 @@ impl<K: Ord> Spool<K> {
         written.map(|_| ())
     }
 
-    /// Puts the file in its place: `before`, the entries in the order of their keys, the last of those with
-    /// the same key, each ended by `separator` but for the last, which is ended by a line feed, and what
-    /// `after` makes of the sha256 of all entries, each with a line feed. The name is the one under which
-    /// the image list was kept, if it was there.
+    /// Writes the final file: `before`, then the entries in the order of their keys, then the text that
+    /// `after` returns for the sha256 of all entries (each with a line feed). Of several entries with one
+    /// key the last is written. Entries are separated by `separator`, and the last ends with a line feed.
+    /// Returns the new name of the image list, if that was replaced.
     ///
     /// # Errors
     /// [`OutputError::Left`]; the partial file is still there then.
@@ -119,7 +115,7 @@ impl<K: Ord> Spool<K> {
         after: impl FnOnce(&Digest) -> String,
     ) -> Result<Option<String>, OutputError> {
         self.write()?;
-        // Stable: the last of equal keys is the one that was added last.
+        // The sort is stable: the last of equal keys is the entry that was added last.
         self.kept.sort_by(|one, other| one.key.cmp(&other.key));
         let kept = &self.kept;
         self.output.commit_other(|partial, out| {
@@ -147,17 +143,17 @@ impl<K: Ord> Spool<K> {
     }
 }
 
-/// Entries in the order of their keys.
+/// Iterates over the entries in the order of their keys.
 pub struct Entries<'a, K> {
     partial: &'a File,
     rest: std::slice::Iter<'a, Kept<K>>,
 }
 
 impl<'a, K> Entries<'a, K> {
-    /// Reads the next entry with its line feed; its key.
+    /// Reads the next entry with its line feed into `bytes`, and returns its key.
     ///
     /// # Errors
-    /// Where the partial file cannot be read.
+    /// Read errors of the partial file.
     pub fn next(&mut self, bytes: &mut Vec<u8>) -> io::Result<Option<&'a K>> {
         let Some(entry) = self.rest.next() else {
             return Ok(None);

@@ -1,5 +1,5 @@
-//! The text of the progress, fitted to the columns of the terminal: what matters first, as long as
-//! there is room, and the rest behind it.
+//! The text of the progress bar, fitted to the columns of the terminal: the most important numbers
+//! first, the rest as far as there is room.
 
 use std::time::Duration;
 
@@ -12,26 +12,22 @@ use crate::task::Words;
 /// Terminals of fewer columns have no room for a bar beside its numbers.
 const NARROW: usize = 60;
 
-/// Where a run stands.
 pub struct Facts {
     pub words: &'static Words,
     pub counts: Counts,
-    /// Images that have come to an end.
+    /// Images that have an outcome.
     pub done: u64,
-    /// Images of the list; `None`: not known.
+    /// Images of the list; `None`: unknown.
     pub total: Option<u64>,
-    /// Time that is left.
     pub left: Option<Duration>,
-    /// Images per second.
     pub rate: Option<f64>,
-    /// Bytes of blobs that were read.
+    /// Blob bytes read.
     pub bytes: u64,
-    /// Time of the run, once rates make sense.
+    /// Time since the start of the run, once that is long enough for a rate.
     pub elapsed: Option<Duration>,
     pub waiting: Option<Waiting>,
 }
 
-/// How long the words are.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wording {
     /// `failed 3, not validated 1, 8m05s left`
@@ -51,7 +47,7 @@ impl Wording {
     }
 }
 
-/// The text of the bar: one column less than there are, so that the cursor stays in the line.
+/// The text of the bar, one column narrower than the terminal, so that the cursor stays in the line.
 pub fn bar(columns: usize, facts: &Facts) -> String {
     let room = columns.saturating_sub(1);
     let forms: &[(usize, Wording)] = match columns {
@@ -77,7 +73,7 @@ pub fn bar(columns: usize, facts: &Facts) -> String {
     let fits = |text: &str, more: Option<&String>| {
         width(text) + more.map_or(0, |more| width(more) + 2) <= room
     };
-    // A form in which the host that is waited for is whole, or else one that has room for a part of it.
+    // The first form with room for the whole name of the host, or else one with room for a part of it.
     let whole = texts.clone().find_map(|(text, words)| {
         let waiting = waiting.iter().find(|waiting| fits(&text, Some(waiting)));
         let is_whole = facts.waiting.is_none() || waiting.is_some();
@@ -104,11 +100,11 @@ pub fn bar(columns: usize, facts: &Facts) -> String {
             text = text + separator + &part;
         }
     }
-    // Of a terminal that has no room for the numbers.
+    // A terminal too narrow for the numbers.
     text.chars().take(room).collect()
 }
 
-/// All facts, for a line that has no width.
+/// Everything in one line, without a limit on its width.
 pub fn plain(facts: &Facts) -> String {
     let mut parts = vec![what_matters(0, Wording::Long, facts)];
     parts.extend(
@@ -121,7 +117,7 @@ pub fn plain(facts: &Facts) -> String {
     parts.join(", ")
 }
 
-/// The bar, how many are done, failed, not validated, and the time that is left.
+/// The bar, the counts of images done, failed and not validated, and the time left.
 fn what_matters(bar: usize, form: Wording, facts: &Facts) -> String {
     let Facts { words, counts, .. } = facts;
     let position = match facts.total {
@@ -152,7 +148,7 @@ fn what_matters(bar: usize, form: Wording, facts: &Facts) -> String {
     format!("{drawn}{position} {}", parts.join(form.separator()))
 }
 
-/// What is shown where there is room, the most wanted first.
+/// Further parts, the most useful first.
 fn rest(facts: &Facts) -> Vec<String> {
     let mut parts = vec![format!("{} {}", facts.words.passed, facts.counts.passed)];
     if facts.bytes > 0 {
@@ -168,7 +164,7 @@ fn rest(facts: &Facts) -> Vec<String> {
     parts
 }
 
-/// The host that is waited for, the longest text first.
+/// The host that requests wait for, the longest text first.
 fn waits(waiting: &Waiting) -> Vec<String> {
     let text = format!("waiting for {}, attempt {}", waiting.host, waiting.attempt);
     match waiting.others {
@@ -178,7 +174,7 @@ fn waits(waiting: &Waiting) -> Vec<String> {
     }
 }
 
-/// The same in this room, if that is enough for a part of the name.
+/// The same in `room` columns; `None` where not even a part of the name fits.
 fn cut_wait(waiting: &Waiting, room: usize) -> Option<String> {
     const LEAST: usize = 8;
     let attempt = format!(", attempt {}", waiting.attempt);
@@ -196,7 +192,7 @@ fn cut_wait(waiting: &Waiting, room: usize) -> Option<String> {
         })
 }
 
-/// A bar of so many columns between its ends.
+/// A bar of `columns` columns between its brackets.
 fn draw(columns: usize, done: u64, total: u64) -> String {
     let all = columns as u128;
     let filled = u128::from(done.min(total)) * all;
@@ -212,7 +208,7 @@ fn initials(words: &str) -> String {
     initials.collect::<Vec<_>>().join("/")
 }
 
-/// A time that is estimated: `12s`, `8m05s`, `2h00m`.
+/// An estimated duration: `12s`, `8m05s`, `2h00m`.
 fn time(time: Duration) -> String {
     match time.as_secs() {
         seconds @ 0..60 => format!("{seconds}s"),

@@ -1,4 +1,4 @@
-//! `.csv`: a row for each line of the list (RFC 4180). No cell is a formula to a spreadsheet.
+//! `.csv`: one row per line of the list (RFC 4180). No spreadsheet reads a cell as a formula.
 
 use std::path::Path;
 
@@ -47,7 +47,7 @@ impl Sink for Report {
             object.milliseconds.to_string(),
             number(object.same_as_line),
         ];
-        // The spool ends an entry with a line feed.
+        // The spool adds the line feed.
         let row = cells.join(",") + "\r";
         self.rows.add(object.line, row.as_bytes());
     }
@@ -63,8 +63,8 @@ impl Sink for Report {
     }
 }
 
-/// A cell of text: quoted where it has to be, and with an apostrophe where a spreadsheet would take it
-/// for a formula.
+/// A cell of text: quoted where RFC 4180 requires it, and with an apostrophe where a spreadsheet would
+/// read a formula.
 fn cell(text: &str) -> String {
     let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     let text = if is_formula {

@@ -1,4 +1,4 @@
-//! `.json`: one JSON document, in which each line's object stands in one line of text.
+//! `.json`: one JSON document. The object of each line of the list is on one line of text.
 
 use std::path::Path;
 
@@ -14,7 +14,6 @@ use crate::output::{Entry, Kind, Opened, OutputError, RunEnd, RunSettings, Sink,
 
 pub static JSON: Kind = report(open);
 
-/// A report being written.
 struct Report {
     head: Head,
     lines: Spool<u64>,

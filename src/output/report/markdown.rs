@@ -1,4 +1,5 @@
-//! `.md`: one page for a job summary: totals, reasons by registry, and the first that did not pass.
+//! `.md`: one page for a job summary: totals, reasons by registry, and the first images that did not
+//! pass.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,14 +17,14 @@ use crate::verdict::Outcome;
 
 pub static MARKDOWN: Kind = report(open);
 
-/// Rows of each table of images.
+/// Rows per table of images.
 const MAX_ROWS: usize = 50;
 
 struct Report {
     output: Output,
     head: Head,
     tally: Tally,
-    /// Rows by the number of their lines: failed, not validated.
+    /// Rows by line number: failed, not validated.
     rows: [BTreeMap<u64, String>; 2],
 }
 
@@ -68,7 +69,7 @@ impl Sink for Report {
         }
     }
 
-    /// The page is made at the end.
+    /// Does nothing: the page is written at the end.
     fn flush(&mut self) -> Result<(), OutputError> {
         Ok(())
     }
@@ -87,7 +88,7 @@ impl Report {
         let (words, counts) = (self.head.words, end.totals.counts);
         let digest = end.list_digest.map_or("unknown", |digest| digest.as_str());
         let mut text = format!(
-            "# {}\n\nList {} ({digest}), begun {}, {}, exit code {}\n\n| Outcome | Images |\n|---|---:|\n",
+            "# {}\n\nList {} ({digest}), started {}, duration {}, exit code {}\n\n| Outcome | Images |\n|---|---:|\n",
             headline(end, words),
             markdown(&self.head.list),
             time(self.head.begun),

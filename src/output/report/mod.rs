@@ -1,6 +1,5 @@
-//! Reports: the result of every line of the list, for programs and for people. The suffix of a file
-//! decides its form; each form is a [`Sink`](super::Sink) in a file of its own, registered in
-//! [`FORMS`].
+//! Reports: the result of every line of the list. The suffix of the file decides the form; each form is
+//! a [`Sink`](super::Sink) in its own module, registered in [`FORMS`].
 
 mod csv;
 mod html;
@@ -17,10 +16,10 @@ use std::path::Path;
 
 use super::Kind;
 
-/// The name that means standard output.
+/// The file name for standard output.
 pub const STANDARD_OUTPUT: &str = "-";
 
-/// The forms by their suffixes.
+/// Forms by suffix.
 static FORMS: [(&str, &Kind); 6] = [
     ("json", &json::JSON),
     ("jsonl", &jsonl::JSON_LINES),
@@ -30,7 +29,7 @@ static FORMS: [(&str, &Kind); 6] = [
     ("html", &html::HTML),
 ];
 
-/// The form of a report in a file of this name; `None`: the suffix is not known.
+/// The form of a report by its file name; `None`: unknown suffix.
 pub fn kind(name: &Path) -> Option<&'static Kind> {
     if name == Path::new(STANDARD_OUTPUT) {
         return Some(&jsonl::JSON_LINES);
@@ -42,7 +41,6 @@ pub fn kind(name: &Path) -> Option<&'static Kind> {
     form.map(|(_, kind)| *kind)
 }
 
-/// What every report's row has in common.
 const fn report(open: super::Open) -> Kind {
     Kind {
         what: "report",

@@ -1,20 +1,19 @@
-//! Counts by registry and reason, for the forms that people read.
+//! Counts by registry and reason code, for the HTML and Markdown reports.
 
 use std::collections::BTreeMap;
 
 use super::object::word;
 use crate::output::{Counts, Entry};
 
-/// Registries that are counted one by one; a list can name millions.
+/// Registries counted separately; a list can name millions.
 const MAX_REGISTRIES: usize = 500;
 
-/// Images by destination registry.
+/// Counts by destination registry.
 #[derive(Default)]
 pub struct Tally {
     pub registries: BTreeMap<String, Row>,
 }
 
-/// The images of one registry.
 #[derive(Default)]
 pub struct Row {
     pub counts: Counts,
@@ -41,7 +40,7 @@ impl Tally {
         }
     }
 
-    /// By reason code only, the most frequent first.
+    /// Counts by reason code for all registries, the most frequent first.
     pub fn reasons(&self) -> Vec<(String, u64)> {
         let mut all: BTreeMap<&str, u64> = BTreeMap::new();
         for (reason, count) in self.registries.values().flat_map(|row| &row.reasons) {

@@ -176,7 +176,7 @@ fn json(specs: &[Spec]) -> String {
     let mut text = String::from_utf8_lossy(&out).into_owned();
     if left_out > 0 {
         text += &format!(
-            "\n… and {} more entries; all are in the report (--report)",
+            "\n… and {} more entries; use --report to see all of them",
             HumanCount(left_out as u64)
         );
     }
@@ -283,7 +283,7 @@ mod tests {
         assert!(json(&specs(MOST_SHOWN)).ends_with(']'));
         let text = json(&specs(MOST_SHOWN + 7));
         assert_eq!(text.matches("digest").count(), MOST_SHOWN);
-        assert!(text.ends_with("]\n… and 7 more entries; all are in the report (--report)"));
+        assert!(text.ends_with("]\n… and 7 more entries; use --report to see all of them"));
     }
 
     #[test]
