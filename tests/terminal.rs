@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::dir::TestCommand;
-use crate::support::{Content, Dir, How, Reply, Server, answer, wait_until};
+use crate::support::{Content, Dir, Gate, How, Reply, Server, answer, wait_until};
 
 fn content(count: usize) -> Content {
     let mut content = Content::default();
@@ -290,4 +290,36 @@ fn the_bar_names_the_host_that_is_waited_for() {
         assert_eq!(shown.contains(&waiting), is_first, "{shown:?}");
         assert!(shown.contains("exit 0"), "{shown:?}");
     }
+}
+
+/// The source's manifest is sent only after the destination's was requested.
+#[test]
+fn a_typed_image_is_requested_from_both_registries_at_once() {
+    let requested = Gate::default();
+    let all = content(1);
+    let source = Server::start({
+        let (all, requested) = (all.clone(), requested.clone());
+        move |request| {
+            if request.path.ends_with("/manifests/1") {
+                requested.pass();
+            }
+            answer(&all, request)
+        }
+    });
+    let destination = Server::start(move |request| {
+        if request.path.ends_with("/manifests/1") {
+            requested.open();
+        }
+        answer(&all, request)
+    });
+    let (source, destination) = (source.name(), destination.name());
+    let typed = |lines: &str| {
+        let flags = format!("--timeout 10s --retries 0 -s {source} -d {destination}");
+        Dir::new().validate().args(&flags).stdin(lines).run()
+    };
+    typed("team/x0 team/x0 1\n").code(0).has("1 passed");
+    // What is wrong with the source is the verdict, whatever the destination says.
+    let both_missing = typed("team/gone team/gone 1\n");
+    both_missing.code(3).has("source manifest does not exist");
+    both_missing.has_not("destination manifest does not exists");
 }

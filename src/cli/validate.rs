@@ -217,6 +217,7 @@ fn task(
         found_names: Mutex::default(),
         // What is typed again is read again.
         sources: (options.input != Input::Typed).then(Sources::default),
+        reads_sides_together: options.input == Input::Typed,
         client,
     }))
 }

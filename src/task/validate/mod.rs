@@ -25,13 +25,14 @@ use super::{Task, Words};
 use crate::list::Image;
 use crate::log::Log;
 use crate::manifest::{Body, Digest, Filter, Manifest, Platform, PlatformNames, Referrer, Spec};
+use crate::reference::DOCKER_HUB;
 use crate::registry::{Client, Error, Gate, Side};
 use crate::sync::Interrupt;
 use crate::verdict::{Class, Finding, Outcome, Reason, Why};
 use published::Known;
 use reasons::Names;
 use referrers::Images;
-use source::Found;
+use source::{Found, ReadDestination};
 
 pub use deep::{Deep, Depth};
 pub use sources::Sources;
@@ -78,6 +79,9 @@ pub struct Validator {
     pub require_arch: bool,
     /// The sources that were read; `None`: each is read for each of its lines.
     pub sources: Option<Sources>,
+    /// Whether the manifests of both sides are requested at the same time: one image is validated at
+    /// a time, and a person waits for it.
+    pub reads_sides_together: bool,
     /// Set when the run is to end.
     pub interrupt: Arc<Interrupt>,
     /// The platforms of all sources of the run.
@@ -190,7 +194,7 @@ impl Validator {
         };
         let filter = image.platforms.as_ref().unwrap_or(&self.filter);
         let (found, read) = match &self.published {
-            None => self.find_source(image, filter, log)?,
+            None => self.find_sides(image, filter, log)?,
             Some(published) => {
                 match self.by_digest(published, image, filter, compared, names, log)? {
                     Known::Equal => return Ok(()),
@@ -236,6 +240,30 @@ impl Validator {
             attestations: &attestations,
         };
         self.check_attached(image, &images, compared, names, log)
+    }
+
+    /// The source, and the destination's manifest where it was read together with it.
+    ///
+    /// # Errors
+    /// Those of the source: they come before those of the destination.
+    fn find_sides(
+        &self,
+        image: &Image,
+        filter: &Filter,
+        log: &Log,
+    ) -> Result<(Arc<Found>, ReadDestination), Reason> {
+        // A source on Docker Hub is read from the destination where possible: one after the other.
+        let is_together = self.reads_sides_together
+            && self.recording.is_none()
+            && image.source.registry != DOCKER_HUB;
+        if !is_together {
+            return self.find_source(image, filter, log);
+        }
+        let (source, destination) = rayon::join(
+            || self.find_source(image, filter, log),
+            || self.read(Side::Destination, image, log),
+        );
+        Ok((source?.0, Some(destination)))
     }
 
     /// Keeps what the source has, for the finding and for the end of the run.
