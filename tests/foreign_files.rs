@@ -231,15 +231,23 @@ fn a_link_that_others_could_have_made_is_not_followed() {
                 chown(dir.path(), Some(NOBODY), None).unwrap();
             },
         ),
-        (": another user (uid 65534) owns a symbolic link on its path;", true, |dir| {
-            symlink("sub/target", dir.path().join("link.json")).unwrap();
-            lchown(dir.path().join("link.json"), Some(NOBODY), None).unwrap();
-        }),
+        (
+            ": another user (uid 65534) owns a symbolic link on its path;",
+            true,
+            |dir| {
+                symlink("sub/target", dir.path().join("link.json")).unwrap();
+                lchown(dir.path().join("link.json"), Some(NOBODY), None).unwrap();
+            },
+        ),
         // The target is not there yet.
-        (": another user (uid 65534) owns a symbolic link on its path;", true, |dir| {
-            symlink("sub/new", dir.path().join("link.json")).unwrap();
-            lchown(dir.path().join("link.json"), Some(NOBODY), None).unwrap();
-        }),
+        (
+            ": another user (uid 65534) owns a symbolic link on its path;",
+            true,
+            |dir| {
+                symlink("sub/new", dir.path().join("link.json")).unwrap();
+                lchown(dir.path().join("link.json"), Some(NOBODY), None).unwrap();
+            },
+        ),
     ];
     let has_root = is_root();
     for (what, needs_root, make) in links {
@@ -252,9 +260,7 @@ fn a_link_that_others_could_have_made_is_not_followed() {
             make(&dir);
             let before = dir.names();
             let run = run(&dir, &registry, output, "link.json");
-            run.code(2)
-                .one_error(" link.json: ")
-                .one_error(what);
+            run.code(2).one_error(" link.json: ").one_error(what);
             assert_eq!(run.stdout, "");
             assert_eq!(dir.read("sub/target"), "precious\n");
             assert_eq!(dir.names(), before);

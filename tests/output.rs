@@ -350,5 +350,5 @@ fn colours_and_the_bar_are_for_terminals_unless_asked_for() {
         .args("--color sometimes")
         .run()
         .code(2)
-        .one_error("wanted: auto, always, never");
+        .one_error("expected auto, always, never");
 }

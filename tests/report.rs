@@ -214,7 +214,7 @@ fn the_report_has_every_line_with_its_code() {
     // What was wanted, and what there is.
     assert_eq!(
         lines[5]["details"],
-        json!(["wanted: amd64, arm64; the source has: s390x"])
+        json!(["requested: amd64, arm64; the source has: s390x"])
     );
     assert_eq!(lines[15]["m_id"], 15);
     // Every request is somebody's.

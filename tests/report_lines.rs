@@ -214,7 +214,7 @@ fn another_suffix_is_refused_with_those_that_there_are() {
             .run()
             .code(2)
             .one_error(&format!(
-                "invalid value \"{name}\" for --report (wanted: a name that ends with .json, .jsonl, .xml (JUnit), .csv, .md or .html; or '-')"
+                "invalid value \"{name}\" for --report (expected a file name with the suffix .json, .jsonl, .xml (JUnit), .csv, .md or .html, or '-')"
             ));
     }
     assert_eq!(dir.names(), ["list.txt"]);

@@ -40,7 +40,7 @@ fn each_image_that_is_typed_has_its_answer_before_the_next_prompt() {
             .unwrap_or_else(|| panic!("{text:?} is not in:\n{shown}"))
     };
     assert!(
-        at("Type one image a line: SOURCE DESTINATION TAG") < at(">>> "),
+        at("Type one image per line: SOURCE DESTINATION TAG") < at(">>> "),
         "{shown}"
     );
     assert!(at(">>> ") < at("[M_ID:1] PASS"));

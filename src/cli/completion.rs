@@ -1,4 +1,4 @@
-//! Shell completions, made from the tables of commands and flags.
+//! Shell completions, generated from the tables of commands and flags.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,6 @@ use super::commands::{self, COMMANDS, Command};
 use super::error::UsageError;
 use super::flags::{self, Flag, Takes};
 
-/// The shells for which there are completions.
 pub const SHELLS: &[&str] = &["bash", "zsh", "fish"];
 
 /// The completion script for a shell of [`SHELLS`].
@@ -32,7 +31,7 @@ fn command_names() -> String {
     names.join(" ")
 }
 
-/// All spellings of a flag that are offered.
+/// All spellings of a flag.
 fn spellings(flag: &Flag) -> Vec<String> {
     let mut names: Vec<String> = flag.names.iter().map(|name| (*name).to_owned()).collect();
     if let Takes::Grade(words, _) = flag.takes {
@@ -98,7 +97,7 @@ complete -F _image_tools {PROGRAM} {link}
     )
 }
 
-/// What can stand behind a command: its arguments, or else its flags.
+/// Completions after a command: its arguments, or else its flags.
 fn offered(command: &Command) -> Vec<String> {
     if command.words.is_empty() {
         flags::all(command.groups).flat_map(spellings).collect()
@@ -128,7 +127,7 @@ fn zsh() -> String {
                 Takes::Choice(words, _) => format!(":when:({})", words.join(" ")),
                 Takes::Text(word, _) => format!(":{word}: "),
             };
-            // `*`: the flag is offered again after it was given.
+            // `*`: zsh offers the flag again after its first use.
             let repeat = if flag.accumulates { "*" } else { "" };
             for name in spellings(flag) {
                 // Writing to a String cannot fail.
@@ -232,7 +231,7 @@ mod tests {
         }
         assert_eq!(
             script("tcsh").expect_err("a mistake").to_string(),
-            "invalid value \"tcsh\" for completion (wanted: bash, zsh, fish)"
+            "invalid value \"tcsh\" for completion (expected bash, zsh, fish)"
         );
     }
 }

@@ -1,9 +1,9 @@
 //! The command line: a table of [`commands`], each with its flags, its help and its run function,
 //! and a table of [`flags`], each with its setter.
 //!
-//! Arguments come in two stages. What was typed becomes [`commands::Flags`], typed values of single
-//! flags; [`Options`] is what the program needs: complete, with the environment, and checked. The
-//! rest of the code never sees a raw flag.
+//! Arguments are parsed in two stages: [`commands::Flags`] has the values of single flags; [`Options`]
+//! adds the environment and the checks of several values against each other. The rest of the code
+//! uses [`Options`] only.
 
 pub mod commands;
 mod completion;
@@ -36,10 +36,10 @@ pub use error::Error;
 
 pub const PROGRAM: &str = "image-tools";
 
-/// Does what the command line asks for.
+/// Parses the command line and runs its command.
 ///
 /// # Errors
-/// [`Error`] where it cannot be done.
+/// [`Error`]; the exit code is 2.
 pub fn run(args: impl Iterator<Item = OsString>) -> Result<Exit, Error> {
     let (command, args) = choose(args)?;
     let args: Vec<OsString> = args.collect();
@@ -57,7 +57,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Exit, Error> {
     }
 }
 
-/// The command, by the program's name or the first argument, and the arguments behind it.
+/// The command by the program's name or the first argument, and the arguments after it.
 fn choose<A: Iterator<Item = OsString>>(mut args: A) -> Result<(&'static Command, A), UsageError> {
     let program = args.next().unwrap_or_default();
     let is_link =
@@ -82,7 +82,7 @@ fn choose<A: Iterator<Item = OsString>>(mut args: A) -> Result<(&'static Command
     }
 }
 
-/// The hint is the command that has the flag.
+/// The hint names the command that has the flag.
 fn flag_without_command(name: &str) -> UsageError {
     let command = commands::COMMANDS
         .iter()
@@ -125,7 +125,10 @@ mod tests {
                 "image-tools -f x",
                 "unknown flag \"-f\"; did you mean \"image-tools mirror-validate -f\"?",
             ),
-            ("image-tools -x", "unknown flag \"-x\"; -h lists the flags"),
+            (
+                "image-tools -x",
+                "unknown flag \"-x\"; use -h for the list of flags",
+            ),
         ] {
             assert_eq!(chosen(line), Err(message.to_owned()), "{line}");
         }

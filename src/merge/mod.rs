@@ -1,5 +1,5 @@
-//! `merge`: results of shards into those of the whole list. The content of the files says what they
-//! are; all have to be of one kind.
+//! `merge`: merges result files of shards. The content decides the type of a file; all files must have
+//! the same type.
 
 mod error;
 mod failed;
@@ -21,26 +21,25 @@ use crate::task::record::FORMAT as RECORDING;
 
 pub use error::MergeError;
 
-/// A merged file has been written.
+/// The result of a merge.
 pub struct Merged {
-    /// That of the whole run.
+    /// Exit code of the whole run.
     pub exit: Exit,
-    /// For the user: what is absent, not complete or left out.
+    /// Messages on missing, incomplete and ignored files.
     pub notes: Vec<String>,
     pub summary: String,
 }
 
-/// A file to be merged.
+/// An input file.
 struct Input {
-    /// As messages call it.
+    /// For messages.
     name: String,
     path: PathBuf,
     file: File,
-    /// Its first bytes.
+    /// The first bytes.
     begin: Vec<u8>,
 }
 
-/// The output of `merge`, for messages.
 static MERGED: Kind = Kind {
     what: "merged file",
     content: "the merged file",
@@ -48,7 +47,7 @@ static MERGED: Kind = Kind {
     open: |_, _, _| Ok(None),
 };
 
-/// What a file is.
+/// Type of an input file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Content {
     Report,
@@ -68,10 +67,10 @@ impl Content {
     }
 }
 
-/// Merges files; `list`: the image list, for the order of failed lists.
+/// `list`: the image list, for the order of failed lists.
 ///
 /// # Errors
-/// [`MergeError`]; nothing has been changed then.
+/// [`MergeError`]; no file has been changed then.
 pub fn run(out: &Path, inputs: &[PathBuf], list: Option<&Path>) -> Result<Merged, MergeError> {
     let inputs: Vec<Input> = inputs
         .iter()
@@ -103,7 +102,6 @@ pub fn run(out: &Path, inputs: &[PathBuf], list: Option<&Path>) -> Result<Merged
     }
 }
 
-/// Opens the result.
 fn output(out: &Path) -> Result<Output, MergeError> {
     Ok(Output::create_apart(&MERGED, out)?)
 }
@@ -145,12 +143,12 @@ impl Input {
         match text.chars().next() {
             _ if format(FORMAT) => Ok(Content::Report),
             _ if format(RECORDING) => Ok(Content::Recording),
-            Some('{' | '[') => unknown("it is JSON, but not as image-tools writes it"),
+            Some('{' | '[') => unknown("it is JSON, but not in the format of image-tools"),
             Some('<') => unknown("it is XML or HTML"),
-            _ if text.contains('\0') => unknown("it is not text"),
+            _ if text.contains('\0') => unknown("it is a binary file"),
             _ if text.starts_with("# HELP mirror_validate_") => Ok(Content::Metrics),
             _ if text.starts_with("# ") => unknown("it is Markdown or a list with comments"),
-            _ if text.starts_with("line,") => unknown("it is a table"),
+            _ if text.starts_with("line,") => unknown("it is a CSV file"),
             _ => Ok(Content::FailedList),
         }
     }

@@ -1,4 +1,4 @@
-//! Recordings into one that has all their sources. A recording does not say of which shard it is.
+//! Merges recordings. A recording does not name its shard.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -10,15 +10,13 @@ use crate::manifest::{Algorithm, Hasher};
 use crate::output::show;
 use crate::task::record::{Recording, Source, footer, header};
 
-/// A source, and where it was found.
 struct Found {
     source: Source,
     file: usize,
-    /// It is from an earlier time: the recording could not read it again.
+    /// The entry is of an earlier run: the last run could not read the source.
     is_old: bool,
 }
 
-/// Merges recordings.
 ///
 /// # Errors
 /// [`MergeError`].
@@ -46,7 +44,7 @@ pub fn merge(out: &Path, inputs: &[Input]) -> Result<Merged, MergeError> {
         }
         missing.extend(not_read);
     }
-    // What one recording could not read, another one has.
+    // A source that is missing in one recording may be in another.
     missing.retain(|name| all.get(name).is_none_or(|found| found.is_old));
     output(out)?.commit_other(|_, out| {
         out.write_all(header(&missing).as_bytes())?;
@@ -79,7 +77,7 @@ pub fn merge(out: &Path, inputs: &[Input]) -> Result<Merged, MergeError> {
     })
 }
 
-/// Of two recordings of one source the one that says more.
+/// Chooses the more complete of two records of one source.
 fn better(one: Found, other: Found, inputs: &[Input]) -> Result<Found, MergeError> {
     match (one.is_old, other.is_old) {
         (false, true) => return Ok(one),
@@ -87,7 +85,7 @@ fn better(one: Found, other: Found, inputs: &[Input]) -> Result<Found, MergeErro
         (false, false) => {}
     }
     let (mut left, mut right) = (one.source.clone(), other.source.clone());
-    // Only one of them may have looked for referrers.
+    // Only one of the runs may have had --referrers.
     if left.referrers.is_none() || right.referrers.is_none() {
         (left.referrers, right.referrers) = (None, None);
     }

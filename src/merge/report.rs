@@ -1,6 +1,6 @@
-//! A report as it is read for merging: of its lines memory holds only where they stand.
+//! Reads a report for merging: memory holds only the offsets of its lines.
 //!
-//! Both JSON forms have each line's object in one line of text.
+//! In both JSON forms the object of each line is on one line of text.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -13,20 +13,20 @@ use super::error::MergeError;
 use super::shards::{Part, Shard};
 use crate::output::report_object::{FORMAT, VERSION};
 
-/// How a line of `.jsonl` begins; the rest of the object follows.
+/// Prefix of an image's line in `.jsonl`; the rest of the object follows.
 pub const IMAGE: &str = "{\"type\":\"image\",";
 
-/// The longest line of text that is taken into memory, in bytes.
+/// Limit of a line of text, in bytes.
 const LONGEST: u64 = 64 << 20;
 
-/// A line's object without its first brace, or what stands in its place.
+/// Location of a line's object without its first brace or [`IMAGE`] prefix.
 #[derive(Clone, Copy)]
 pub struct Kept {
-    /// Number of the line in the list.
+    /// Line number in the list.
     pub line: u64,
     pub offset: u64,
     pub length: u32,
-    /// Number of the report.
+    /// Index of the report.
     pub file: u16,
     pub outcome: Outcome,
 }
@@ -87,18 +87,18 @@ struct Totals {
     incomplete_shards: Vec<serde::de::IgnoredAny>,
 }
 
-/// The elements of a `.json` behind its lines.
+/// The fields of a `.json` report after `lines`.
 #[derive(Deserialize)]
 struct Footer {
     totals: Totals,
 }
 
-/// A report but for its lines.
+/// A report without its lines.
 pub struct Report {
     pub file: File,
     pub part: Part,
     pub begun: String,
-    /// `None`: the run did not come to its end.
+    /// `None`: the run was interrupted or killed.
     pub ended: Option<String>,
     pub list: String,
     pub list_digest: Option<String>,
@@ -107,11 +107,10 @@ pub struct Report {
     pub milliseconds: u64,
 }
 
-/// A report being read.
 struct Reader<'a> {
     name: &'a str,
     input: BufReader<&'a File>,
-    /// Where the text begins that was read last, and where the next one does.
+    /// Offsets of the last line of text and of the next one.
     at: u64,
     next: u64,
     text: Vec<u8>,
@@ -122,10 +121,10 @@ struct Reader<'a> {
     requests: u64,
 }
 
-/// Reads a report and adds its lines; `number`: of the report.
+/// Reads a report and adds its lines; `number`: index of the report.
 ///
 /// # Errors
-/// [`MergeError`]; a report that ends in the middle is none.
+/// [`MergeError`]; a report that was cut off is no error.
 pub fn read(
     name: &str,
     file: File,
@@ -154,11 +153,12 @@ pub fn read(
     };
     let shard = match header.shard {
         None => Shard::WHOLE,
-        Some(shard) => Shard::new(shard.index, shard.count)
-            .ok_or_else(|| reader.damaged("there is no such shard"))?,
+        Some(shard) => {
+            Shard::new(shard.index, shard.count).ok_or_else(|| reader.damaged("invalid shard"))?
+        }
     };
     let time = ended.as_ref().unwrap_or(&header.begun);
-    let time = DateTime::parse_from_rfc3339(time).map_err(|_| reader.damaged("no such time"))?;
+    let time = DateTime::parse_from_rfc3339(time).map_err(|_| reader.damaged("invalid time"))?;
     let is_complete = list_digest.is_some()
         && totals.as_ref().is_some_and(|totals| {
             totals.signal.is_none()
@@ -186,7 +186,7 @@ pub fn read(
 }
 
 impl Reader<'_> {
-    /// The header, and the totals if the report has an end.
+    /// Reads the header, and the totals if the report is complete.
     fn all(&mut self) -> Result<(Header, Option<Totals>), MergeError> {
         self.next()?;
         let is_document = self.text == b"{\n";
@@ -197,7 +197,7 @@ impl Reader<'_> {
         };
         let header: Header = header;
         if header.format != FORMAT {
-            return Err(self.damaged("its format is another"));
+            return Err(self.damaged("the field \"format\" is not that of a report"));
         }
         if header.version != VERSION {
             return Err(MergeError::Newer(self.name.to_owned(), header.version));
@@ -225,7 +225,7 @@ impl Reader<'_> {
                 break;
             }
         }
-        Err(self.damaged("it has no lines"))
+        Err(self.damaged("the field \"lines\" is missing"))
     }
 
     fn document(&mut self) -> Result<Option<Totals>, MergeError> {
@@ -262,14 +262,14 @@ impl Reader<'_> {
             }
             let totals = self.json(&self.text)?;
             if self.next()? {
-                return Err(self.damaged("something follows its totals"));
+                return Err(self.damaged("there is data after the totals"));
             }
             return Ok(Some(totals));
         }
         Ok(None)
     }
 
-    /// Takes the line of the list that was read; `before` and `end`: bytes of the text that are not kept.
+    /// Adds the last line read; `before` and `end`: bytes of the text that are not part of the object.
     fn line(&mut self, before: usize, end: usize) -> Result<(), MergeError> {
         let text = &self.text[..self.text.len() - end];
         let object: LineObject = self.json(text)?;
@@ -303,11 +303,11 @@ impl Reader<'_> {
         if found == said {
             Ok(())
         } else {
-            Err(self.damaged("its totals are not those of its lines"))
+            Err(self.damaged("the totals do not match the lines"))
         }
     }
 
-    /// Reads the next line of text with its line feed; false at the end.
+    /// Reads the next line of text with its line feed; false at the end of the file.
     fn next(&mut self) -> Result<bool, MergeError> {
         self.text.clear();
         let mut input = io::Read::take(&mut self.input, LONGEST);
@@ -324,7 +324,8 @@ impl Reader<'_> {
     }
 
     fn json<'t, T: Deserialize<'t>>(&self, text: &'t [u8]) -> Result<T, MergeError> {
-        serde_json::from_slice(text).map_err(|_| self.damaged("not an object of a report"))
+        serde_json::from_slice(text)
+            .map_err(|_| self.damaged("not an object in the format of a report"))
     }
 
     fn damaged(&self, why: &str) -> MergeError {

@@ -1,4 +1,4 @@
-//! Reports of shards into that of the whole run.
+//! Merges reports of shards.
 
 use std::cmp::Reverse;
 use std::io::{self, Write};
@@ -21,7 +21,7 @@ pub enum Form {
     Lines,
 }
 
-/// What the merged report says of the whole run.
+/// Header and totals of the merged report.
 #[derive(Default)]
 struct Whole {
     passed: u64,
@@ -33,7 +33,7 @@ struct Whole {
     ended: String,
 }
 
-/// The form of a report of this name.
+/// The form of a report by its file name.
 pub fn form(name: &Path) -> Option<Form> {
     let suffix = name.extension()?;
     if suffix.eq_ignore_ascii_case("json") {
@@ -52,7 +52,7 @@ pub fn merge(out: &Path, inputs: Vec<Input>) -> Result<Merged, MergeError> {
     let mut lines = Vec::new();
     let mut reports: Vec<Report> = Vec::new();
     for (number, input) in inputs.into_iter().enumerate() {
-        // More files cannot be open.
+        // The index of a report has 16 bits.
         let number = u16::try_from(number).unwrap_or(u16::MAX);
         let report = read(&input.name, input.file, number, &mut lines)?;
         refuse_others(&reports, &report)?;
@@ -81,7 +81,6 @@ pub fn merge(out: &Path, inputs: Vec<Input>) -> Result<Merged, MergeError> {
     })
 }
 
-/// Refuses a report of another list or of a run with other settings.
 fn refuse_others(reports: &[Report], report: &Report) -> Result<(), MergeError> {
     let digest = |report: &Report| report.list_digest.clone();
     let same_list = |other: &&Report| digest(other).is_some() && digest(report).is_some();
@@ -117,7 +116,7 @@ fn settings(report: &Report) -> Map<String, Value> {
     serde_json::from_str(report.run.get()).unwrap_or_default()
 }
 
-/// Leaves the lines of the reports that count.
+/// Keeps only the lines of the used reports.
 fn chosen(
     reports: Vec<Report>,
     lines: &mut Vec<Kept>,
@@ -130,7 +129,7 @@ fn chosen(
         });
     }
     let choice = choose(&parts)?;
-    // What comes later in the choice is the more recent.
+    // Later reports in the choice are more recent.
     let mut rank = vec![None; reports.len()];
     for (place, number) in choice.used.iter().enumerate() {
         rank[*number] = u16::try_from(place).ok();
@@ -151,7 +150,7 @@ fn chosen(
     Ok((reports, choice))
 }
 
-/// Orders the lines as the list has them. Of several results of one line the most recent stays.
+/// Sorts the lines in the order of the list. Of several results of one line the most recent is kept.
 fn in_order(
     reports: &[(usize, Report)],
     choice: &Choice,
@@ -172,7 +171,7 @@ fn in_order(
             ));
         }
         if !choice.incomplete.contains(&one.shard) {
-            let why = format!("it has line {} of the list twice", pair[0].line);
+            let why = format!("line {} of the list occurs twice", pair[0].line);
             return Err(MergeError::Damaged(one.name.clone(), why));
         }
     }

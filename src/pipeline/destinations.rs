@@ -1,4 +1,4 @@
-//! The destinations that the list has named, to find two sources that meet in one of them.
+//! Finds lines with the same destination and different sources.
 //!
 //! Bounded for lists of any length: the first [`MOST`] destinations are remembered, about 60 bytes
 //! each.
@@ -34,7 +34,7 @@ impl Destinations {
         let has_room = self.known.len() < MOST;
         match self.known.entry(destination) {
             Entry::Occupied(known) if known.get().0 != source => Some(format!(
-                "{} and {} have different sources and one destination, [{}]: at most one of them can pass; -d REG/{{registry}}/{{path}} keeps the registries of sources apart",
+                "{} and {} have the same destination [{}] but different sources, so at most one of them can pass; use -d REG/{{registry}}/{{path}} to separate the source registries",
                 known.get().1,
                 line.place,
                 image.destination_name()

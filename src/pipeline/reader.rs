@@ -49,7 +49,7 @@ impl Reader {
         let mut images = 0;
         if self.at_terminal {
             self.send(Event::Prompt(
-                "Type one image a line: SOURCE DESTINATION TAG, for example: hello-world library/hello-world latest\nCtrl-D ends.\n",
+                "Type one image per line: SOURCE DESTINATION TAG, for example: hello-world library/hello-world latest\nPress Ctrl-D to end.\n",
             ));
         }
         while let Some(line) = self.next()? {
@@ -79,7 +79,7 @@ impl Reader {
         }
         if self.list.has_changed() {
             return Err(format!(
-                "the list changed while it was being read: {}; run again when it is complete",
+                "the image list changed while it was being read: {}; run again when the list is complete",
                 self.list.name()
             ));
         }

@@ -267,7 +267,7 @@ impl Writer {
         } else {
             self.own_mirrors += 1;
             let text = format!(
-                "[{}]: source and destination are the same image; give the mirror's registry with -d",
+                "[{}]: source and destination are the same image; use -d for the mirror's registry",
                 image.image.source_name()
             );
             self.log(Level::Warn, Some(image.number), &line::one_line(&text));
@@ -375,9 +375,9 @@ impl Writer {
         let error = if self.input == Input::Terminal {
             return;
         } else if images == 0 && !self.may_be_empty {
-            "no image in the list; give --allow-empty if that is expected"
+            "the list has no images; use --allow-empty if this is expected"
         } else if self.own_mirrors > 0 && self.true_mirrors == 0 {
-            "every line compares an image with itself; give the mirror's registry with -d"
+            "source and destination are the same image in every line; use -d for the mirror's registry"
         } else {
             for warning in self.task.closing_warnings() {
                 self.log(Level::Warn, None, &line::one_line(&warning));

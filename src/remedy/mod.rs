@@ -1,8 +1,8 @@
-//! `remedy`: from a report to the commands, or the file for a mirror tool, that mend what failed.
-//! Nothing is run.
+//! `remedy`: prints the commands, or the configuration file of a mirror tool, that repair the failed
+//! images of a report. Nothing is run.
 //!
-//! A report is a file from outside, and what is printed is for a shell: names, tags and digests go
-//! through the parsers of references, and nothing is printed of a report that is not whole.
+//! A report is untrusted, and the output is for a shell: names, tags and digests are parsed as
+//! references, and an incomplete report prints nothing.
 
 mod failure;
 mod print;
@@ -26,10 +26,8 @@ use tool::Plan;
 
 pub use tool::Tool;
 
-/// The name of standard input.
 const STANDARD_INPUT: &str = "-";
 
-/// Why there is no remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum RemedyError {
     #[error(transparent)]
@@ -38,29 +36,28 @@ pub enum RemedyError {
     Output(io::Error),
 }
 
-/// What is wanted.
+/// Arguments of the command.
 pub struct Wish {
     pub report: PathBuf,
     pub tool: Tool,
     pub insecure: InsecureHosts,
 }
 
-/// The lines of a report, by what is done with them.
+/// Lines of a report by treatment.
 #[derive(Debug, Default)]
 pub struct Counts {
-    /// All lines of the report.
     pub lines: u64,
-    /// Failed images for which something is printed.
+    /// Failed images.
     pub failed: u64,
     pub not_validated: u64,
-    /// Further lines with an image that failed in an earlier line.
+    /// Lines with an image that has already failed in an earlier line.
     pub repeated: u64,
 }
 
-/// Prints what mends the failures of a report.
+/// Prints the commands for a report.
 ///
 /// # Errors
-/// The report is damaged, not whole, or not a report: nothing has been printed then.
+/// The report is damaged or incomplete, or the file is not a report; nothing has been printed then.
 pub fn run(wish: Wish, out: &mut impl Write) -> Result<(), RemedyError> {
     let name = match wish.report.as_path() {
         path if path == Path::new(STANDARD_INPUT) => "standard input".to_owned(),
@@ -121,7 +118,7 @@ pub fn run(wish: Wish, out: &mut impl Write) -> Result<(), RemedyError> {
     printer.end(&counts).map_err(RemedyError::Output)
 }
 
-/// A part of a report, as far as it matters here.
+/// A part of a report that this command uses.
 enum Read {
     Header(Header),
     Failure(Box<Failure>),
@@ -166,7 +163,7 @@ fn of_line(object: &LineObject) -> Result<Option<Read>, String> {
     })
 }
 
-/// The report, as a file that can be read twice.
+/// Opens the report as a file that can be read twice.
 fn open(path: &Path) -> io::Result<File> {
     if path == Path::new(STANDARD_INPUT) {
         return copied(&mut io::stdin().lock());
@@ -179,7 +176,7 @@ fn open(path: &Path) -> io::Result<File> {
     }
 }
 
-/// An empty file that is gone with the program.
+/// Creates a temporary file without a name.
 fn nameless() -> io::Result<File> {
     let name = format!("image-tools-remedy-{}", std::process::id());
     for attempt in 0..100 {
@@ -202,7 +199,7 @@ fn nameless() -> io::Result<File> {
     Err(ErrorKind::AlreadyExists.into())
 }
 
-/// A copy without a name.
+/// Copies the input to a temporary file without a name.
 fn copied(input: &mut impl io::Read) -> io::Result<File> {
     let mut file = nameless()?;
     io::copy(input, &mut file)?;

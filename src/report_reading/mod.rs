@@ -1,7 +1,7 @@
-//! Reading reports: the document of `.json` and the lines of `.jsonl`, as a stream of parts. The form
-//! is known by its content, not by a name.
+//! Reads `.json` and `.jsonl` reports as a stream of parts. The form is detected by content, not by file
+//! name.
 //!
-//! A report is a file from outside: what is in it is only as good as its writer.
+//! A report is untrusted input.
 
 mod object;
 mod values;
@@ -16,23 +16,22 @@ use values::Values;
 
 pub use object::{Header, LineObject, Outcome, Run, Totals};
 
-/// The newest version of the format that is read.
+/// The highest supported version.
 const VERSION: u64 = 1;
 
-/// What the field `format` of every report says.
+/// The field `format`.
 const FORMAT: &str = "image-tools report";
 
-/// Why a report cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     #[error("cannot read the report {}: {error}", escape(.name))]
     Unreadable { name: String, error: io::Error },
-    #[error("{} is not a report of image-tools: {}; 'image-tools mirror-validate --report FILE' writes one as .json or .jsonl", escape(.name), escape(.why))]
+    #[error("{} is not a report of image-tools: {}; use a .json or .jsonl file of 'image-tools mirror-validate --report'", escape(.name), escape(.why))]
     NotReport { name: String, why: String },
-    #[error("{} is a report of version {version}, and this program reads version {VERSION}; use the image-tools that wrote it, or a newer one", escape(.name))]
+    #[error("{} is a report of version {version}, but this program reads version {VERSION}; use a newer image-tools", escape(.name))]
     Newer { name: String, version: u64 },
-    /// Also of a run that goes on, in `.jsonl`.
-    #[error("{}:{line}: the report ends before its totals: its run was killed or goes on, or the file was cut off", escape(.name))]
+    /// In `.jsonl` also the report of a run in progress.
+    #[error("{}:{line}: the report has no totals: the run was killed or is in progress, or the file was cut off", escape(.name))]
     Unfinished { name: String, line: u64 },
     #[error("{}:{line}: the report is damaged: {}", escape(.name), escape(.why))]
     Damaged {
@@ -42,34 +41,34 @@ pub enum ReportError {
     },
 }
 
-/// A part of a report, in the order in which they come.
+/// A part of a report, in the order of the file.
 pub enum Part {
     Header(Box<Header>),
     Line(Box<LineObject>),
-    /// The last one.
+    /// The last part.
     Totals(Totals),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Begin,
-    /// In the array of a document; `true`: before its first element.
+    /// In the array `lines`; `true`: before its first element.
     Document(bool),
     Lines,
     End,
 }
 
-/// Reads one report. Ends without an error only after the totals.
+/// Iterates over the parts of a report. Without totals the last item is an error.
 pub struct ReportReader<R> {
     values: Values<R>,
     name: String,
     state: State,
-    /// Lines that were read.
+    /// Lines read.
     lines: u64,
 }
 
 impl<R: BufRead> ReportReader<R> {
-    /// `name`: of the file, for messages.
+    /// `name`: file name for messages.
     pub fn new(input: R, name: &str) -> Self {
         Self {
             values: Values::new(input),
@@ -79,7 +78,7 @@ impl<R: BufRead> ReportReader<R> {
         }
     }
 
-    /// An error at the part that was read last.
+    /// An error at the last part.
     pub fn damaged(&self, why: impl Into<String>) -> ReportError {
         ReportError::Damaged {
             name: self.name.clone(),
@@ -95,7 +94,7 @@ impl<R: BufRead> ReportReader<R> {
             State::Lines => self.json_line().map(Some),
             State::End => match self.peek()? {
                 None => Ok(None),
-                Some(_) => Err(self.damaged("something follows the report's end")),
+                Some(_) => Err(self.damaged("there is data after its end")),
             },
         }
     }
@@ -103,23 +102,22 @@ impl<R: BufRead> ReportReader<R> {
     fn header(&mut self) -> Result<Box<Header>, ReportError> {
         match self.peek()? {
             Some(b'{') => self.values.skip(),
-            None => return Err(self.not_report("it is empty")),
-            Some(_) => return Err(self.not_report("it is not a JSON object")),
+            None => return Err(self.not_report("the file is empty")),
+            Some(_) => return Err(self.not_report("the content is not a JSON object")),
         }
         let mut fields = Map::new();
         let has_lines = self.fields(&mut fields, true)?;
         match fields.get("format").and_then(Value::as_str) {
             Some(FORMAT) => {}
-            Some(_) => return Err(self.not_report("its format is another")),
-            None => return Err(self.not_report("it does not begin with the field \"format\"")),
+            Some(_) => return Err(self.not_report("the field \"format\" has another value")),
+            None => return Err(self.not_report("the first field is not \"format\"")),
         }
         let is_sorted = ["version", "list", "run"]
             .iter()
             .any(|name| !fields.contains_key(*name));
         if has_lines && is_sorted {
-            return Err(self.damaged(
-                "the fields version, list and run do not stand before \"lines\", where image-tools writes them",
-            ));
+            return Err(self
+                .damaged("the fields \"version\", \"list\" and \"run\" must be before \"lines\""));
         }
         match fields.get("version").and_then(Value::as_u64) {
             Some(VERSION) => {}
@@ -127,7 +125,7 @@ impl<R: BufRead> ReportReader<R> {
                 let name = self.name.clone();
                 return Err(ReportError::Newer { name, version });
             }
-            _ => return Err(self.damaged("it has no version")),
+            _ => return Err(self.damaged("the field \"version\" is missing")),
         }
         self.state = if has_lines {
             self.expect(b'[')?;
@@ -141,8 +139,8 @@ impl<R: BufRead> ReportReader<R> {
             .map_err(|error| self.damaged(error.to_string()))
     }
 
-    /// Reads the fields of an object up to its end or, if wanted, to the value of `lines`; says whether
-    /// it is there.
+    /// Reads the fields of an object up to its end or, if requested, up to the value of `lines`. Returns
+    /// whether that is next.
     fn fields(
         &mut self,
         fields: &mut Map<String, Value>,
@@ -160,7 +158,7 @@ impl<R: BufRead> ReportReader<R> {
             }
             let value = self.value()?;
             if fields.insert(key, value).is_some() {
-                return Err(self.damaged("a field stands twice"));
+                return Err(self.damaged("a field occurs twice"));
             }
             match self.peek()? {
                 Some(b',') => self.values.skip(),
@@ -172,7 +170,7 @@ impl<R: BufRead> ReportReader<R> {
         }
     }
 
-    /// The next element of a document's array, or the totals behind it.
+    /// Reads the next element of the array `lines`, or the totals after it.
     fn element(&mut self, is_first: bool) -> Result<Part, ReportError> {
         if self.peek()? == Some(b']') {
             self.values.skip();
@@ -184,7 +182,7 @@ impl<R: BufRead> ReportReader<R> {
                 self.expect(b'}')?;
             }
             let Some(totals) = fields.remove("totals") else {
-                return Err(self.damaged("it has no totals"));
+                return Err(self.damaged("the field \"totals\" is missing"));
             };
             return self.totals(totals);
         }
@@ -196,7 +194,7 @@ impl<R: BufRead> ReportReader<R> {
         self.value().map(Part::Line)
     }
 
-    /// The next line of `.jsonl`.
+    /// Reads the next line of `.jsonl`.
     fn json_line(&mut self) -> Result<Part, ReportError> {
         let value: Value = self.value()?;
         if value.get("type").and_then(Value::as_str) == Some("totals") {
@@ -214,7 +212,7 @@ impl<R: BufRead> ReportReader<R> {
             serde_json::from_value(value).map_err(|error| self.damaged(error.to_string()))?;
         if totals.lines != self.lines {
             return Err(self.damaged(format!(
-                "its totals count {} lines, and it has {}",
+                "the totals count {} lines, but the report has {}",
                 totals.lines, self.lines
             )));
         }
@@ -238,7 +236,7 @@ impl<R: BufRead> ReportReader<R> {
                 Ok(())
             }
             None => Err(self.failed(ErrorKind::UnexpectedEof.into())),
-            Some(_) => Err(self.damaged(format!("no {:?} where one belongs", char::from(byte)))),
+            Some(_) => Err(self.damaged(format!("expected {:?}", char::from(byte)))),
         }
     }
 
@@ -253,7 +251,7 @@ impl<R: BufRead> ReportReader<R> {
         let name = self.name.clone();
         match error.kind() {
             ErrorKind::UnexpectedEof if self.state == State::Begin => {
-                self.not_report("it is not JSON, or its begin only")
+                self.not_report("the content is not JSON, or was cut off")
             }
             ErrorKind::UnexpectedEof => ReportError::Unfinished {
                 name,

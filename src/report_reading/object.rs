@@ -1,16 +1,14 @@
-//! The objects of a report, as far as they are read. Fields that a later version adds are no matter.
+//! The objects of a report. Unknown fields are ignored.
 
 use serde::Deserialize;
 
-/// What a report says of its run.
 #[derive(Debug, Deserialize)]
 pub struct Header {
-    /// The name of the list.
     pub list: String,
     pub run: Run,
 }
 
-/// What the run looked at.
+/// Settings of the run.
 #[derive(Debug, Default, Deserialize)]
 pub struct Run {
     pub arch: Vec<String>,
@@ -20,7 +18,7 @@ pub struct Run {
     pub referrers: bool,
 }
 
-/// One line of the list. Names, tags and digests are text from outside: nothing has checked them.
+/// One line of the list. Names, tags and digests have not been validated.
 #[derive(Debug, Deserialize)]
 pub struct LineObject {
     pub line: u64,
@@ -28,7 +26,7 @@ pub struct LineObject {
     pub source: Option<String>,
     pub destination: Option<String>,
     pub tag: Option<String>,
-    /// Absent in reports of versions before 0.1.0.
+    /// Missing in reports of versions before 0.1.0.
     #[serde(default)]
     pub destination_tag: Option<String>,
     pub outcome: Outcome,
@@ -46,7 +44,6 @@ pub struct LineObject {
     pub same_as_line: Option<u64>,
 }
 
-/// An image of one side.
 #[derive(Debug, Deserialize)]
 pub struct Spec {
     pub digest: String,

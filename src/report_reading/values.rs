@@ -1,15 +1,15 @@
-//! JSON values out of a stream, one after the other, so that a document of a million lines never has
-//! to be in memory. Finds where a value ends; what is in it, `serde_json` checks.
+//! Splits a JSON stream into values, so that a document of a million lines is never in memory as a
+//! whole. Only finds the end of each value; `serde_json` parses it.
 
 use std::io::{self, BufRead, ErrorKind};
 
-/// The longest value that is taken into memory, in bytes.
+/// Limit of a value, in bytes.
 const LONGEST: usize = 64 * 1024 * 1024;
 
 /// A stream of JSON text.
 pub struct Values<R> {
     input: R,
-    /// Number of the text line that is read, from 1.
+    /// Current line number, from 1.
     line: u64,
 }
 
@@ -18,15 +18,15 @@ impl<R: BufRead> Values<R> {
         Self { input, line: 1 }
     }
 
-    /// Number of the text line where the next byte stands, from 1.
+    /// Line number of the next byte, from 1.
     pub fn line(&self) -> u64 {
         self.line
     }
 
-    /// The next byte that is not white space, which stays; `None`: the end.
+    /// Returns the next byte that is not white space, without consuming it; `None`: end of input.
     ///
     /// # Errors
-    /// Those of the input.
+    /// Errors of the input.
     pub fn peek(&mut self) -> io::Result<Option<u8>> {
         loop {
             let buffer = match self.input.fill_buf() {
@@ -49,16 +49,16 @@ impl<R: BufRead> Values<R> {
         }
     }
 
-    /// Takes the byte that [`Values::peek`] found.
+    /// Consumes the byte of [`Values::peek`].
     pub fn skip(&mut self) {
         self.input.consume(1);
     }
 
-    /// The text of the next value.
+    /// Reads the text of the next value.
     ///
     /// # Errors
-    /// Those of the input; `UnexpectedEof` where the value has no end, `InvalidData` where it is longer
-    /// than a report's values are.
+    /// Errors of the input; `UnexpectedEof` where the value is cut off, `InvalidData` where it is longer than
+    /// [`LONGEST`].
     pub fn value(&mut self) -> io::Result<Vec<u8>> {
         self.peek()?;
         let mut text = Vec::new();
@@ -69,7 +69,7 @@ impl<R: BufRead> Values<R> {
                 buffer => buffer?,
             };
             if buffer.is_empty() {
-                // A number or a word can end with the text.
+                // The end of the input can end a number or a literal.
                 let ended = state.is_scalar && !text.is_empty();
                 return if ended {
                     Ok(text)
@@ -111,13 +111,13 @@ fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
-/// Where in a value one is.
+/// Position within a value.
 #[derive(Default)]
 struct State {
     depth: usize,
     in_string: bool,
     is_escaped: bool,
-    /// A number or a word: what follows ends it.
+    /// A number or a literal, which the next delimiter ends.
     is_scalar: bool,
 }
 

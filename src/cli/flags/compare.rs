@@ -1,4 +1,4 @@
-//! What to compare: the list, the registries, the platforms, and how much of each image.
+//! Flags that decide what is compared: list, registries, platforms, and depth.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::verdict::Class;
 
 #[derive(Debug, Default)]
 pub struct CompareFlags {
-    /// `-` is standard input. Empty: images are typed.
+    /// `-` is standard input. Empty: lines are read from standard input one by one.
     pub files: Vec<PathBuf>,
     pub source: Option<Override>,
     pub destination: Option<Override>,
@@ -33,7 +33,7 @@ pub const GROUP: Group = Group {
         Flag {
             names: &["-f", "--file"],
             takes: Takes::Path("string", |flags, path| flags.compare.files.push(path)),
-            help: "image list file; '-' reads standard input as a file; may be repeated; without it images are typed in line by line",
+            help: "image list file; '-' reads standard input as a file; may be repeated; without it, lines are read from standard input one by one",
             is_original: true,
             accumulates: true,
             ..PLAIN
@@ -44,7 +44,7 @@ pub const GROUP: Group = Group {
                 flags.compare.source = Some(registry(text)?);
                 Ok(())
             }),
-            help: "override the source registry; without it $SOURCE_REGISTRY, then the list",
+            help: "override the source registry; default: $SOURCE_REGISTRY, else the registries of the list",
             is_original: true,
             ..PLAIN
         },
@@ -54,7 +54,7 @@ pub const GROUP: Group = Group {
                 flags.compare.destination = Some(registry(text)?);
                 Ok(())
             }),
-            help: "override the destination registry; without it $DEST_REGISTRY, then the list",
+            help: "override the destination registry; default: $DEST_REGISTRY, else the registries of the list",
             is_original: true,
             conflicts: &[READS_SOURCES_ONLY],
             ..PLAIN
@@ -80,7 +80,7 @@ pub const GROUP: Group = Group {
                 flags.compare.default_project = text.to_owned();
                 Ok(())
             }),
-            help: "project put into a destination that has none",
+            help: "project for destinations without one",
             default: "library",
             conflicts: &[READS_SOURCES_ONLY],
             ..PLAIN
@@ -91,7 +91,7 @@ pub const GROUP: Group = Group {
                 flags.compare.systems.extend(names(text)?);
                 Ok(())
             }),
-            help: "operating system list of images, separate with ','; without it all",
+            help: "operating system list of images, separate with ','; default: all",
             accumulates: true,
             conflicts: &[READS_SOURCES_ONLY],
             ..PLAIN
@@ -99,7 +99,7 @@ pub const GROUP: Group = Group {
         Flag {
             names: &["--allow-single"],
             takes: Takes::Switch(|flags, on| flags.compare.allow_single = on),
-            help: "accept a destination that is a single image, not a manifest list (as 'skopeo copy' leaves it)",
+            help: "accept a destination that is a single image instead of a manifest list ('skopeo copy' without --all makes these)",
             conflicts: &[READS_SOURCES_ONLY],
             ..PLAIN
         },
@@ -120,7 +120,7 @@ pub const GROUP: Group = Group {
                 }
                 Ok(())
             }),
-            help: "pass images that differ only in these ways, separate with ',': re-serialised, converted, re-compressed",
+            help: "accept these classes of differences, separate with ',': re-serialised, converted, re-compressed",
             accumulates: true,
             conflicts: &[READS_SOURCES_ONLY],
             ..PLAIN
@@ -134,14 +134,14 @@ pub const GROUP: Group = Group {
                     _ => None,
                 };
             }),
-            help: "ask the destination also for the blobs (configs, layers) of the images, and compare their sizes; '--deep=full' reads them and compares their digests",
+            help: "also check that the blobs (configs, layers) exist at the destination with the right size; '--deep=full' downloads them and verifies their digests",
             conflicts: &[READS_SOURCES_ONLY],
             ..PLAIN
         },
         Flag {
             names: &["--referrers"],
             takes: Takes::Switch(|flags, on| flags.compare.referrers = on),
-            help: "what is attached to the source (signatures, SBOMs, attestations) has to be at the destination",
+            help: "also require the source's signatures, SBOMs and attestations at the destination",
             ..PLAIN
         },
         Flag {
@@ -158,25 +158,25 @@ pub const GROUP: Group = Group {
                     Some(shard.map_err(|()| "I/N with I from 0 to N-1, for example 0/4")?);
                 Ok(())
             }),
-            help: "validate only part I of N of the list, I from 0 to N-1, so that several hosts share it",
+            help: "validate only part I of N of the list, with I from 0 to N-1, to split it between several hosts",
             ..PLAIN
         },
     ],
 };
 
-/// What is wanted in place of a project.
+/// Expected form of a project.
 pub const PROJECT: &str = "lower-case letters, digits, and between them '.', '_', '-', '/'";
 
-/// A registry with an optional path.
+/// Parses a registry with an optional path.
 ///
 /// # Errors
-/// What is wanted instead.
+/// The expected form.
 pub fn registry(text: &str) -> Result<Override, String> {
     text.parse()
         .map_err(|error| format!("a registry, HOST[:PORT][/PATH]; {error}"))
 }
 
-/// Names of architectures or operating systems, separated by commas. Blanks around them are
+/// Parses names of architectures or operating systems, separated by commas. Blanks around them are
 /// ignored.
 fn names(text: &str) -> Result<Vec<String>, &'static str> {
     let names: Vec<String> = text
@@ -197,7 +197,7 @@ fn names(text: &str) -> Result<Vec<String>, &'static str> {
     Ok(names)
 }
 
-/// Classes of differences that can be accepted, separated by commas.
+/// Parses classes of differences, separated by commas.
 fn classes(text: &str) -> Result<Vec<Class>, String> {
     let class = |name: &str| {
         let mut known = Class::ACCEPTABLE.into_iter();

@@ -1,4 +1,4 @@
-//! The command `merge`: what orders its result.
+//! Flags of `merge`.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use super::{Flag, Group, PLAIN, Takes};
 
 #[derive(Debug, Default)]
 pub struct MergeFlags {
-    /// The image list, for the order of failed lists.
+    /// The image list, for the order of the merged failed list.
     pub list: Option<PathBuf>,
 }
 
@@ -15,7 +15,7 @@ pub const GROUP: Group = Group {
     flags: &[Flag {
         names: &["--list"],
         takes: Takes::Path("FILE", |flags, path| flags.merge.list = Some(path)),
-        help: "put failed lists into the order of this image list; without it the lines of the first file stand first",
+        help: "sort the merged failed list in the order of this image list; default: the order of the input files",
         ..PLAIN
     }],
 };

@@ -6,7 +6,7 @@ use super::{Flag, Group, PLAIN, Takes};
 
 #[derive(Debug, Default)]
 pub struct PatienceFlags {
-    /// As typed: any number.
+    /// Not yet clamped.
     pub jobs: i64,
     /// Above zero.
     pub timeout: Duration,
@@ -33,10 +33,10 @@ pub const GROUP: Group = Group {
             takes: Takes::Text("duration", |flags, text| {
                 flags.patience.timeout = duration(text)
                     .filter(|timeout| !timeout.is_zero())
-                    .ok_or("a time above 0 with its unit, for example 30s, 2m or 1m30s")?;
+                    .ok_or("a duration above 0 with its unit, for example 30s, 2m or 1m30s")?;
                 Ok(())
             }),
-            help: "give up a request after this time without progress, for example 90s or 2m",
+            help: "abort a request after this long without progress, for example 90s or 2m",
             default: "30s",
             ..PLAIN
         },
@@ -46,7 +46,7 @@ pub const GROUP: Group = Group {
                 flags.patience.retries = text.parse().map_err(|_| "a number, 0 or more")?;
                 Ok(())
             }),
-            help: "repeat a request this often when its failure may pass by itself",
+            help: "retries per request after temporary errors",
             default: "4",
             ..PLAIN
         },
@@ -54,10 +54,10 @@ pub const GROUP: Group = Group {
             names: &["--patience"],
             takes: Takes::Text("duration", |flags, text| {
                 flags.patience.patience =
-                    duration(text).ok_or("a time with its unit, for example 0s, 30s or 2m")?;
+                    duration(text).ok_or("a duration with its unit, for example 0s, 30s or 2m")?;
                 Ok(())
             }),
-            help: "how long in total the images of one registry wait while it does not respond",
+            help: "total time to wait for a registry that does not respond, shared by all its images",
             default: "2m",
             ..PLAIN
         },

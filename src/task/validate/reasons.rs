@@ -29,7 +29,7 @@ pub fn nothing_selected(filter: &Filter, available: &BTreeSet<String>) -> Reason
     } else {
         let available: Vec<&str> = available.iter().map(String::as_str).collect();
         vec![format!(
-            "wanted: {filter}; the source has: {}",
+            "requested: {filter}; the source has: {}",
             available.join(", ")
         )]
     };
@@ -74,7 +74,7 @@ pub fn destination_empty(names: Names<'_>) -> Reason {
 
 /// The destination is not an index.
 pub fn destination_not_an_index(names: Names<'_>, media_type: &str, is_image: bool) -> Reason {
-    let hint = "a single image, as `skopeo copy` without --all and `docker push` leave it: accept it with --allow-single, or copy the whole list (`skopeo copy --all`, `crane copy`, `regctl image copy`)";
+    let hint = "the destination is a single image, as `skopeo copy` without --all and `docker push` create it: use --allow-single to accept it, or copy the whole manifest list (`skopeo copy --all`, `crane copy`, `regctl image copy`)";
     Reason {
         hints: if is_image {
             vec![hint.to_owned()]
@@ -95,10 +95,10 @@ pub fn destination_not_an_index(names: Names<'_>, media_type: &str, is_image: bo
 pub fn tag_differs(names: Names<'_>, pinned: &Digest, found: Option<&Digest>) -> Reason {
     let found = found.map_or_else(
         || "the tag does not exist".to_owned(),
-        |found| format!("the tag leads to {found}"),
+        |found| format!("the tag points to {found}"),
     );
     Reason {
-        details: vec![format!("{found}; the digest itself is there")],
+        details: vec![format!("{found}; the digest exists at the destination")],
         ..Reason::new(
             Code::TagDiffers,
             format!(
@@ -185,7 +185,7 @@ pub fn wrong_referrer_sizes(names: Names<'_>, wrong: Vec<(Digest, String)>) -> R
 /// One wrong size, in one line.
 pub fn wrong_size(listed: &Listed, received: u64) -> String {
     format!(
-        "{}: the list says {} bytes, the manifest {} has {received}; containerd does not pull it",
+        "{}: the list has the size {}, but the manifest {} has {received} bytes; containerd cannot pull this image",
         listed.spec.platform,
         listed.size.unwrap_or_default(),
         listed.spec.digest

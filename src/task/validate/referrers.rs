@@ -96,7 +96,7 @@ impl Validator {
             return Err(Reason::new(
                 Code::NotRecorded,
                 format!(
-                    "[{}]: {} does not say what is attached to it; record it with --record and --referrers",
+                    "[{}]: {} has no referrers; use --record with --referrers on a host that can read the source",
                     image.source_name(),
                     published.name()
                 ),
@@ -115,7 +115,7 @@ impl Validator {
         let source = recording.find(&name).map_err(not_recorded)?;
         let referrers = source.referrers.as_ref().ok_or_else(|| {
             not_recorded(format!(
-                "[{name}]: the recording {} does not say what is attached to it; record it with --referrers",
+                "[{name}]: the recording {} has no referrers of this image; record it again with --referrers",
                 recording.name()
             ))
         })?;
@@ -165,7 +165,9 @@ impl Judged {
             }
         };
         if let Some((listed, received)) = wrong_size {
-            let line = format!("{text}: the list says {listed} bytes, the manifest has {received}");
+            let line = format!(
+                "{text}: the list has the size {listed}, but the manifest has {received} bytes"
+            );
             let key = (referrer.subject.clone(), referrer.digest.clone());
             if wanted.sizes.get(&key) == Some(&listed) {
                 log.warn(format!(
@@ -178,7 +180,7 @@ impl Judged {
         }
         if let Some(artifact_type) = hidden_type {
             log.warn(format!(
-                "[{}]: {text}: the list of referrers at the destination does not say the manifest's artifactType {artifact_type}; clients that look for that type do not find it",
+                "[{}]: {text}: the list of referrers at the destination lacks the manifest's artifactType {artifact_type}; clients that filter by this type do not find it",
                 names.full_destination
             ));
             self.without_type.push(Referrer {
