@@ -49,4 +49,5 @@ mod there;
 mod tls;
 mod tokens;
 mod verdicts;
+mod waiting;
 mod why;

@@ -43,6 +43,8 @@ pub enum UsageError {
     /// A value after a blank, for a flag that takes a value only after `=`.
     #[error("unexpected argument \"{}\"; write {flag}={} to give {flag} a value", escape(.value), escape(.value))]
     Equals { value: String, flag: &'static str },
+    #[error("{0} needs an image list; use -f FILE, or -f - for standard input")]
+    NeedsList(&'static str),
     #[error("no image list; name a file, or - for standard input")]
     NoFile,
     #[error("flag {0} needs a value")]

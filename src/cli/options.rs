@@ -56,6 +56,9 @@ impl Options {
             files if files.is_empty() => Input::Typed,
             files => Input::Files(files),
         };
+        if input == Input::Typed && flags.patience.wait.is_some() {
+            return Err(UsageError::NeedsList("--wait"));
+        }
         let systems = Some(&compare.systems).filter(|systems| !systems.is_empty());
         Ok(Self {
             filter: Filter::new(&compare.architectures, systems.map(Vec::as_slice)),

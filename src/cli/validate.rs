@@ -18,7 +18,7 @@ use crate::list::{List, ListError, Override};
 use crate::log::Level;
 use crate::manifest::{KNOWN_ARCHITECTURES, KNOWN_SYSTEMS};
 use crate::output::{self, OutputError, RunSettings};
-use crate::pipeline::{self, Ended, LogForm, Run};
+use crate::pipeline::{self, Ended, LogForm, Run, Wait};
 use crate::registry::{
     CertsD, Client, CredentialError, Credentials, InsecureHosts, Proxies, RegistriesConf,
     RegistriesConfError, Settings, Side, TrustError,
@@ -93,21 +93,11 @@ fn prepare(options: Options) -> Result<Run, RunError> {
     let flags = &options.flags;
     output::refuse_shared(flags.output.requests(), &inputs(flags))?;
     let interrupt = Arc::new(Interrupt::new());
-    let environment = |name: &str| std::env::var(name).ok();
-    let conf = RegistriesConf::load(&environment)?;
-    let credentials = credentials(&options, &conf)?;
-    let mut warnings = options.warnings.clone();
-    warnings.extend(conf.warnings.iter().cloned());
-    warnings.extend(credentials.warnings().map(str::to_owned));
-    let task = task(
-        &options,
-        client_settings(&options, credentials, conf),
-        &interrupt,
-    )?;
+    let (task, mut warnings) = task(&options, &interrupt)?;
     // Last what changes something: the partial files take the place of those of a killed run.
     let settings = run_settings(&options, &*task);
     let sinks = output::open(flags.output.requests(), &list, &settings)?;
-    let input = match options.input {
+    let input = match &options.input {
         Input::Typed if stdin().is_terminal() => pipeline::Input::Terminal,
         Input::Typed => pipeline::Input::Lines,
         Input::Files(_) => pipeline::Input::List {
@@ -115,6 +105,7 @@ fn prepare(options: Options) -> Result<Run, RunError> {
         },
     };
     let shard = flags.compare.shard;
+    warnings.splice(0..0, options.warnings.iter().cloned());
     warnings.extend(unnamed_registries(&options));
     warnings.extend(unknown_platforms(&options));
     Ok(Run {
@@ -131,11 +122,12 @@ fn prepare(options: Options) -> Result<Run, RunError> {
         may_be_empty: flags.compare.allow_empty || shard.is_some(),
         shard,
         task,
-        interrupt,
+        interrupt: interrupt.clone(),
         jobs: threads(&options),
         sinks,
         warnings,
-        rules: options.rules,
+        rules: options.rules.clone(),
+        wait: wait(options, interrupt),
     })
 }
 
@@ -176,23 +168,42 @@ fn run_settings(options: &Options, task: &dyn Task) -> RunSettings {
     }
 }
 
+/// `--wait`. Every attempt reads the settings of other tools anew: credentials may be what was missing.
+fn wait(options: Options, interrupt: Arc<Interrupt>) -> Option<Wait> {
+    Some(Wait {
+        time: options.flags.patience.wait?,
+        renew: Box::new(move || match task(&options, &interrupt) {
+            Ok((task, _)) => Ok(task),
+            Err(error) => Err(error.to_string()),
+        }),
+    })
+}
+
+/// The task, and warnings about the settings of other tools.
 fn task(
     options: &Options,
-    settings: Settings,
     interrupt: &Arc<Interrupt>,
-) -> Result<Arc<dyn Task>, RunError> {
+) -> Result<(Arc<dyn Task>, Vec<String>), RunError> {
+    let environment = |name: &str| std::env::var(name).ok();
+    let conf = RegistriesConf::load(&environment)?;
+    let credentials = credentials(options, &conf)?;
+    let warnings = conf.warnings.iter().cloned();
+    let warnings = warnings.chain(credentials.warnings().map(str::to_owned));
+    let warnings = warnings.collect();
+    let settings = client_settings(options, credentials, conf);
     let client = Arc::new(Client::new(settings, interrupt)?);
     let interrupt = interrupt.clone();
     let (compare, airgap) = (&options.flags.compare, &options.flags.airgap);
     let source = options.rules.source.as_ref();
     let source_prefix = source.map_or_else(String::new, |source| source.prefix().to_owned());
     if airgap.records {
-        return Ok(Arc::new(Recorder {
+        let recorder = Recorder {
             client,
             source_prefix,
             referrers: compare.referrers,
             interrupt,
-        }));
+        };
+        return Ok((Arc::new(recorder), warnings));
     }
     let recorded = airgap.recorded.as_deref();
     let recorded = recorded
@@ -203,7 +214,7 @@ fn task(
         Some(Recorded::Sources(recording)) => (Some(recording), None),
         Some(Recorded::Digests(published)) => (None, Some(published)),
     };
-    Ok(Arc::new(Validator {
+    let validator = Validator {
         recording,
         published,
         filter: options.filter.clone(),
@@ -219,7 +230,8 @@ fn task(
         sources: (options.input != Input::Typed).then(Sources::default),
         reads_sides_together: options.input == Input::Typed,
         client,
-    }))
+    };
+    Ok((Arc::new(validator), warnings))
 }
 
 fn credentials(options: &Options, conf: &RegistriesConf) -> Result<Credentials, RunError> {

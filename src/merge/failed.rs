@@ -75,6 +75,7 @@ pub fn merge(out: &Path, inputs: &[Input], list: Option<&Path>) -> Result<Merged
     rest.map_err(|error| full(&output, error))?;
     if written == 0 {
         output.remove()?;
+        output.discard()?;
     } else {
         output.commit()?;
     }

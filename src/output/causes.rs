@@ -53,6 +53,14 @@ impl Causes {
         }
     }
 
+    /// Removes all causes, and keeps the start of the run.
+    pub fn restart(&mut self) {
+        *self = Self {
+            begun: self.begun,
+            ..Self::new()
+        };
+    }
+
     pub fn add(&mut self, entry: &Entry<'_>) {
         let Some(reason) = entry.finding.outcome.reason() else {
             return;

@@ -70,6 +70,10 @@ struct FailedList {
     /// All new lines are of interrupted images. The log does not name these, so they need not be on disk
     /// before it is printed.
     only_interrupted: bool,
+    /// An attempt of this run has put its list in place.
+    has_restarted: bool,
+    /// The name under which the image list was kept.
+    list_kept: Option<String>,
 }
 
 fn open(
@@ -91,6 +95,8 @@ fn open(
         lines: Spool::new(output),
         is_shard: settings.shard.is_some(),
         only_interrupted: true,
+        has_restarted: false,
+        list_kept: None,
     })))
 }
 
@@ -111,7 +117,7 @@ impl Sink for FailedList {
             }
             _ => return,
         }
-        self.lines.add(entry.line.number, &entry.line.bytes);
+        self.lines.add(entry.line.number, false, &entry.line.bytes);
     }
 
     /// Every failure is on disk before its log line is printed.
@@ -121,6 +127,22 @@ impl Sink for FailedList {
         } else {
             self.lines.sync()
         }
+    }
+
+    fn restart(&mut self, _: &RunEnd<'_>) -> Result<(), OutputError> {
+        let lines = &mut self.lines;
+        lines.sync()?;
+        let kept = if lines.is_empty() {
+            match lines.output().remove()? {
+                Removed::Kept(name) => Some(name),
+                Removed::Nothing | Removed::Earlier => None,
+            }
+        } else {
+            lines.place("\n", b"", |_| String::new())?
+        };
+        self.list_kept = self.list_kept.take().or(kept);
+        self.has_restarted = true;
+        self.lines.forget_unsettled()
     }
 
     fn finish(mut self: Box<Self>, end: &RunEnd<'_>) -> Result<Vec<String>, OutputError> {
@@ -148,19 +170,28 @@ impl Sink for FailedList {
                 lines.output().discard()?;
                 Ok(Vec::new())
             }
-            (ListEnd::Whole, true) => Ok(match lines.output().remove()? {
-                Removed::Nothing => Vec::new(),
-                Removed::Earlier => vec![format!("removed the {what} of an earlier run")],
-                Removed::Kept(name) => vec![kept(&name)],
-            }),
+            (ListEnd::Whole, true) => {
+                let removed = lines.output().remove()?;
+                lines.output().discard()?;
+                let list_kept = match removed {
+                    Removed::Kept(name) => Some(name),
+                    Removed::Earlier if !self.has_restarted => {
+                        return Ok(vec![format!("removed the {what} of an earlier run")]);
+                    }
+                    Removed::Nothing | Removed::Earlier => self.list_kept,
+                };
+                Ok(list_kept.as_deref().map(kept).into_iter().collect())
+            }
             (ListEnd::Whole | ListEnd::Typed, false) => {
                 let previous = if lines.is_in_order() {
                     lines.output().commit()?
                 } else {
-                    lines.commit("\n", b"", |_| String::new())?
+                    let previous = lines.place("\n", b"", |_| String::new())?;
+                    lines.output().discard()?;
+                    previous
                 };
                 let mut notes = vec![format!("{what}: {}", show(lines.output().name()))];
-                notes.extend(previous.as_deref().map(kept));
+                notes.extend(self.list_kept.or(previous).as_deref().map(kept));
                 Ok(notes)
             }
         }

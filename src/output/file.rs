@@ -218,12 +218,12 @@ impl Output {
         Ok(previous)
     }
 
-    /// Writes the final file from the content of the partial file, and removes the partial file. Returns
-    /// the new name of the image list, if that was replaced.
+    /// Writes the final file from the content of the partial file, and keeps the partial file. Returns the
+    /// new name of the image list, if that was replaced.
     ///
     /// # Errors
-    /// [`OutputError::Left`]; the partial file is still there then.
-    pub fn commit_other(
+    /// [`OutputError::Left`].
+    pub fn place(
         &mut self,
         write: impl FnOnce(&File, &mut dyn Write) -> io::Result<()>,
     ) -> Result<Option<String>, OutputError> {
@@ -243,13 +243,26 @@ impl Output {
             let _ = fs::remove_file(&other);
             self.left(error)
         })?;
-        remove(&self.partial).map_err(|error| self.refused(error))?;
-        self.is_done = true;
+        self.is_list = false;
+        self.replaced = fs::symlink_metadata(&self.path).ok();
         sync_directory(&self.path);
         Ok(previous)
     }
 
-    /// Removes the partial file and the file of an earlier run; an image list is renamed instead.
+    /// As [`Output::place`], and removes the partial file.
+    ///
+    /// # Errors
+    /// [`OutputError`]; after [`OutputError::Left`] the partial file is still there.
+    pub fn commit_other(
+        &mut self,
+        write: impl FnOnce(&File, &mut dyn Write) -> io::Result<()>,
+    ) -> Result<Option<String>, OutputError> {
+        let previous = self.place(write)?;
+        self.discard()?;
+        Ok(previous)
+    }
+
+    /// Removes the file of an earlier run; an image list is renamed instead. Keeps the partial file.
     ///
     /// # Errors
     /// [`OutputError::Io`].
@@ -267,7 +280,8 @@ impl Output {
             remove(&self.path).map_err(|error| self.refused(error))?;
             Removed::Earlier
         };
-        self.discard()?;
+        self.is_list = false;
+        self.replaced = None;
         Ok(removed)
     }
 

@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::Path;
 
 use chrono::Utc;
@@ -65,13 +64,13 @@ pub fn write_unbegun(
     let labels = labels(input, shard);
     let mut text = Text::new(&labels);
     text.end(Utc::now().timestamp(), exit);
-    write(&mut output, &text.text)
+    output.commit_other(|_, out| out.write_all(text.text.as_bytes()))?;
+    Ok(())
 }
 
-fn write(output: &mut Output, text: &str) -> Result<(), OutputError> {
-    let written = output.file().write_all(text.as_bytes());
-    written.map_err(|error| output.left(error))?;
-    output.commit().map(|_| ())
+fn place(output: &mut Output, text: &str) -> Result<(), OutputError> {
+    output.place(|_, out| out.write_all(text.as_bytes()))?;
+    Ok(())
 }
 
 impl Sink for Metrics {
@@ -93,9 +92,20 @@ impl Sink for Metrics {
         Ok(())
     }
 
+    fn restart(&mut self, end: &RunEnd<'_>) -> Result<(), OutputError> {
+        let text = self.text(end, Utc::now().timestamp());
+        place(&mut self.output, &text)?;
+        self.by_code.clear();
+        for counts in self.by_registry.values_mut() {
+            counts.forget_unsettled();
+        }
+        Ok(())
+    }
+
     fn finish(mut self: Box<Self>, end: &RunEnd<'_>) -> Result<Vec<String>, OutputError> {
         let text = self.text(end, Utc::now().timestamp());
-        write(&mut self.output, &text)?;
+        place(&mut self.output, &text)?;
+        self.output.discard()?;
         Ok(Vec::new())
     }
 }

@@ -41,7 +41,7 @@ pub use outcome_log::OutcomeLog;
 pub use progress::{Display, Progress};
 pub use recording::RECORDING;
 pub use report::{STANDARD_OUTPUT, kind as report_kind, object as report_object};
-pub use summary::{Counts, Totals};
+pub use summary::{Counts, Totals, duration};
 
 /// An output that takes the result of every line.
 pub trait Sink: Send {
@@ -60,6 +60,13 @@ pub trait Sink: Send {
     /// # Errors
     /// [`OutputError::Left`] where the write fails, for example on a full disk.
     fn flush(&mut self) -> Result<(), OutputError>;
+
+    /// Called after each attempt of `--wait`: writes the final file as of now, and removes every line that
+    /// did not pass, because the next attempt takes it again.
+    ///
+    /// # Errors
+    /// As [`Sink::finish`].
+    fn restart(&mut self, end: &RunEnd<'_>) -> Result<(), OutputError>;
 
     /// Renames the partial file to its final name, and returns notes for the summary.
     ///

@@ -48,7 +48,15 @@ impl RecordingFile {
     fn add(&mut self, name: String, json: &[u8]) {
         self.missing.remove(&name);
         self.known.insert(name.clone());
-        self.sources.add(name, json);
+        self.sources.add(name, true, json);
+    }
+}
+
+impl RecordingFile {
+    fn place(&mut self) -> Result<(), OutputError> {
+        let before = header(&self.missing);
+        self.sources.place(",\n", before.as_bytes(), footer)?;
+        Ok(())
     }
 }
 
@@ -80,9 +88,14 @@ impl Sink for RecordingFile {
         self.sources.write().map(|_| ())
     }
 
+    /// What is missing is what the attempts so far have not recorded.
+    fn restart(&mut self, _: &RunEnd<'_>) -> Result<(), OutputError> {
+        self.place()
+    }
+
     fn finish(mut self: Box<Self>, _: &RunEnd<'_>) -> Result<Vec<String>, OutputError> {
-        let before = header(&self.missing);
-        self.sources.commit(",\n", before.as_bytes(), footer)?;
+        self.place()?;
+        self.sources.output().discard()?;
         let name = show(self.sources.output().name());
         let count = self.known.len();
         let s = if count == 1 { "" } else { "s" };

@@ -2,7 +2,7 @@
 //! memory holds only the offset of each.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Seek as _, Write};
 use std::os::unix::fs::FileExt as _;
 
 use super::OutputError;
@@ -12,7 +12,9 @@ use crate::manifest::{Algorithm, Digest, Hasher};
 struct Kept<K> {
     key: K,
     offset: u64,
-    length: usize,
+    /// In bytes, with the line feed.
+    length: u32,
+    has_passed: bool,
 }
 
 /// An output whose entries are sorted at the end.
@@ -46,12 +48,15 @@ impl<K: Ord> Spool<K> {
         self.kept.is_sorted_by(|one, other| one.key <= other.key)
     }
 
-    /// Adds an entry to the buffer; [`Spool::write`] writes the buffer to the partial file.
-    pub fn add(&mut self, key: K, entry: &[u8]) {
+    /// Adds an entry to the buffer; [`Spool::write`] writes the buffer to the partial file. `has_passed`:
+    /// the line passed.
+    pub fn add(&mut self, key: K, has_passed: bool, entry: &[u8]) {
         self.kept.push(Kept {
             key,
             offset: self.length,
-            length: entry.len() + 1,
+            // A line of the list has 16 MiB at most.
+            length: u32::try_from(entry.len() + 1).unwrap_or(u32::MAX),
+            has_passed,
         });
         self.buffer.extend_from_slice(entry);
         self.buffer.push(b'\n');
@@ -84,11 +89,27 @@ impl<K: Ord> Spool<K> {
         Ok(())
     }
 
-    /// Writes the final file: `write` gets the entries in the order of their keys.
+    /// Removes the entries of lines that did not pass.
     ///
     /// # Errors
-    /// [`OutputError::Left`]; the partial file is still there then.
-    pub fn commit_each(
+    /// [`OutputError::Left`] where the disk refuses.
+    pub fn forget_unsettled(&mut self) -> Result<(), OutputError> {
+        self.kept.retain(|entry| entry.has_passed);
+        if self.kept.is_empty() {
+            let file = self.output.file();
+            let emptied = file.set_len(0).and_then(|()| file.rewind());
+            emptied.map_err(|error| self.output.left(error))?;
+            self.length = 0;
+        }
+        Ok(())
+    }
+
+    /// Puts in its place what `write` makes of the entries in the order of their keys. The partial file
+    /// stays.
+    ///
+    /// # Errors
+    /// [`OutputError::Left`].
+    pub fn place_each(
         &mut self,
         write: impl FnOnce(&mut Entries<'_, K>, &mut dyn Write) -> io::Result<()>,
     ) -> Result<(), OutputError> {
@@ -97,18 +118,18 @@ impl<K: Ord> Spool<K> {
         let rest = self.kept.iter();
         let written = self
             .output
-            .commit_other(|partial, out| write(&mut Entries { partial, rest }, out));
+            .place(|partial, out| write(&mut Entries { partial, rest }, out));
         written.map(|_| ())
     }
 
     /// Writes the final file: `before`, then the entries in the order of their keys, then the text that
     /// `after` returns for the sha256 of all entries (each with a line feed). Of several entries with one
     /// key the last is written. Entries are separated by `separator`, and the last ends with a line feed.
-    /// Returns the new name of the image list, if that was replaced.
+    /// Returns the new name of the image list, if that was replaced. Keeps the partial file.
     ///
     /// # Errors
-    /// [`OutputError::Left`]; the partial file is still there then.
-    pub fn commit(
+    /// [`OutputError::Left`].
+    pub fn place(
         &mut self,
         separator: &str,
         before: &[u8],
@@ -118,7 +139,7 @@ impl<K: Ord> Spool<K> {
         // The sort is stable: the last of equal keys is the entry that was added last.
         self.kept.sort_by(|one, other| one.key.cmp(&other.key));
         let kept = &self.kept;
-        self.output.commit_other(|partial, out| {
+        self.output.place(|partial, out| {
             out.write_all(before)?;
             let mut entries = kept
                 .iter()
@@ -165,6 +186,6 @@ impl<'a, K> Entries<'a, K> {
 
 /// Reads an entry with its line feed.
 fn read<K>(partial: &File, entry: &Kept<K>, bytes: &mut Vec<u8>) -> io::Result<()> {
-    bytes.resize(entry.length, 0);
+    bytes.resize(entry.length as usize, 0);
     partial.read_exact_at(bytes, entry.offset)
 }

@@ -26,6 +26,11 @@ impl Counts {
             Outcome::NotValidated(_) => self.not_validated += 1,
         }
     }
+
+    /// Forgets the lines that did not pass.
+    pub fn forget_unsettled(&mut self) {
+        (self.failed, self.not_validated) = (0, 0);
+    }
 }
 
 /// Totals of a run, from which its exit code follows.
@@ -34,6 +39,8 @@ pub struct Totals {
     pub counts: Counts,
     /// Images whose source lacks an architecture of `-a`.
     pub lacking: u64,
+    /// Those of [`Totals::lacking`] that passed.
+    pub lacking_passed: u64,
     pub requests: u64,
     /// Blob bytes read.
     pub bytes: u64,
@@ -46,6 +53,12 @@ impl Totals {
     /// Lines with an outcome.
     pub fn images(&self) -> u64 {
         self.counts.passed + self.counts.failed + self.counts.not_validated
+    }
+
+    /// Removes the lines that did not pass, because the next attempt counts them again.
+    pub fn forget_unsettled(&mut self) {
+        self.counts.forget_unsettled();
+        self.lacking = self.lacking_passed;
     }
 
     pub fn exit(&self) -> Exit {

@@ -9,23 +9,22 @@ use std::collections::hash_map::Entry;
 use crate::list::{Image, Line, Place};
 use crate::sync::Fingerprints;
 
-/// Destinations that are remembered.
+/// Destinations remembered.
 const MOST: usize = 200_000;
 
-/// The destinations of a list.
 #[derive(Debug, Default)]
 pub struct Destinations {
     fingerprints: Fingerprints,
-    /// The source of each destination, and the place of its first line.
+    /// Source and place of the first line, by destination.
     known: HashMap<u128, (u128, Place)>,
 }
 
 impl Destinations {
-    /// Remembers the destination of a line; a warning if an earlier line has another source for it.
+    /// Adds the destination of a line; returns a warning if an earlier line has another source for it.
     pub fn add(&mut self, line: &Line, image: &Image) -> Option<String> {
         let destination = (&image.destination, &image.destination_reference);
         let destination = self.fingerprints.of(&destination);
-        // A tag and the digest that pins it are the same source.
+        // A tag, and the same tag with a digest, are the same source.
         let reference = match image.pinned() {
             Some(_) => &image.destination_reference,
             None => &image.source_reference,

@@ -1,12 +1,12 @@
 //! The pipeline: lines of the list → reader → workers → writer.
 //!
-//! A reader thread takes lines from the list and gives each that is an image to the pool, as long
-//! as there are free [`places`]; the threads of the pool send what they find to the writer, which
-//! runs on the thread that called. Memory is bounded, whatever the list's length: by the places and
-//! bytes of lines in progress, by the images that [`memo`] and the [`destinations`] that the reader keep, and by 24 bytes per line that an
-//! output has taken.
+//! A reader thread passes each image of the list to the pool, as long as there are free [`places`]. The
+//! threads of the pool send their findings to the writer, which runs on the calling thread. Memory is
+//! bounded for lists of any length: by the places and bytes of lines in progress, by the images that
+//! [`memo`] and [`destinations`] keep, and by 24 bytes per line in an output.
 
 mod aside;
+mod attempts;
 mod destinations;
 mod event;
 mod grace;
@@ -18,7 +18,7 @@ mod workers;
 mod writer;
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use crossbeam_channel::bounded;
@@ -28,6 +28,7 @@ use crate::log::{Level, Log};
 use crate::output::{Display, Progress, Sink};
 use crate::sync::Interrupt;
 use crate::task::Task;
+use attempts::Again;
 use event::Event;
 use places::Places;
 use reader::Reader;
@@ -35,6 +36,7 @@ use signals::Signals;
 use workers::Workers;
 use writer::Writer;
 
+pub use attempts::Wait;
 pub use writer::Ended;
 
 /// The name of the reader's thread.
@@ -48,28 +50,28 @@ const PLACES: usize = 64;
 /// Events on their way to the writer.
 const EVENTS: usize = 1024;
 
-/// The look of the log.
+/// Format of the log.
 #[derive(Clone, Copy, Debug)]
 pub struct LogForm {
-    /// The least level that is printed.
+    /// The lowest level printed.
     pub level: Level,
     /// Whether levels are coloured.
     pub color: bool,
-    /// Whether it is written to standard error, because standard output has a report.
+    /// Whether the log goes to standard error, because a report goes to standard output.
     pub to_stderr: bool,
 }
 
-/// How images reach the program.
+/// How image lines arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// As a list; reading a regular file never waits for its writer.
+    /// As a list. Reading a regular file never waits for its writer.
     List {
         /// Whether it is a regular file.
         is_file: bool,
     },
     /// Line by line, from another program.
     Lines,
-    /// Line by line, from a person at a terminal.
+    /// Line by line, from a user at a terminal.
     Terminal,
 }
 
@@ -79,57 +81,59 @@ pub struct Run {
     pub list: List,
     /// How its images reach the program.
     pub input: Input,
-    /// Images of the list, if that is known.
+    /// Number of images, if known.
     pub total: Option<u64>,
-    /// How names are resolved.
     pub rules: Rules,
     /// The part of the list that is taken; `None`: all of it.
     pub shard: Option<Shard>,
-    /// Whether a list without images is no error.
+    /// `--allow-empty`, or a shard.
     pub may_be_empty: bool,
     /// The work that is done with each image.
     pub task: Arc<dyn Task>,
+    /// `--wait`; `None`: there is one attempt.
+    pub wait: Option<Wait>,
     /// Set when the run is to end.
     pub interrupt: Arc<Interrupt>,
     /// Threads, 1 to 20.
     pub jobs: usize,
     /// Where the findings go.
     pub sinks: Vec<Box<dyn Sink>>,
-    /// Whether debug records are wanted.
+    /// `-debug`.
     pub debug: bool,
     /// The look of the log.
     pub form: LogForm,
     /// How progress is shown.
     pub display: Display,
-    /// Warnings that are printed before the first image.
+    /// Logged before the first image.
     pub warnings: Vec<String>,
 }
 
 impl Run {
-    /// Runs to the end of the list, or until a signal.
+    /// Runs to the end of the list, with `--wait` to the last attempt, or until a signal.
     ///
     /// # Errors
-    /// Where the system refuses threads or signal handlers; nothing has been validated then.
+    /// Where the system refuses threads or signal handlers.
     pub fn run(self) -> io::Result<Ended> {
-        let (events, received) = bounded(EVENTS);
-        let port = events.clone();
-        let log = Log::new(self.debug, move |record| {
-            // The writer is gone only when the program ends; there is nobody left to tell then.
-            let _ = port.send(Event::Log(record));
-        });
-        let task = self.task;
-        let words = task.words();
-        let signals = Signals::listen(self.interrupt.clone(), {
+        let words = self.task.words();
+        let task = Arc::new(Mutex::new(self.task));
+        let current = {
             let task = task.clone();
-            move || task.shutdown()
+            move || task.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        };
+        let signals = Signals::listen(self.interrupt.clone(), {
+            let current = current.clone();
+            move || current().shutdown()
         })?;
         let places = Arc::new(Places::new(match self.input {
             Input::List { .. } => PLACES + PLACES_PER_JOB * self.jobs,
             Input::Lines | Input::Terminal => 1,
         }));
+        // The writer has taken everything when all senders are gone: each attempt has its own.
+        let (mut events, mut received) = bounded(EVENTS);
+        let log = Log::new(self.debug, |_| ());
         let progress = Progress::new(self.display, self.total, words, log.bytes(), log.waits());
-        let writer = Writer::new(
-            task.clone(),
+        let mut writer = Writer::new(
+            current(),
             self.may_be_empty,
             self.sinks,
             progress,
@@ -137,37 +141,75 @@ impl Run {
             self.input,
             places.clone(),
         )
-        .of_list(self.list.digest());
-        let memo = matches!(self.input, Input::List { .. }).then(Arc::default);
-        let workers = Workers::new(
-            self.jobs,
-            task,
-            memo,
-            self.interrupt.clone(),
-            log.clone(),
-            events.clone(),
-        )
-        .map_err(io::Error::other)?;
-        let reader = Reader {
-            list: self.list,
-            rules: self.rules,
-            shard: self.shard,
-            destinations: words.compares.then(Default::default),
-            at_terminal: self.input == Input::Terminal,
-            places,
-            interrupt: self.interrupt,
-            events,
+        .of_list(self.list.digest())
+        .with_attempts(self.wait.as_ref().map(|wait| wait.time));
+        let mut feed = {
+            let reader = Reader {
+                list: self.list,
+                rules: self.rules,
+                shard: self.shard,
+                destinations: words.compares.then(Default::default),
+                at_terminal: self.input == Input::Terminal,
+                places: places.clone(),
+                interrupt: self.interrupt.clone(),
+                events: events.clone(),
+            };
+            Feed::List(Box::new(reader), self.warnings)
         };
-        let warnings = self.warnings;
-        thread::Builder::new()
-            .name(READER.to_owned())
-            .spawn(move || {
-                for warning in warnings {
-                    log.warn(warning);
+        loop {
+            let port = events.clone();
+            let log = log.with_port(move |record| {
+                // The writer is gone only when the program ends; there is nobody left to tell then.
+                let _ = port.send(Event::Log(record));
+            });
+            let memo = matches!(self.input, Input::List { .. }).then(Arc::default);
+            let workers = Workers::new(
+                self.jobs,
+                current(),
+                memo,
+                self.interrupt.clone(),
+                log.clone(),
+                events.clone(),
+            )
+            .map_err(io::Error::other)?;
+            let (places, interrupt) = (places.clone(), self.interrupt.clone());
+            let reading = move || match feed {
+                Feed::List(reader, warnings) => {
+                    for warning in warnings {
+                        log.warn(warning);
+                    }
+                    drop(log);
+                    reader.run(&workers);
                 }
-                drop(log);
-                reader.run(&workers);
-            })?;
-        Ok(writer.run(&received, &signals))
+                Feed::Again(again) => {
+                    drop(log);
+                    again.run(&workers, &places, &interrupt, &events);
+                }
+            };
+            let named = thread::Builder::new().name(READER.to_owned());
+            named.spawn(reading)?;
+            writer.run(&received, &signals);
+            let Some(wait) = &self.wait else { break };
+            let Some(again) = writer.next_attempt(&signals) else {
+                break;
+            };
+            match (wait.renew)() {
+                Ok(new) => *task.lock().unwrap_or_else(PoisonError::into_inner) = new,
+                Err(error) => writer.warn(&format!(
+                    "using the settings of the previous attempt: {error}"
+                )),
+            }
+            feed = Feed::Again(again);
+            (events, received) = bounded(EVENTS);
+        }
+        Ok(writer.end())
     }
+}
+
+/// Where the images of an attempt come from.
+enum Feed {
+    /// The list; warnings come before it.
+    List(Box<Reader>, Vec<String>),
+    /// The attempt before.
+    Again(Again),
 }

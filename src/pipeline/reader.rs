@@ -1,4 +1,4 @@
-//! The reader: takes lines from the list and gives each that is an image to the workers.
+//! The reader: reads the lines of the list and passes images to the workers.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -7,7 +7,6 @@ use crossbeam_channel::Sender;
 
 use super::destinations::Destinations;
 use super::event::Event;
-use super::memo::Turn;
 use super::places::{Load, Places};
 use super::workers::{Workers, describe_panic};
 use crate::list::{Image, Line, List, Numbered, Rules, Shard};
@@ -25,7 +24,7 @@ pub struct Reader {
     pub shard: Option<Shard>,
     /// The destinations so far; `None`: there are none.
     pub destinations: Option<Destinations>,
-    /// A person types the images at a terminal.
+    /// A user types the images at a terminal.
     pub at_terminal: bool,
     /// The places that bound what is in progress.
     pub places: Arc<Places>,
@@ -62,7 +61,7 @@ impl Reader {
                 continue;
             }
             if self.at_terminal && self.interrupt.is_set() {
-                // What is typed after Ctrl-C is not for this program.
+                // Input after Ctrl-C belongs to the shell.
                 break;
             }
             let number = images;
@@ -101,7 +100,7 @@ impl Reader {
         let line = if self.at_terminal {
             self.wait_for_verdict();
             self.send(Event::Prompt(">>> "));
-            // A person sees a new prompt also after an empty line.
+            // An empty line gets a new prompt, too.
             self.list.next_of_any_kind()
         } else {
             self.list.next_line()
@@ -109,7 +108,7 @@ impl Reader {
         line.map_err(|error| error.to_string())
     }
 
-    /// The next prompt comes after the verdict on the line before.
+    /// Waits for the verdict on the last line, so that the next prompt comes after it.
     fn wait_for_verdict(&self) {
         let one = Load::image(0);
         if self.places.take(one, &self.interrupt) {
@@ -129,17 +128,8 @@ impl Reader {
     }
 
     fn image(&self, workers: &Workers, line: Line, image: Numbered) {
-        let turn = workers.turn(&image.image, line.number);
-        let load = match turn {
-            Turn::Validate => {
-                workers.announce(&image.image);
-                Load::image(line.bytes.len())
-            }
-            Turn::Wait | Turn::Known { .. } => Load::line(line.bytes.len()),
-        };
-        if self.places.take(load, &self.interrupt) {
-            workers.begin(turn, line, image, load);
-        } else {
+        if let Err(image) = workers.take(line, image, &self.places, &self.interrupt) {
+            let (line, image) = *image;
             self.send(Event::NotBegun {
                 line,
                 image: Some(image),

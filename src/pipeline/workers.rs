@@ -14,7 +14,7 @@ use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use super::aside::Aside;
 use super::event::Event;
 use super::memo::{Memo, Turn, in_short};
-use super::places::Load;
+use super::places::{Load, Places};
 use crate::list::{Image, Line, Numbered};
 use crate::log::Log;
 use crate::registry::Gate;
@@ -22,45 +22,44 @@ use crate::sync::Interrupt;
 use crate::task::Task;
 use crate::verdict::{Class, Code, Finding, Outcome, Reason};
 
-/// Gives images to the pool.
+/// Passes images to the thread pool.
 pub struct Workers {
     crew: Arc<Crew>,
 }
 
-/// The pool, and what its threads need.
+/// The pool, and the shared state of its threads.
 struct Crew {
     pool: ThreadPool,
     task: Arc<dyn Task>,
-    /// `None` where a person types images: one that is typed again is validated again.
+    /// `None` for typed images: each is validated again.
     memo: Option<Arc<Memo>>,
     aside: Arc<Aside>,
     log: Log,
     events: Sender<Event>,
 }
 
-/// An image on its way through the pool.
+/// An image in the pool.
 pub struct Job {
-    /// The number of its line.
+    /// Line number.
     line: u64,
-    /// Its own number.
+    /// `M_ID`.
     number: u64,
     image: Image,
     crew: Arc<Crew>,
-    /// Requests that were sent for it before it was put aside.
+    /// Requests sent before it was put aside.
     requests: u64,
-    /// While it is aside: shows what it waits for.
+    /// Set while the image is put aside: keeps its host among the hosts that are waited for.
     waiting: Option<Log>,
-    /// How often it was put aside.
+    /// Number of times that it was put aside.
     pub times_aside: u32,
 }
 
 impl Job {
-    /// Whether its registries take requests.
+    /// Whether its registries accept requests.
     pub fn gate(&self) -> Gate {
         self.crew.task.gate(&self.image)
     }
 
-    /// The names of its registries.
     pub fn registries(&self) -> (String, String) {
         let image = &self.image;
         (
@@ -123,7 +122,6 @@ impl Crew {
 }
 
 impl Workers {
-    /// A pool of this many threads.
     ///
     /// # Errors
     /// Where the system refuses threads.
@@ -154,21 +152,39 @@ impl Workers {
         })
     }
 
-    /// How a line gets the finding of its image.
-    pub fn turn(&self, image: &Image, line: u64) -> Turn {
+    fn turn(&self, image: &Image, line: u64) -> Turn {
         match &self.crew.memo {
             Some(memo) => memo.begin(image, line),
             None => Turn::Validate,
         }
     }
 
-    /// Tells the task of an image that begins later.
-    pub fn announce(&self, image: &Image) {
-        self.crew.task.announce(image);
+    /// Takes the image of a line as soon as there is a place for it. After a signal there is none: line
+    /// and image are given back.
+    pub fn take(
+        &self,
+        line: Line,
+        image: Numbered,
+        places: &Places,
+        interrupt: &Interrupt,
+    ) -> Result<(), Box<(Line, Numbered)>> {
+        let turn = self.turn(&image.image, line.number);
+        let load = match turn {
+            Turn::Validate => {
+                self.crew.task.announce(&image.image);
+                Load::image(line.bytes.len())
+            }
+            Turn::Wait | Turn::Known { .. } => Load::line(line.bytes.len()),
+        };
+        if !places.take(load, interrupt) {
+            return Err(Box::new((line, image)));
+        }
+        self.begin(turn, line, image, load);
+        Ok(())
     }
 
     /// Begins an image.
-    pub fn begin(&self, turn: Turn, line: Line, image: Numbered, load: Load) {
+    fn begin(&self, turn: Turn, line: Line, image: Numbered, load: Load) {
         let number = line.number;
         let own = image.clone();
         self.crew.send(Event::Begun { line, image, load });
@@ -214,7 +230,7 @@ fn shortened(outcome: &Outcome) -> Outcome {
     }
 }
 
-/// The finding for another line with the same image.
+/// The finding of another line with the same image.
 fn same_as(line: u64, outcome: Outcome, accepted: Vec<Class>) -> Finding {
     Finding {
         accepted,
@@ -223,14 +239,14 @@ fn same_as(line: u64, outcome: Outcome, accepted: Vec<Class>) -> Finding {
     }
 }
 
-/// A panic is the outcome of its image, so that the other images do not suffer.
+/// Turns a panic into an outcome, so that the other images are validated.
 fn finding_of(run: impl FnOnce() -> Finding) -> Finding {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
         Reason::new(Code::InternalError, describe_panic(panic.as_ref())).into()
     })
 }
 
-/// A panic on a thread of the pipeline is reported as an outcome, not on standard error.
+/// Silences the panic message of the pipeline's threads, whose panics are reported as outcomes.
 fn report_panics_as_outcomes() {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -241,7 +257,7 @@ fn report_panics_as_outcomes() {
     }));
 }
 
-/// A panic in words.
+/// The message of a panic.
 pub fn describe_panic(panic: &(dyn Any + Send)) -> String {
     let text = panic
         .downcast_ref::<&str>()

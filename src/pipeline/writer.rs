@@ -1,7 +1,7 @@
 //! The writer: takes events in batches, prints the log, and hands every finding to the sinks.
 //!
-//! The order within a batch is the promise that users rely on: first every failure is put on
-//! disk, then its log line is printed.
+//! Within a batch, every failure is written to disk before its log line is printed. Users rely on this
+//! order.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, select};
 
+use super::attempts::{Again, Attempts, Pauses, is_unchanged};
 use super::event::Event;
 use super::grace::Grace;
 use super::places::{Load, Places};
@@ -19,18 +20,18 @@ use crate::list::{Line, Numbered};
 use crate::log::{Level, Record};
 use crate::manifest::Digest;
 use crate::output::{
-    Causes, Entry, ListEnd, OutcomeLog, OutputError, Progress, RunEnd, Sink, Totals, line,
+    Causes, Entry, ListEnd, OutcomeLog, OutputError, Progress, RunEnd, Sink, Totals, duration, line,
 };
 use crate::task::{Task, Words};
 use crate::verdict::{Finding, Reason};
 
-/// The most events that share one write to the disk and one to standard output.
+/// Limit of the events that share one write to disk and one to standard output.
 const BATCH: usize = 1024;
 
-/// How often the bar is drawn while nothing happens.
+/// Time between two redraws of the bar without events.
 const TICK: Duration = Duration::from_millis(500);
 
-/// How long the end of the input of a terminal waits for the signal that may have come with it.
+/// Wait for a signal that may have arrived together with the end of terminal input.
 const LATE_SIGNAL: Duration = Duration::from_millis(50);
 
 /// The writer's state.
@@ -52,33 +53,36 @@ pub struct Writer {
     /// Findings of lines that waited for another one with the same image, and of which the reader has
     /// not told yet: a thread of the pool may be quicker.
     early: HashMap<u64, Box<Finding>>,
+    /// With `--wait`.
+    attempts: Option<(Attempts, Pauses)>,
+    /// The list is being read for the first time.
+    is_first_attempt: bool,
     /// The current batch's log.
     out: String,
-    /// Standard output is closed or broken: nothing is printed any more.
+    /// Standard output is closed or failed: nothing is printed any more.
     closed: bool,
     /// Places that the current batch gives back.
     freed: Load,
-    /// Images whose source and destination are not the same image.
+    /// Images whose source and destination differ.
     true_mirrors: u64,
     own_mirrors: u64,
-    /// How the reader ended; `None`: it has not.
+    /// `None`: the reader is running.
     list_end: Option<ListEnd>,
     /// The digest of the list, as soon as it is known.
     list_digest: Option<Digest>,
     /// The last line on the terminal is a prompt.
     at_prompt: bool,
+    stdout_error: Option<io::Error>,
 }
 
 /// The end of a run.
 pub struct Ended {
-    /// The totals, which make the exit code.
     pub totals: Totals,
-    /// Why standard output could not be written; a closed pipe is no error.
+    /// Write error of standard output; a closed pipe is no error.
     pub stdout_error: Option<io::Error>,
 }
 
 impl Writer {
-    /// A writer that has taken nothing yet.
     pub fn new(
         task: Arc<dyn Task>,
         may_be_empty: bool,
@@ -104,6 +108,8 @@ impl Writer {
             outcomes: OutcomeLog::new(words, form.level > Level::Info),
             in_flight: HashMap::new(),
             early: HashMap::new(),
+            attempts: None,
+            is_first_attempt: true,
             out: String::new(),
             closed: false,
             freed: Load::default(),
@@ -112,6 +118,7 @@ impl Writer {
             list_end: None,
             list_digest: None,
             at_prompt: false,
+            stdout_error: None,
         }
     }
 
@@ -123,10 +130,15 @@ impl Writer {
         }
     }
 
+    /// With attempts until this time is over.
+    pub fn with_attempts(self, time: Option<Duration>) -> Self {
+        let attempts = time.map(|time| (Attempts::default(), Pauses::new(time, self.begun)));
+        Self { attempts, ..self }
+    }
+
     /// Works until all senders are gone, or until the grace after a signal is used up.
-    pub fn run(mut self, events: &Receiver<Event>, signals: &Signals) -> Ended {
-        let mut stdout_error = None;
-        let mut may_go_on = self.each_sink(|sink| sink.begin());
+    pub fn run(&mut self, events: &Receiver<Event>, signals: &Signals) {
+        let mut may_go_on = !self.is_first_attempt || self.each_sink(|sink| sink.begin());
         let mut grace: Option<Grace> = None;
         while may_go_on {
             let wait = grace.as_ref().map_or(TICK, Grace::left);
@@ -144,7 +156,7 @@ impl Writer {
                         grace.waited(waited, made_progress);
                     }
                     may_go_on = self.flush();
-                    stdout_error = stdout_error.or(self.print());
+                    self.print();
                 }
                 recv(signals.receiver) -> signal => if let Ok(signal) = signal {
                     self.totals.signal = Some(signal);
@@ -163,7 +175,73 @@ impl Writer {
             self.progress.update(&self.totals);
         }
         self.note_late_signal(signals);
-        self.end(stdout_error)
+    }
+
+    /// Ends an attempt, and waits for the next one; `None`: there is none.
+    pub fn next_attempt(&mut self, signals: &Signals) -> Option<Again> {
+        let may_go_on = self.totals.signal.is_none()
+            && !self.totals.broke
+            && self.list_end == Some(ListEnd::Whole)
+            && self.true_mirrors > 0;
+        let (attempts, pauses) = self.attempts.as_mut().filter(|_| may_go_on)?;
+        let images = attempts.images();
+        if images == 0 {
+            return None;
+        }
+        let pause = pauses.next(Instant::now())?;
+        let again = attempts.begin();
+        self.progress.update(&self.totals);
+        if !self.restart_sinks() {
+            return None;
+        }
+        let s = if images == 1 { "" } else { "s" };
+        let text = format!(
+            "{images} image{s} did not pass; the next attempt begins in {}",
+            duration(pause)
+        );
+        self.log(Level::Info, None, &text);
+        self.print();
+        self.totals.signal = self.pause(pause, signals);
+        self.totals.forget_unsettled();
+        self.causes.restart();
+        self.is_first_attempt = false;
+        Some(again)
+    }
+
+    /// Lets this time pass; the signal that ends it.
+    fn pause(&mut self, time: Duration, signals: &Signals) -> Option<i32> {
+        let end = Instant::now() + time;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            self.progress.pause(&self.totals, left);
+            match signals.receiver.recv_timeout(left.min(TICK)) {
+                Ok(signal) => return Some(signal),
+                Err(_) if left <= TICK => return None,
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Puts all files in their places as of now. False: a vital one cannot be written.
+    fn restart_sinks(&mut self) -> bool {
+        let totals = Totals {
+            bytes: self.progress.bytes(),
+            ..self.totals.clone()
+        };
+        let (elapsed, list_digest) = (self.begun.elapsed(), self.list_digest.clone());
+        let end = RunEnd {
+            totals: &totals,
+            elapsed,
+            list: ListEnd::Whole,
+            list_digest: list_digest.as_ref(),
+        };
+        self.each_sink(|sink| sink.restart(&end))
+    }
+
+    /// Prints a warning between two attempts.
+    pub fn warn(&mut self, text: &str) {
+        self.log(Level::Warn, None, &line::one_line(text));
+        self.print();
     }
 
     /// A signal may arrive together with the end of the input.
@@ -177,7 +255,7 @@ impl Writer {
         }
     }
 
-    /// True if the reader came further in the list.
+    /// Returns true if the reader has made progress in the list.
     fn handle(&mut self, event: Event) -> bool {
         match event {
             Event::Log(Record { level, image, text }) => {
@@ -241,9 +319,26 @@ impl Writer {
 
     fn ended(&mut self, line: &Line, image: Option<&Numbered>, finding: &Finding) {
         self.totals.requests += finding.requests;
+        let before = self.attempts.as_mut();
+        let before = before.and_then(|(attempts, _)| attempts.before(line));
+        // What an earlier attempt found stands where a signal cut this one short.
+        let standing = before
+            .clone()
+            .filter(|_| finding.outcome.is_interrupted())
+            .map(Finding::from);
+        let finding = standing.as_ref().unwrap_or(finding);
+        if let Some((attempts, _)) = &mut self.attempts {
+            attempts.add(line, image, finding);
+        }
         self.totals.counts.add(&finding.outcome);
-        self.totals.lacking += u64::from(!finding.absent.is_empty());
-        self.note_own_mirror(image);
+        let lacks = u64::from(!finding.absent.is_empty());
+        self.totals.lacking += lacks;
+        if finding.outcome.has_passed() {
+            self.totals.lacking_passed += lacks;
+        }
+        if self.is_first_attempt {
+            self.note_own_mirror(image);
+        }
         let entry = Entry {
             line,
             image,
@@ -253,13 +348,16 @@ impl Writer {
             sink.take(&entry);
         }
         self.causes.add(&entry);
+        if before.is_some_and(|before| is_unchanged(&before, &finding.outcome)) {
+            return;
+        }
         let number = image.map(|image| image.number);
         for (level, text) in self.outcomes.lines(&entry) {
             self.log(level, number, &text);
         }
     }
 
-    /// An image that is compared with itself passes, and says nothing.
+    /// Warns of an image that is compared with itself, which always passes.
     fn note_own_mirror(&mut self, image: Option<&Numbered>) {
         let Some(image) = image else { return };
         if !self.task.compares_registries() || !image.image.is_its_own_mirror() {
@@ -300,7 +398,7 @@ impl Writer {
             }
         });
         if !may_go_on {
-            // What was to be printed is not on disk: it is not printed either.
+            // Results that are not on disk are not printed.
             self.out.clear();
         }
         for error in errors {
@@ -314,11 +412,11 @@ impl Writer {
         self.log(Level::Error, None, &line::one_line(&error.to_string()));
     }
 
-    /// Prints the batch's log; the error that keeps it from being printed.
-    fn print(&mut self) -> Option<io::Error> {
+    /// Prints the batch's log, and keeps the error with which standard output refuses it.
+    fn print(&mut self) {
         let out = std::mem::take(&mut self.out);
         if out.is_empty() || self.closed {
-            return None;
+            return;
         }
         let mut result = Ok(());
         self.progress.suspend(|| {
@@ -331,16 +429,21 @@ impl Writer {
                 .write_all(out.as_bytes())
                 .and_then(|()| stream.flush());
         });
-        let error = result.err()?;
+        let Err(error) = result else { return };
         self.closed = true;
         // `| head` closes standard output early: no error.
-        let error = Some(error).filter(|error| error.kind() != io::ErrorKind::BrokenPipe);
-        self.totals.broke |= error.is_some();
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return;
+        }
+        self.totals.broke = true;
         // Of standard error nothing can be said on standard error.
-        error.filter(|_| !self.form.to_stderr)
+        if !self.form.to_stderr {
+            self.stdout_error = Some(error);
+        }
     }
 
-    fn end(mut self, stdout_error: Option<io::Error>) -> Ended {
+    /// Ends the run: the files are put in their places, and the summary is printed.
+    pub fn end(mut self) -> Ended {
         // After a signal: what is still in flight is not validated.
         for (_, (line, image, _)) in std::mem::take(&mut self.in_flight) {
             self.ended(&line, Some(&image), &Reason::interrupted().into());
@@ -362,14 +465,14 @@ impl Writer {
             let text = line::one_line(&text);
             line::append(&mut self.out, self.form.color, Level::Info, None, &text);
         }
-        let late_error = self.print();
+        self.print();
         Ended {
             totals: self.totals,
-            stdout_error: stdout_error.or(late_error),
+            stdout_error: self.stdout_error,
         }
     }
 
-    /// Says what can be said of the run as a whole.
+    /// Logs warnings and errors on the whole run.
     fn close(&mut self) {
         let images = self.totals.images();
         let error = if self.input == Input::Terminal {

@@ -12,6 +12,8 @@ pub struct PatienceFlags {
     pub timeout: Duration,
     pub retries: u32,
     pub patience: Duration,
+    /// Above zero; `None`: one attempt.
+    pub wait: Option<Duration>,
 }
 
 pub const GROUP: Group = Group {
@@ -59,6 +61,17 @@ pub const GROUP: Group = Group {
             }),
             help: "total time to wait for a registry that does not respond, shared by all its images",
             default: "2m",
+            ..PLAIN
+        },
+        Flag {
+            names: &["--wait"],
+            takes: Takes::Text("duration", |flags, text| {
+                let wait = duration(text).filter(|wait| !wait.is_zero());
+                flags.patience.wait =
+                    Some(wait.ok_or("a time above 0 with its unit, for example 30m or 2h")?);
+                Ok(())
+            }),
+            help: "validate images that did not pass again, with growing pauses, until all pass or this time is over",
             ..PLAIN
         },
     ],

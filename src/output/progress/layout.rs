@@ -26,6 +26,8 @@ pub struct Facts {
     /// Time since the start of the run, once that is long enough for a rate.
     pub elapsed: Option<Duration>,
     pub waiting: Option<Waiting>,
+    /// Until the next attempt of `--wait`; `None`: an attempt is going on.
+    pub pause: Option<Duration>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -137,10 +139,12 @@ fn what_matters(bar: usize, form: Wording, facts: &Facts) -> String {
         Wording::Short => format!("{} {not_passed}", initials(words.not_passed)),
         Wording::Letters => format!("N{not_passed}"),
     });
-    parts.extend(facts.left.map(|left| match form {
-        Wording::Letters => time(left),
-        _ => format!("{} left", time(left)),
-    }));
+    parts.extend(match (facts.pause, form) {
+        (Some(pause), Wording::Letters) => Some(time(pause)),
+        (Some(pause), _) => Some(format!("next attempt in {}", time(pause))),
+        (None, Wording::Letters) => facts.left.map(time),
+        (None, _) => facts.left.map(|left| format!("{} left", time(left))),
+    });
     let drawn = match facts.total {
         Some(total) if bar > 0 => draw(bar, facts.done, total) + " ",
         _ => String::new(),
@@ -246,6 +250,7 @@ mod tests {
             rate: Some(13.04),
             bytes: 0,
             elapsed: Some(Duration::from_secs(92)),
+            pause: None,
             waiting: host.map(|host| Waiting {
                 host: host.to_owned(),
                 attempt: 3,
@@ -363,6 +368,18 @@ mod tests {
             bar(80, &facts),
             "1200 not recorded 12, recorded 1085, 13.0/s"
         );
+    }
+
+    #[test]
+    fn between_attempts_the_bar_says_when_the_next_one_begins() {
+        let facts = Facts {
+            pause: Some(Duration::from_secs(70)),
+            ..facts(None)
+        };
+        let text = bar(80, &facts);
+        assert!(text.contains("next attempt in 1m10s"), "{text}");
+        assert!(!text.contains("left"), "{text}");
+        assert!(bar(30, &facts).contains("1m10s"));
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub struct Progress {
     /// Blob bytes read; other threads count them.
     bytes: Arc<AtomicU64>,
     waits: Waits,
+    /// Until the next attempt of `--wait`.
+    pause: Option<Duration>,
 }
 
 impl Progress {
@@ -72,6 +74,7 @@ impl Progress {
             words,
             bytes,
             waits,
+            pause: None,
         }
     }
 
@@ -98,6 +101,13 @@ impl Progress {
         }
     }
 
+    /// Shows that the next attempt begins after this time.
+    pub fn pause(&mut self, totals: &Totals, left: Duration) {
+        self.pause = Some(left);
+        self.update(totals);
+        self.pause = None;
+    }
+
     fn facts(&self, totals: &Totals) -> Facts {
         let elapsed = self.begun.elapsed();
         let is_settled = elapsed >= SETTLED;
@@ -122,6 +132,7 @@ impl Progress {
             bytes,
             elapsed: is_settled.then_some(elapsed),
             waiting: self.waits.first(),
+            pause: self.pause,
         }
     }
 

@@ -49,17 +49,31 @@ impl Sink for Report {
         ];
         // The spool adds the line feed.
         let row = cells.join(",") + "\r";
-        self.rows.add(object.line, row.as_bytes());
+        let has_passed = entry.finding.outcome.has_passed();
+        self.rows.add(object.line, has_passed, row.as_bytes());
     }
 
     fn flush(&mut self) -> Result<(), OutputError> {
         self.rows.write().map(|_| ())
     }
 
+    fn restart(&mut self, _: &RunEnd<'_>) -> Result<(), OutputError> {
+        self.place()?;
+        self.rows.forget_unsettled()
+    }
+
     fn finish(mut self: Box<Self>, _: &RunEnd<'_>) -> Result<Vec<String>, OutputError> {
-        self.rows
-            .commit("\n", HEADER.as_bytes(), |_| String::new())?;
+        self.place()?;
+        self.rows.output().discard()?;
         Ok(Vec::new())
+    }
+}
+
+impl Report {
+    fn place(&mut self) -> Result<(), OutputError> {
+        let header = HEADER.as_bytes();
+        self.rows.place("\n", header, |_| String::new())?;
+        Ok(())
     }
 }
 

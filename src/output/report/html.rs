@@ -86,14 +86,30 @@ impl Sink for Report {
         self.bytes += brief.len() as u64 + 26;
         self.bytes_of_details += details.len() as u64;
         let text = format!("{brief}{SPLIT}{details}{SPLIT}");
-        self.images.add(section | object.line, text.as_bytes());
+        self.images
+            .add(section | object.line, false, text.as_bytes());
     }
 
     fn flush(&mut self) -> Result<(), OutputError> {
         self.images.write().map(|_| ())
     }
 
+    fn restart(&mut self, end: &RunEnd<'_>) -> Result<(), OutputError> {
+        self.place(end)?;
+        self.tally.forget_unsettled();
+        (self.bytes, self.bytes_of_details) = (0, 0);
+        self.images.forget_unsettled()
+    }
+
     fn finish(mut self: Box<Self>, end: &RunEnd<'_>) -> Result<Vec<String>, OutputError> {
+        self.place(end)?;
+        self.images.output().discard()?;
+        Ok(Vec::new())
+    }
+}
+
+impl Report {
+    fn place(&mut self, end: &RunEnd<'_>) -> Result<(), OutputError> {
         let before = self.before(end);
         let counts = end.totals.counts;
         let words = self.head.words;
@@ -101,7 +117,7 @@ impl Sink for Report {
         let has_all = self.bytes_of_details <= room;
         let left = room.saturating_sub(self.bytes_of_details);
         let names_passed = self.passed <= MAX_PASSED && self.bytes_of_passed <= left;
-        self.images.commit_each(|entries, out| {
+        self.images.place_each(|entries, out| {
             out.write_all(before.as_bytes())?;
             let (mut section, mut written, mut short, mut cut) = (None, 0, 0_u64, 0_u64);
             let mut bytes = Vec::new();
@@ -156,12 +172,9 @@ impl Sink for Report {
                 writeln!(out, "<p>The page is limited to 10 MB: both sides of {short} images, and {cut} other images, are left out. A report in another form has them.</p>")?;
             }
             write!(out, "</main>\n<footer><p>{TOOL}</p></footer>\n</body>\n</html>\n")
-        })?;
-        Ok(Vec::new())
+        })
     }
-}
 
-impl Report {
     /// Above [`MAX_PASSED`] no name of a passed image is shown.
     fn take_passed(&mut self, entry: &Entry<'_>) {
         self.passed += 1;
@@ -188,7 +201,8 @@ impl Report {
         }
         text += "</li>";
         self.bytes_of_passed += text.len() as u64 + 1;
-        self.images.add(PASSED | entry.line.number, text.as_bytes());
+        self.images
+            .add(PASSED | entry.line.number, true, text.as_bytes());
     }
 
     fn before(&self, end: &RunEnd<'_>) -> String {

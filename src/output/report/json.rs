@@ -29,14 +29,29 @@ fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, Out
 impl Sink for Report {
     fn take(&mut self, entry: &Entry<'_>) {
         let object = LineObject::new(entry, self.head.words);
-        self.lines.add(object.line, json::line(&object).as_bytes());
+        let has_passed = entry.finding.outcome.has_passed();
+        let text = json::line(&object);
+        self.lines.add(object.line, has_passed, text.as_bytes());
     }
 
     fn flush(&mut self) -> Result<(), OutputError> {
         self.lines.write().map(|_| ())
     }
 
+    fn restart(&mut self, end: &RunEnd<'_>) -> Result<(), OutputError> {
+        self.place(end)?;
+        self.lines.forget_unsettled()
+    }
+
     fn finish(mut self: Box<Self>, end: &RunEnd<'_>) -> Result<Vec<String>, OutputError> {
+        self.place(end)?;
+        self.lines.output().discard()?;
+        Ok(Vec::new())
+    }
+}
+
+impl Report {
+    fn place(&mut self, end: &RunEnd<'_>) -> Result<(), OutputError> {
         let head = &self.head;
         let before = format!(
             "{{\n\"format\": {},\n\"version\": {VERSION},\n\"tool\": {},\n\"begun\": {},\n\"ended\": {},\n\"list\": {},\n\
@@ -51,7 +66,7 @@ impl Sink for Report {
             head.run,
         );
         let after = format!("],\n\"totals\": {}\n}}\n", totals(end));
-        self.lines.commit(",\n", before.as_bytes(), |_| after)?;
-        Ok(Vec::new())
+        self.lines.place(",\n", before.as_bytes(), |_| after)?;
+        Ok(())
     }
 }

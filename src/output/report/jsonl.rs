@@ -86,6 +86,11 @@ impl Sink for Report {
         Ok(())
     }
 
+    /// Every object stays; of a line that has several the last one counts.
+    fn restart(&mut self, _: &RunEnd<'_>) -> Result<(), OutputError> {
+        self.flush()
+    }
+
     fn finish(mut self: Box<Self>, end: &RunEnd<'_>) -> Result<Vec<String>, OutputError> {
         let mut object = totals(end);
         object["ended"] = json!(time(Utc::now()));

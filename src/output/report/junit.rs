@@ -1,7 +1,7 @@
 //! `.xml`: `JUnit`, as GitLab and Jenkins read it. One test case per line of the list: a failed image
 //! is a `failure`, an image that could not be checked is an `error`.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::Path;
 
 use super::object::{Head, LineObject, time, word};
@@ -28,7 +28,8 @@ struct Report {
     head: Head,
     cases: Spool<u64>,
     fingerprints: Fingerprints,
-    names: HashSet<u64>,
+    /// The first line of each name.
+    names: HashMap<u64, u64>,
     /// Bytes of the test cases that did not pass, without their details.
     bytes: u64,
     bytes_of_details: u64,
@@ -40,7 +41,7 @@ fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, Out
         cases: Spool::new(Output::create(&JUNIT, name, input, settings)?),
         head: Head::new(input, settings),
         fingerprints: Fingerprints::default(),
-        names: HashSet::new(),
+        names: HashMap::new(),
         bytes: 0,
         bytes_of_details: 0,
         bytes_of_passed: 0,
@@ -60,8 +61,8 @@ impl Sink for Report {
         };
         let fingerprint = self.fingerprints.of(&name);
         #[expect(clippy::cast_possible_truncation, reason = "half of a fingerprint")]
-        let is_new = self.names.insert(fingerprint as u64);
-        if !is_new || object.same_as_line.is_some() {
+        let first = *self.names.entry(fingerprint as u64).or_insert(object.line);
+        if first != object.line || object.same_as_line.is_some() {
             name += &format!(" (line {})", object.line);
         }
         let seconds = std::time::Duration::from_millis(object.milliseconds).as_secs_f64();
@@ -74,7 +75,7 @@ impl Sink for Report {
             Outcome::Passed => {
                 let case = format!("{begin}/>");
                 self.bytes_of_passed += case.len() as u64 + 1;
-                self.cases.add(PASSED | object.line, case.as_bytes());
+                self.cases.add(PASSED | object.line, true, case.as_bytes());
                 return;
             }
             Outcome::Failed(_) => "failure",
@@ -89,14 +90,28 @@ impl Sink for Report {
         let case = format!("{head}{SPLIT}{details}{SPLIT}</{element}></testcase>");
         self.bytes += (case.len() - details.len()) as u64;
         self.bytes_of_details += details.len() as u64;
-        self.cases.add(object.line, case.as_bytes());
+        self.cases.add(object.line, false, case.as_bytes());
     }
 
     fn flush(&mut self) -> Result<(), OutputError> {
         self.cases.write().map(|_| ())
     }
 
+    fn restart(&mut self, end: &RunEnd<'_>) -> Result<(), OutputError> {
+        self.place(end)?;
+        (self.bytes, self.bytes_of_details) = (0, 0);
+        self.cases.forget_unsettled()
+    }
+
     fn finish(mut self: Box<Self>, end: &RunEnd<'_>) -> Result<Vec<String>, OutputError> {
+        self.place(end)?;
+        self.cases.output().discard()?;
+        Ok(Vec::new())
+    }
+}
+
+impl Report {
+    fn place(&mut self, end: &RunEnd<'_>) -> Result<(), OutputError> {
         let (counts, seconds) = (end.totals.counts, end.elapsed.as_secs_f64());
         let attributes = format!(
             "tests=\"{}\" failures=\"{}\" errors=\"{}\" time=\"{seconds:.3}\"",
@@ -116,7 +131,7 @@ impl Sink for Report {
         let has_all = self.bytes_of_details + self.bytes_of_passed <= room;
         let mut written = 0;
         let (mut cases, mut details) = (0_u64, 0_u64);
-        self.cases.commit_each(|entries, out| {
+        self.cases.place_each(|entries, out| {
             out.write_all(before.as_bytes())?;
             let mut bytes = Vec::new();
             while entries.next(&mut bytes)?.is_some() {
@@ -152,7 +167,6 @@ impl Sink for Report {
                 )?;
             }
             out.write_all(b"</testsuite>\n</testsuites>\n")
-        })?;
-        Ok(Vec::new())
+        })
     }
 }

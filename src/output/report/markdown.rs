@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::Path;
 
 use super::object::{Head, LineObject, headline, time, word};
@@ -74,16 +73,27 @@ impl Sink for Report {
         Ok(())
     }
 
+    fn restart(&mut self, end: &RunEnd<'_>) -> Result<(), OutputError> {
+        self.place(end)?;
+        self.tally.forget_unsettled();
+        self.rows = Default::default();
+        Ok(())
+    }
+
     fn finish(mut self: Box<Self>, end: &RunEnd<'_>) -> Result<Vec<String>, OutputError> {
-        let text = self.text(end);
-        let written = self.output.file().write_all(text.as_bytes());
-        written.map_err(|error| self.output.left(error))?;
-        self.output.commit()?;
+        self.place(end)?;
+        self.output.discard()?;
         Ok(Vec::new())
     }
 }
 
 impl Report {
+    fn place(&mut self, end: &RunEnd<'_>) -> Result<(), OutputError> {
+        let text = self.text(end);
+        self.output.place(|_, out| out.write_all(text.as_bytes()))?;
+        Ok(())
+    }
+
     fn text(&self, end: &RunEnd<'_>) -> String {
         let (words, counts) = (self.head.words, end.totals.counts);
         let digest = end.list_digest.map_or("unknown", |digest| digest.as_str());

@@ -40,6 +40,14 @@ impl Tally {
         }
     }
 
+    /// Removes the images that did not pass.
+    pub fn forget_unsettled(&mut self) {
+        for row in self.registries.values_mut() {
+            row.counts.forget_unsettled();
+            row.reasons.clear();
+        }
+    }
+
     /// Counts by reason code for all registries, the most frequent first.
     pub fn reasons(&self) -> Vec<(String, u64)> {
         let mut all: BTreeMap<&str, u64> = BTreeMap::new();
