@@ -9,11 +9,11 @@ use super::flags::{
     self, Group, airgap, compare, list as list_flags, merge as merge_flags, output, patience,
     registries, remedy,
 };
-use super::help::Page;
+use super::help::HelpPage;
 use super::parse::Parsed;
 use super::{help, list, man, manual, merge, validate};
 use crate::exit::Exit;
-use crate::remedy::{RemedyError, Wish};
+use crate::remedy::{RemedyError, RemedyOptions};
 
 /// Parsed values of the flags of all commands; one field per group of flags.
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ pub struct Flags {
     pub list: list_flags::ListFlags,
     pub merge: merge_flags::MergeFlags,
     pub remedy: remedy::RemedyFlags,
-    pub help: Page,
+    pub help: HelpPage,
     pub version: bool,
 }
 
@@ -40,7 +40,7 @@ pub struct Command {
     /// One line, lower case.
     pub summary: &'static str,
     pub groups: &'static [Group],
-    pub help: fn(&Command, Page) -> String,
+    pub help: fn(&Command, HelpPage) -> String,
     pub run: fn(Parsed) -> Result<Exit, Error>,
 }
 
@@ -91,7 +91,7 @@ pub static COMMANDS: &[Command] = &[
         summary: "print the commands that repair the failed images of a report",
         groups: &[remedy::GROUP, flags::HELP],
         help: help::remedy,
-        run: mend,
+        run: run_remedy,
     },
     Command {
         name: "completion",
@@ -178,7 +178,7 @@ fn explanation(name: &str) -> Result<String, UsageError> {
         return Ok(text);
     }
     match find(name) {
-        Some(command) => Ok((command.help)(command, Page::Full)),
+        Some(command) => Ok((command.help)(command, HelpPage::Full)),
         None => {
             let commands = COMMANDS.iter().map(|command| command.name);
             let near = flags::nearest(name, commands).or_else(|| manual::nearest(name));
@@ -205,7 +205,7 @@ pub fn print(text: &str) -> Result<Exit, Error> {
 }
 
 /// `remedy`.
-fn mend(parsed: Parsed) -> Result<Exit, Error> {
+fn run_remedy(parsed: Parsed) -> Result<Exit, Error> {
     const USAGE: &str = "image-tools remedy REPORT --for TOOL";
     let report = match parsed.arguments.as_slice() {
         [] => return Err(UsageError::Required("a report", USAGE).into()),
@@ -219,7 +219,7 @@ fn mend(parsed: Parsed) -> Result<Exit, Error> {
     let tool = flags
         .tool
         .ok_or(UsageError::Required("--for with the name of a tool", USAGE))?;
-    let wish = Wish {
+    let wish = RemedyOptions {
         report,
         tool,
         insecure: flags.insecure,
@@ -251,7 +251,7 @@ mod tests {
         for command in COMMANDS {
             let found = find(command.name).expect("a command");
             assert!(std::ptr::eq(found, command), "{}", command.name);
-            assert!((command.help)(command, Page::Full).contains(command.name));
+            assert!((command.help)(command, HelpPage::Full).contains(command.name));
         }
         assert_eq!(default_command().name, "mirror-validate");
     }

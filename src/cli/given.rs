@@ -10,9 +10,9 @@ use crate::escape::escape;
 
 /// In the order of first use.
 #[derive(Default)]
-pub struct Given(Vec<(&'static Flag, Vec<String>)>);
+pub struct GivenFlags(Vec<(&'static Flag, Vec<String>)>);
 
-impl Given {
+impl GivenFlags {
     pub fn add(&mut self, flag: &'static Flag, value: &OsStr) {
         let value = value.to_string_lossy().into_owned();
         match self.0.iter_mut().find(|(f, _)| f.name() == flag.name()) {

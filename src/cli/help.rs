@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::PROGRAM;
 use super::commands::{COMMANDS, Command};
-use super::flags::{self, Flag, Takes};
+use super::flags::{self, Flag, FlagValue};
 use super::manual::TOPICS;
 
 /// Date of the release, for the man page.
@@ -13,7 +13,7 @@ pub const RELEASED: &str = "2026-11-26";
 
 /// The requested help.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Page {
+pub enum HelpPage {
     #[default]
     Nothing,
     /// `-h`: at most 24 lines.
@@ -97,7 +97,7 @@ pub fn version() -> String {
 }
 
 /// Help on a command, from its row in the table only.
-pub fn command(command: &Command, _: Page) -> String {
+pub fn command(command: &Command, _: HelpPage) -> String {
     format!(
         "Usage of {}: {PROGRAM} {}\n  {}\n\n{}",
         command.name,
@@ -107,7 +107,7 @@ pub fn command(command: &Command, _: Page) -> String {
     )
 }
 
-pub fn remedy(row: &Command, page: Page) -> String {
+pub fn remedy(row: &Command, page: HelpPage) -> String {
     command(row, page)
         + "
 REPORT is a .json or .jsonl file of 'mirror-validate --report'; '-' reads standard input.
@@ -119,14 +119,14 @@ Example:
 "
 }
 
-pub fn validate(command: &Command, page: Page) -> String {
+pub fn validate(command: &Command, page: HelpPage) -> String {
     let mut original: Vec<&Flag> = flags::all(command.groups)
         .filter(|flag| flag.is_original)
         .collect();
     // Go sorts by name.
     original.sort_by_key(|flag| flag.name());
     let usage = format!("Usage of {}:\n", command.name);
-    if page == Page::Short {
+    if page == HelpPage::Short {
         let rows: String = original.into_iter().map(short_row).collect();
         return format!("{usage}{rows}{}", SHORT.replace("PROGRAM", PROGRAM));
     }
@@ -173,9 +173,11 @@ fn short_row(flag: &Flag) -> String {
 /// A flag as Go's `flag` package prints it.
 fn go_row(flag: &Flag, help: &str) -> String {
     let kind = match flag.takes {
-        Takes::Switch(_) | Takes::Grade(..) => "",
-        Takes::Text(word, _) | Takes::Path(word, _) | Takes::SuffixedPath(word, _) => word,
-        Takes::Choice(..) => "string",
+        FlagValue::Switch(_) | FlagValue::Grade(..) => "",
+        FlagValue::Text(word, _) | FlagValue::Path(word, _) | FlagValue::SuffixedPath(word, _) => {
+            word
+        }
+        FlagValue::Choice(..) => "string",
     };
     let mut text = format!("  {} {kind}", flag.name()).trim_end().to_owned();
     // Writing to a String cannot fail.

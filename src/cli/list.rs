@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::error::{Error, UsageError};
 use super::flags::list::{Form, ListFlags};
-use super::help::Page;
+use super::help::HelpPage;
 use super::parse::Parsed;
 use super::{PROGRAM, commands::Command};
 use crate::escape::escape;
@@ -52,7 +52,7 @@ fn files(flags: &[PathBuf], arguments: &[OsString]) -> Result<Vec<PathBuf>, Usag
     }
 }
 
-pub fn help(command: &Command, page: Page) -> String {
+pub fn help(command: &Command, page: HelpPage) -> String {
     format!(
         "{}
 FILE is an image list in any form that mirror-validate -f reads: lines, YAML or JSON; '-' is standard input, and so is no

@@ -2,7 +2,7 @@
 
 use super::PROGRAM;
 use super::commands::{COMMANDS, Command};
-use super::flags::{Flag, Takes};
+use super::flags::{Flag, FlagValue};
 use super::help::{ENVIRONMENT, EXIT_CODES, RELEASED};
 use super::manual::{self, TOPICS};
 
@@ -156,12 +156,12 @@ fn row(flag: &Flag) -> String {
         .map(|name| format!("\\fB{}\\fR", escape(name)))
         .collect();
     let value = match flag.takes {
-        Takes::Switch(_) => String::new(),
-        Takes::Grade(words, _) => format!("[=\\fI{}\\fR]", words.join("|")),
-        Takes::Text(word, _) | Takes::Path(word, _) | Takes::SuffixedPath(word, _) => {
+        FlagValue::Switch(_) => String::new(),
+        FlagValue::Grade(words, _) => format!("[=\\fI{}\\fR]", words.join("|")),
+        FlagValue::Text(word, _) | FlagValue::Path(word, _) | FlagValue::SuffixedPath(word, _) => {
             format!(" \\fI{word}\\fR")
         }
-        Takes::Choice(words, _) => format!(" \\fI{}\\fR", words.join("|")),
+        FlagValue::Choice(words, _) => format!(" \\fI{}\\fR", words.join("|")),
     };
     format!(
         ".TP\n{}{value}\n{}{}\n",

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::PROGRAM;
 use super::commands::{self, Command};
 use super::error::{Error, UsageError};
-use super::help::Page;
+use super::help::HelpPage;
 use super::parse::Parsed;
 use crate::escape::escape;
 use crate::exit::Exit;
@@ -34,7 +34,7 @@ pub fn run(parsed: &Parsed) -> Result<Exit, Error> {
     Ok(merged.exit)
 }
 
-pub fn help(command: &Command, page: Page) -> String {
+pub fn help(command: &Command, page: HelpPage) -> String {
     format!(
         "{}
 Merges reports (.json, .jsonl), failed lists, metrics or recordings of the shards of one list; all files are of one kind.

@@ -27,7 +27,7 @@ use std::path::Path;
 
 use commands::Command;
 use error::UsageError;
-use help::Page;
+use help::HelpPage;
 use unbegun::Unbegun;
 
 use crate::exit::Exit;
@@ -48,7 +48,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Exit, Error> {
             Unbegun::of(&salvage::flags(args.iter().cloned(), command.groups)).note();
         }
     })?;
-    if parsed.flags.help != Page::Nothing {
+    if parsed.flags.help != HelpPage::Nothing {
         commands::print(&(command.help)(command, parsed.flags.help))
     } else if parsed.flags.version {
         commands::print(&help::version())

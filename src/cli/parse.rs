@@ -10,9 +10,9 @@ use lexopt::Arg;
 
 use super::commands::{Command, Flags};
 use super::error::UsageError;
-use super::flags::{self, Flag, Group, Takes};
-use super::given::Given;
-use super::help::Page;
+use super::flags::{self, Flag, FlagValue, Group};
+use super::given::GivenFlags;
+use super::help::HelpPage;
 
 /// Parsed arguments of a command.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub struct Parsed {
     pub flags: Flags,
     /// Arguments that are neither flags nor their values; empty if the command takes none.
     pub arguments: Vec<OsString>,
-    /// From [`Given::warnings`].
+    /// From [`GivenFlags::warnings`].
     pub warnings: Vec<String>,
 }
 
@@ -35,7 +35,7 @@ pub fn parse(
     let mut parser = lexopt::Parser::from_args(rewrite(args, command.groups)?);
     let mut flags = Flags::default();
     let mut arguments = Vec::new();
-    let mut given = Given::default();
+    let mut given = GivenFlags::default();
     let mut before: Option<&Flag> = None;
     while let Some(arg) = parser
         .next()
@@ -64,12 +64,12 @@ pub fn parse(
         };
         set(flag, &mut flags, &value)?;
         given.add(flag, &value);
-        if flags.help != Page::Nothing || flags.version {
+        if flags.help != HelpPage::Nothing || flags.version {
             // As in Go's `flag` package: the rest of the line is not checked.
             break;
         }
     }
-    if flags.help == Page::Nothing && !flags.version {
+    if flags.help == HelpPage::Nothing && !flags.version {
         given.refuse_conflicts()?;
     }
     for flag in flags::all(command.groups) {
@@ -97,32 +97,34 @@ pub fn set(flag: &Flag, flags: &mut Flags, value: &OsStr) -> Result<(), UsageErr
         value: value.to_string_lossy().into_owned(),
         wanted,
     };
-    if let Takes::Path(_, set) = flag.takes {
+    if let FlagValue::Path(_, set) = flag.takes {
         set(flags, value.into());
         return Ok(());
     }
-    if let Takes::SuffixedPath(_, set) = flag.takes {
+    if let FlagValue::SuffixedPath(_, set) = flag.takes {
         return set(flags, value.into()).map_err(|wanted| invalid(wanted.into_owned()));
     }
     let text = value
         .to_str()
         .ok_or_else(|| invalid("UTF-8 text".to_owned()))?;
     match flag.takes {
-        Takes::Path(..) | Takes::SuffixedPath(..) => {}
-        Takes::Text(_, set) => set(flags, text).map_err(|wanted| invalid(wanted.into_owned()))?,
-        Takes::Choice(words, set) if words.contains(&text) => set(flags, text),
-        Takes::Choice(words, _) => {
+        FlagValue::Path(..) | FlagValue::SuffixedPath(..) => {}
+        FlagValue::Text(_, set) => {
+            set(flags, text).map_err(|wanted| invalid(wanted.into_owned()))?
+        }
+        FlagValue::Choice(words, set) if words.contains(&text) => set(flags, text),
+        FlagValue::Choice(words, _) => {
             let near = flags::nearest(text, words.iter().copied());
             let near = near.map(|near| format!("; did you mean \"{near}\"?"));
             return Err(invalid(words.join(", ") + &near.unwrap_or_default()));
         }
-        Takes::Switch(set) => {
+        FlagValue::Switch(set) => {
             set(
                 flags,
                 boolean(text).ok_or_else(|| invalid("true or false".to_owned()))?,
             );
         }
-        Takes::Grade(words, set) => match boolean(text) {
+        FlagValue::Grade(words, set) => match boolean(text) {
             Some(on) => set(flags, if on { "true" } else { "false" }),
             None if words.contains(&text) => set(flags, text),
             None => return Err(invalid([words, &["true or false"]].concat().join(", "))),
@@ -281,7 +283,7 @@ mod tests {
         ] {
             assert_ne!(
                 parsed(args).expect("flags").flags.help,
-                Page::Nothing,
+                HelpPage::Nothing,
                 "{args:?}"
             );
         }

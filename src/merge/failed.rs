@@ -18,7 +18,7 @@ use crate::sync::Fingerprints;
 
 /// Occurrences of a line. There can be a million of these structs: 16 bytes each.
 #[derive(Default)]
-struct Count {
+struct Occurrences {
     /// The last file with the line, and its occurrences there.
     file: u32,
     in_file: u32,
@@ -33,7 +33,7 @@ struct Count {
 /// [`MergeError`].
 pub fn merge(out: &Path, inputs: &[Input], list: Option<&Path>) -> Result<Merged, MergeError> {
     let mut output = output(out)?;
-    let mut counts: HashMap<u128, Count> = HashMap::new();
+    let mut counts: HashMap<u128, Occurrences> = HashMap::new();
     let fingerprints = Fingerprints::default();
     let mut written = 0_u64;
     let full = |output: &Output, error| MergeError::Output(output.left(error));
@@ -126,7 +126,7 @@ fn for_each_line(
 /// Refuses a line that is not in the image list, because the output would not have it.
 fn refuse_unknown(
     inputs: &[Input],
-    counts: &HashMap<u128, Count>,
+    counts: &HashMap<u128, Occurrences>,
     fingerprints: &Fingerprints,
     list: &Path,
 ) -> Result<(), MergeError> {

@@ -8,7 +8,7 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use super::error::MergeError;
-use super::shards::{Part, Shard, choose};
+use super::shards::{Shard, ShardFile, choose};
 use super::{Input, Merged, output};
 use crate::exit::Exit;
 use crate::output::show;
@@ -19,7 +19,7 @@ const LONGEST: u64 = 64 << 20;
 const SHARD: &str = ",shard=\"";
 
 struct Metrics {
-    part: Part,
+    part: ShardFile,
     /// The label `list`, escaped as in the file.
     list: String,
     digest: Option<String>,
@@ -46,9 +46,9 @@ pub fn merge(out: &Path, inputs: &[Input]) -> Result<Merged, MergeError> {
         refuse_others(&files, &metrics)?;
         files.push(metrics);
     }
-    let parts: Vec<Part> = files
+    let parts: Vec<ShardFile> = files
         .iter()
-        .map(|file| Part {
+        .map(|file| ShardFile {
             name: file.part.name.clone(),
             ..file.part
         })
@@ -154,7 +154,7 @@ fn read(input: &Input) -> Result<Metrics, MergeError> {
         return Err(damaged(text.lines().count() - 1, "the file was cut off"));
     }
     let mut metrics = Metrics {
-        part: Part {
+        part: ShardFile {
             name: input.name.clone(),
             shard: shard.unwrap_or(Shard::WHOLE),
             is_complete: false,

@@ -49,14 +49,14 @@ static MERGED: Kind = Kind {
 
 /// Type of an input file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Content {
+enum FileType {
     Report,
     Recording,
     Metrics,
     FailedList,
 }
 
-impl Content {
+impl FileType {
     fn name(self) -> &'static str {
         match self {
             Self::Report => "a report",
@@ -76,7 +76,7 @@ pub fn run(out: &Path, inputs: &[PathBuf], list: Option<&Path>) -> Result<Merged
         .iter()
         .map(|path| Input::open(path, out))
         .collect::<Result<_, _>>()?;
-    let mut content = Content::FailedList;
+    let mut content = FileType::FailedList;
     for (number, input) in inputs.iter().enumerate() {
         let found = input.content()?;
         if number > 0 && found != content {
@@ -86,19 +86,20 @@ pub fn run(out: &Path, inputs: &[PathBuf], list: Option<&Path>) -> Result<Merged
         }
         content = found;
     }
-    if list.is_some() && content != Content::FailedList {
+    if list.is_some() && content != FileType::FailedList {
         let name = inputs[0].name.clone();
         return Err(MergeError::NoFailedList(name, content.name()));
     }
-    if content != Content::Report && reports::form(out).is_some() && content != Content::Recording {
+    if content != FileType::Report && reports::form(out).is_some() && content != FileType::Recording
+    {
         let name = inputs[0].name.clone();
         return Err(MergeError::NoReport(name, content.name(), show(out)));
     }
     match content {
-        Content::Report => reports::merge(out, inputs),
-        Content::Recording => recordings::merge(out, &inputs),
-        Content::Metrics => metrics::merge(out, &inputs),
-        Content::FailedList => failed::merge(out, &inputs, list),
+        FileType::Report => reports::merge(out, inputs),
+        FileType::Recording => recordings::merge(out, &inputs),
+        FileType::Metrics => metrics::merge(out, &inputs),
+        FileType::FailedList => failed::merge(out, &inputs, list),
     }
 }
 
@@ -133,7 +134,7 @@ impl Input {
         })
     }
 
-    fn content(&self) -> Result<Content, MergeError> {
+    fn content(&self) -> Result<FileType, MergeError> {
         let text = String::from_utf8_lossy(&self.begin);
         let unknown = |why| Err(MergeError::Unknown(self.name.clone(), why));
         let format = |format: &str| {
@@ -141,15 +142,15 @@ impl Input {
                 || text.starts_with(&format!("{{\"type\":\"header\",\"format\":\"{format}\""))
         };
         match text.chars().next() {
-            _ if format(FORMAT) => Ok(Content::Report),
-            _ if format(RECORDING) => Ok(Content::Recording),
+            _ if format(FORMAT) => Ok(FileType::Report),
+            _ if format(RECORDING) => Ok(FileType::Recording),
             Some('{' | '[') => unknown("it is JSON, but not in the format of image-tools"),
             Some('<') => unknown("it is XML or HTML"),
             _ if text.contains('\0') => unknown("it is a binary file"),
-            _ if text.starts_with("# HELP mirror_validate_") => Ok(Content::Metrics),
+            _ if text.starts_with("# HELP mirror_validate_") => Ok(FileType::Metrics),
             _ if text.starts_with("# ") => unknown("it is Markdown or a list with comments"),
             _ if text.starts_with("line,") => unknown("it is a CSV file"),
-            _ => Ok(Content::FailedList),
+            _ => Ok(FileType::FailedList),
         }
     }
 }

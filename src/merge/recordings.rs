@@ -10,7 +10,7 @@ use crate::manifest::{Algorithm, Hasher};
 use crate::output::show;
 use crate::task::record::{Recording, Source, footer, header};
 
-struct Found {
+struct RecordedEntry {
     source: Source,
     file: usize,
     /// The entry is of an earlier run: the last run could not read the source.
@@ -21,13 +21,13 @@ struct Found {
 /// # Errors
 /// [`MergeError`].
 pub fn merge(out: &Path, inputs: &[Input]) -> Result<Merged, MergeError> {
-    let mut all: BTreeMap<String, Found> = BTreeMap::new();
+    let mut all: BTreeMap<String, RecordedEntry> = BTreeMap::new();
     let mut missing = BTreeSet::new();
     for (file, input) in inputs.iter().enumerate() {
         let (sources, not_read) = Recording::load(&input.path)?.into_parts();
         for source in sources {
             let is_old = not_read.contains(&source.source);
-            let found = Found {
+            let found = RecordedEntry {
                 source,
                 file,
                 is_old,
@@ -78,7 +78,11 @@ pub fn merge(out: &Path, inputs: &[Input]) -> Result<Merged, MergeError> {
 }
 
 /// Chooses the more complete of two records of one source.
-fn better(one: Found, other: Found, inputs: &[Input]) -> Result<Found, MergeError> {
+fn better(
+    one: RecordedEntry,
+    other: RecordedEntry,
+    inputs: &[Input],
+) -> Result<RecordedEntry, MergeError> {
     match (one.is_old, other.is_old) {
         (false, true) => return Ok(one),
         (true, false | true) => return Ok(other),

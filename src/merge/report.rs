@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::error::MergeError;
-use super::shards::{Part, Shard};
+use super::shards::{Shard, ShardFile};
 use crate::output::report_object::{FORMAT, VERSION};
 
 /// Prefix of an image's line in `.jsonl`; the rest of the object follows.
@@ -21,7 +21,7 @@ const LONGEST: u64 = 64 << 20;
 
 /// Location of a line's object without its first brace or [`IMAGE`] prefix.
 #[derive(Clone, Copy)]
-pub struct Kept {
+pub struct LineLocation {
     /// Line number in the list.
     pub line: u64,
     pub offset: u64,
@@ -96,7 +96,7 @@ struct Footer {
 /// A report without its lines.
 pub struct Report {
     pub file: File,
-    pub part: Part,
+    pub part: ShardFile,
     pub begun: String,
     /// `None`: the run was interrupted or killed.
     pub ended: Option<String>,
@@ -115,7 +115,7 @@ struct Reader<'a> {
     next: u64,
     text: Vec<u8>,
     number: u64,
-    lines: &'a mut Vec<Kept>,
+    lines: &'a mut Vec<LineLocation>,
     first: usize,
     file: u16,
     requests: u64,
@@ -129,7 +129,7 @@ pub fn read(
     name: &str,
     file: File,
     number: u16,
-    lines: &mut Vec<Kept>,
+    lines: &mut Vec<LineLocation>,
 ) -> Result<Report, MergeError> {
     let mut reader = Reader {
         name,
@@ -168,7 +168,7 @@ pub fn read(
         });
     let requests = totals.as_ref().map_or(reader.requests, |of| of.requests);
     Ok(Report {
-        part: Part {
+        part: ShardFile {
             name: name.to_owned(),
             shard,
             is_complete,
@@ -275,7 +275,7 @@ impl Reader<'_> {
         let object: LineObject = self.json(text)?;
         let length = text.len().saturating_sub(before);
         self.requests += object.requests;
-        self.lines.push(Kept {
+        self.lines.push(LineLocation {
             line: object.line,
             offset: self.at + before as u64,
             length: u32::try_from(length).map_err(|_| self.damaged("a line is too long"))?,

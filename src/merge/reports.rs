@@ -8,8 +8,8 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::error::MergeError;
-use super::report::{IMAGE, Kept, Outcome, Report, read};
-use super::shards::{Choice, Part, choose};
+use super::report::{IMAGE, LineLocation, Outcome, Report, read};
+use super::shards::{ShardFile, ShardSelection, choose};
 use super::{Input, Merged, output};
 use crate::exit::Exit;
 use crate::output::report_object::{FORMAT, TOOL, VERSION};
@@ -23,7 +23,7 @@ pub enum Form {
 
 /// Header and totals of the merged report.
 #[derive(Default)]
-struct Whole {
+struct MergedReport {
     passed: u64,
     failed: u64,
     not_validated: u64,
@@ -61,7 +61,7 @@ pub fn merge(out: &Path, inputs: Vec<Input>) -> Result<Merged, MergeError> {
     let (reports, choice) = chosen(reports, &mut lines)?;
     lines.shrink_to_fit();
     in_order(&reports, &choice, &mut lines)?;
-    let whole = Whole::of(&reports, &choice, &lines);
+    let whole = MergedReport::of(&reports, &choice, &lines);
     let exit = whole.exit(&choice);
     output(out)?
         .commit_other(|_, out| write(out, form, &reports, &choice, &whole, &lines, exit))?;
@@ -119,11 +119,11 @@ fn settings(report: &Report) -> Map<String, Value> {
 /// Keeps only the lines of the used reports.
 fn chosen(
     reports: Vec<Report>,
-    lines: &mut Vec<Kept>,
-) -> Result<(Vec<(usize, Report)>, Choice), MergeError> {
+    lines: &mut Vec<LineLocation>,
+) -> Result<(Vec<(usize, Report)>, ShardSelection), MergeError> {
     let mut parts = Vec::new();
     for report in &reports {
-        parts.push(Part {
+        parts.push(ShardFile {
             name: report.part.name.clone(),
             ..report.part
         });
@@ -153,11 +153,11 @@ fn chosen(
 /// Sorts the lines in the order of the list. Of several results of one line the most recent is kept.
 fn in_order(
     reports: &[(usize, Report)],
-    choice: &Choice,
-    lines: &mut Vec<Kept>,
+    choice: &ShardSelection,
+    lines: &mut Vec<LineLocation>,
 ) -> Result<(), MergeError> {
     lines.sort_unstable_by_key(|line| (line.line, Reverse((line.file, line.offset))));
-    let part = |line: &Kept| &reports[usize::from(line.file)].1.part;
+    let part = |line: &LineLocation| &reports[usize::from(line.file)].1.part;
     for pair in lines.windows(2) {
         let (one, other) = (part(&pair[0]), part(&pair[1]));
         if pair[0].line != pair[1].line {
@@ -179,8 +179,8 @@ fn in_order(
     Ok(())
 }
 
-impl Whole {
-    fn of(reports: &[(usize, Report)], choice: &Choice, lines: &[Kept]) -> Self {
+impl MergedReport {
+    fn of(reports: &[(usize, Report)], choice: &ShardSelection, lines: &[LineLocation]) -> Self {
         let mut whole = Self::default();
         for line in lines {
             *match line.outcome {
@@ -206,7 +206,7 @@ impl Whole {
         whole
     }
 
-    fn exit(&self, choice: &Choice) -> Exit {
+    fn exit(&self, choice: &ShardSelection) -> Exit {
         let is_whole = choice.absent.is_empty() && choice.incomplete.is_empty();
         match (self.failed, self.not_validated) {
             (1.., _) => Exit::Failed,
@@ -220,9 +220,9 @@ fn write(
     out: &mut dyn Write,
     form: Form,
     reports: &[(usize, Report)],
-    choice: &Choice,
-    whole: &Whole,
-    lines: &[Kept],
+    choice: &ShardSelection,
+    whole: &MergedReport,
+    lines: &[LineLocation],
     exit: Exit,
 ) -> io::Result<()> {
     let Some((_, first)) = reports.first() else {

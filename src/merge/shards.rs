@@ -38,7 +38,7 @@ impl std::fmt::Display for Shard {
 }
 
 /// Shard and completeness of one file.
-pub struct Part {
+pub struct ShardFile {
     pub name: String,
     pub shard: Shard,
     /// Whether the run of the file was completed.
@@ -49,7 +49,7 @@ pub struct Part {
 
 /// The files to be used.
 #[derive(Debug, Default)]
-pub struct Choice {
+pub struct ShardSelection {
     /// Their indices, sorted by time within a shard.
     pub used: Vec<usize>,
     /// Shards without a file, at most [`NAMED`].
@@ -64,8 +64,8 @@ pub struct Choice {
 ///
 /// # Errors
 /// [`MergeError::Divisions`] where the files have different shard counts.
-pub fn choose(parts: &[Part]) -> Result<Choice, MergeError> {
-    let mut choice = Choice::default();
+pub fn choose(parts: &[ShardFile]) -> Result<ShardSelection, MergeError> {
+    let mut choice = ShardSelection::default();
     let Some(first) = parts.first() else {
         return Ok(choice);
     };
@@ -128,8 +128,8 @@ pub fn choose(parts: &[Part]) -> Result<Choice, MergeError> {
 mod tests {
     use super::*;
 
-    fn part(shard: &str, is_complete: bool, time: i64) -> Part {
-        Part {
+    fn part(shard: &str, is_complete: bool, time: i64) -> ShardFile {
+        ShardFile {
             name: format!("{shard}@{time}"),
             shard: Shard::parse(shard).expect("a shard"),
             is_complete,

@@ -21,7 +21,7 @@ const MOST_HOSTS: usize = 20;
 pub struct Causes {
     begun: DateTime<Local>,
     codes: BTreeMap<Code, Cause>,
-    hosts: BTreeMap<String, Unreached>,
+    hosts: BTreeMap<String, UnreachableHost>,
     /// Images of the registries beyond [`MOST_HOSTS`].
     beyond: u64,
 }
@@ -36,7 +36,7 @@ struct Cause {
 }
 
 #[derive(Debug)]
-struct Unreached {
+struct UnreachableHost {
     count: u64,
     /// The first error.
     cause: String,
@@ -87,7 +87,7 @@ impl Causes {
             if let Some(host) = self.hosts.get_mut(&trouble.host) {
                 host.count += 1;
             } else if self.hosts.len() < MOST_HOSTS {
-                let host = Unreached {
+                let host = UnreachableHost {
                     count: 1,
                     cause: trouble.cause.clone(),
                 };

@@ -2,7 +2,7 @@ use std::io;
 use std::path::Path;
 
 use super::Kind;
-use super::place::Distrust;
+use super::place::PathError;
 use crate::escape::escape;
 use crate::task::record::RecordingError;
 
@@ -33,7 +33,7 @@ pub enum OutputError {
     Distrusted {
         kind: &'static Kind,
         name: String,
-        distrust: Distrust,
+        distrust: PathError,
     },
     /// A killed run did not leave this partial file.
     #[error("cannot write the {} {name}: {partial} exists, but {distrust}; remove {partial}, or name another file with {}", .kind.what, .kind.flag)]
@@ -41,7 +41,7 @@ pub enum OutputError {
         kind: &'static Kind,
         name: String,
         partial: String,
-        distrust: Distrust,
+        distrust: PathError,
     },
     #[error("cannot write the {} {name}: another run is writing it; name another file with {}", .kind.what, .kind.flag)]
     Locked { kind: &'static Kind, name: String },
@@ -65,11 +65,11 @@ pub enum OutputError {
 }
 
 impl OutputError {
-    pub fn of(kind: &'static Kind, name: &str, distrust: Distrust) -> Self {
+    pub fn of(kind: &'static Kind, name: &str, distrust: PathError) -> Self {
         let name = name.to_owned();
         match distrust {
-            Distrust::Locked => Self::Locked { kind, name },
-            Distrust::Io(error) => Self::Io { kind, name, error },
+            PathError::Locked => Self::Locked { kind, name },
+            PathError::Io(error) => Self::Io { kind, name, error },
             distrust => Self::Distrusted {
                 kind,
                 name,

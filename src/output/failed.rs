@@ -22,9 +22,9 @@ pub static FAILED_LIST: Kind = Kind {
     flag: "-o",
     open: |name, input, settings| {
         let lines = if settings.splits_failed {
-            Wanted::Failed
+            OutcomeFilter::Failed
         } else {
-            Wanted::All
+            OutcomeFilter::All
         };
         open(&FAILED_LIST, lines, name, input, settings)
     },
@@ -38,7 +38,7 @@ pub static NOT_VALIDATED_LIST: Kind = Kind {
     open: |name, input, settings| {
         open(
             &NOT_VALIDATED_LIST,
-            Wanted::NotValidated,
+            OutcomeFilter::NotValidated,
             name,
             input,
             settings,
@@ -54,7 +54,7 @@ pub fn may_replace_list(kind: &'static Kind) -> bool {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wanted {
+enum OutcomeFilter {
     /// Failed and not validated.
     All,
     Failed,
@@ -63,7 +63,7 @@ enum Wanted {
 
 struct FailedList {
     kind: &'static Kind,
-    wanted: Wanted,
+    wanted: OutcomeFilter,
     lines: Spool<u64>,
     /// The run validates a shard, which may be empty.
     is_shard: bool,
@@ -78,7 +78,7 @@ struct FailedList {
 
 fn open(
     kind: &'static Kind,
-    wanted: Wanted,
+    wanted: OutcomeFilter,
     name: &Path,
     input: &List,
     settings: &RunSettings,
@@ -109,10 +109,10 @@ fn is_null(found: &Metadata) -> bool {
 impl Sink for FailedList {
     fn take(&mut self, entry: &Entry<'_>) {
         match &entry.finding.outcome {
-            Outcome::Failed(_) if self.wanted != Wanted::NotValidated => {
+            Outcome::Failed(_) if self.wanted != OutcomeFilter::NotValidated => {
                 self.only_interrupted = false;
             }
-            Outcome::NotValidated(reason) if self.wanted != Wanted::Failed => {
+            Outcome::NotValidated(reason) if self.wanted != OutcomeFilter::Failed => {
                 self.only_interrupted &= reason.code == Code::Interrupted;
             }
             _ => return,
@@ -151,11 +151,13 @@ impl Sink for FailedList {
         lines.sync()?;
         match (end.list, lines.is_empty()) {
             // The failed list's note says that the list was not read to its end.
-            (ListEnd::Cut, true) if self.wanted == Wanted::NotValidated => Ok(Vec::new()),
-            (ListEnd::Cut, false) if self.wanted == Wanted::NotValidated => Ok(vec![format!(
-                "lines not validated until then: {}",
-                lines.output().partial_name()
-            )]),
+            (ListEnd::Cut, true) if self.wanted == OutcomeFilter::NotValidated => Ok(Vec::new()),
+            (ListEnd::Cut, false) if self.wanted == OutcomeFilter::NotValidated => {
+                Ok(vec![format!(
+                    "lines not validated until then: {}",
+                    lines.output().partial_name()
+                )])
+            }
             (ListEnd::Cut, true) => Ok(vec!["the image list was not read to its end".to_owned()]),
             (ListEnd::Cut, false) => Ok(vec![format!(
                 "the image list was not read to its end; lines that did not pass until then: {}",

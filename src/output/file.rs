@@ -14,7 +14,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use super::conflicts::is_standard_output;
 use super::error::{OutputError, show};
 use super::failed::may_replace_list;
-use super::place::{Distrust, NEW, OPEN_TO_OWNER, follow, open_partial, replaced, take_after};
+use super::place::{NEW, OPEN_TO_OWNER, PathError, follow, open_partial, replaced, take_after};
 use super::user::directory;
 use super::{Kind, RunSettings};
 use crate::list::List;
@@ -146,7 +146,7 @@ impl Output {
         }
         let file =
             open_partial(&partial, replaced.as_ref()).map_err(|distrust| match distrust {
-                Distrust::Locked | Distrust::Io(_) => distrusts(distrust),
+                PathError::Locked | PathError::Io(_) => distrusts(distrust),
                 distrust => OutputError::InTheWay {
                     kind,
                     name: shown.clone(),

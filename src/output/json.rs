@@ -12,15 +12,15 @@ use crate::escape::is_hidden;
 /// One line of JSON.
 pub fn line(value: &impl Serialize) -> String {
     let mut out = Vec::new();
-    let mut serializer = Serializer::with_formatter(&mut out, Visible);
+    let mut serializer = Serializer::with_formatter(&mut out, VisibleFormatter);
     // Strings and numbers into memory: neither can fail.
     let _ = value.serialize(&mut serializer);
     String::from_utf8(out).unwrap_or_default()
 }
 
-struct Visible;
+struct VisibleFormatter;
 
-impl Formatter for Visible {
+impl Formatter for VisibleFormatter {
     /// Gets only text that needs no escape in JSON.
     fn write_string_fragment<W: ?Sized + Write>(
         &mut self,

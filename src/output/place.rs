@@ -23,7 +23,7 @@ pub const OPEN_TO_OWNER: u32 = 0o600;
 
 /// Why a path is not used.
 #[derive(Debug, thiserror::Error)]
-pub enum Distrust {
+pub enum PathError {
     #[error("it has more than one hard link")]
     HardLink,
     #[error("another user (uid {0}) owns it, and other users can write to its directory")]
@@ -44,17 +44,17 @@ pub enum Distrust {
 /// Resolves the symbolic links of an output.
 ///
 /// # Errors
-/// [`Distrust`] where another user could have made one of them.
-pub fn follow(name: &Path) -> Result<PathBuf, Distrust> {
+/// [`PathError`] where another user could have made one of them.
+pub fn follow(name: &Path) -> Result<PathBuf, PathError> {
     let mut path = name.to_owned();
     for _ in 0..MAX_LINKS {
         match fs::symlink_metadata(&path) {
             Ok(found) if found.is_symlink() => {
                 if let Some(owner) = link_maker(&found) {
-                    return Err(Distrust::LinkOfStranger(owner));
+                    return Err(PathError::LinkOfStranger(owner));
                 }
                 if others_can_link(&path)? {
-                    return Err(Distrust::LinkAmongOthers);
+                    return Err(PathError::LinkAmongOthers);
                 }
                 let target = fs::read_link(&path)?;
                 path = directory(&path).join(target);
@@ -71,18 +71,18 @@ pub fn follow(name: &Path) -> Result<PathBuf, Distrust> {
 /// killed run may have left.
 ///
 /// # Errors
-/// [`Distrust`] where it may not be replaced.
-pub fn replaced(path: &Path, previous: &Path) -> Result<Option<Metadata>, Distrust> {
+/// [`PathError`] where it may not be replaced.
+pub fn replaced(path: &Path, previous: &Path) -> Result<Option<Metadata>, PathError> {
     let found = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         found => found?,
     };
     if let Some(owner) = stranger(path, &found)? {
-        return Err(Distrust::Stranger(owner));
+        return Err(PathError::Stranger(owner));
     }
     let is_ours = || fs::symlink_metadata(previous).is_ok_and(|other| is_same(&found, &other));
     if found.nlink() > 2 || found.nlink() == 2 && !is_ours() {
-        return Err(Distrust::HardLink);
+        return Err(PathError::HardLink);
     }
     Ok(Some(found))
 }
@@ -96,8 +96,8 @@ pub fn is_same(one: &Metadata, other: &Metadata) -> bool {
 /// replaces.
 ///
 /// # Errors
-/// [`Distrust`] where a killed run did not leave it; no file has been changed then.
-pub fn open_partial(path: &Path, replaced: Option<&Metadata>) -> Result<File, Distrust> {
+/// [`PathError`] where a killed run did not leave it; no file has been changed then.
+pub fn open_partial(path: &Path, replaced: Option<&Metadata>) -> Result<File, PathError> {
     let permissions = replaced.map(|found| found.mode() & PERMISSIONS | OPEN_TO_OWNER);
     loop {
         let mut options = OpenOptions::new();
@@ -111,7 +111,9 @@ pub fn open_partial(path: &Path, replaced: Option<&Metadata>) -> Result<File, Di
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 match open_left(path, &options) {
                     // Its run has just renamed it.
-                    Err(Distrust::Io(error)) if error.kind() == io::ErrorKind::NotFound => continue,
+                    Err(PathError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+                        continue;
+                    }
                     file => file?,
                 }
             }
@@ -119,7 +121,7 @@ pub fn open_partial(path: &Path, replaced: Option<&Metadata>) -> Result<File, Di
         };
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(Distrust::Locked),
+            Err(TryLockError::WouldBlock) => return Err(PathError::Locked),
             Err(TryLockError::Error(error)) => return Err(error.into()),
         }
         // Another run may have renamed the file between the open and the lock.
@@ -134,7 +136,7 @@ pub fn open_partial(path: &Path, replaced: Option<&Metadata>) -> Result<File, Di
 }
 
 /// Opens an existing partial file.
-fn open_left(path: &Path, options: &OpenOptions) -> Result<File, Distrust> {
+fn open_left(path: &Path, options: &OpenOptions) -> Result<File, PathError> {
     // Opening a device can have side effects, so the type is checked before and after.
     check_left(path, &fs::symlink_metadata(path)?)?;
     let opened = options
@@ -143,7 +145,7 @@ fn open_left(path: &Path, options: &OpenOptions) -> Result<File, Distrust> {
         .open(path);
     let file = match opened {
         // Another process holds a lease (fcntl(2), `F_SETLEASE`).
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(Distrust::Locked),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(PathError::Locked),
         opened => opened?,
     };
     check_left(path, &file.metadata()?)?;
@@ -151,7 +153,7 @@ fn open_left(path: &Path, options: &OpenOptions) -> Result<File, Distrust> {
 }
 
 /// Refuses a file that a killed run of this user cannot have left.
-fn check_left(path: &Path, found: &Metadata) -> Result<(), Distrust> {
+fn check_left(path: &Path, found: &Metadata) -> Result<(), PathError> {
     let kind = found.file_type();
     let what = match () {
         () if kind.is_file() => None,
@@ -162,13 +164,13 @@ fn check_left(path: &Path, found: &Metadata) -> Result<(), Distrust> {
         () => Some("device"),
     };
     if let Some(what) = what {
-        return Err(Distrust::NoFile(what));
+        return Err(PathError::NoFile(what));
     }
     if let Some(owner) = stranger(path, found)? {
-        return Err(Distrust::Stranger(owner));
+        return Err(PathError::Stranger(owner));
     }
     if found.nlink() > 1 {
-        return Err(Distrust::HardLink);
+        return Err(PathError::HardLink);
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use super::OutputError;
 use super::file::Output;
 use crate::manifest::{Algorithm, Digest, Hasher};
 
-struct Kept<K> {
+struct SpooledEntry<K> {
     key: K,
     offset: u64,
     /// In bytes, with the line feed.
@@ -20,7 +20,7 @@ struct Kept<K> {
 /// An output whose entries are sorted at the end.
 pub struct Spool<K> {
     output: Output,
-    kept: Vec<Kept<K>>,
+    kept: Vec<SpooledEntry<K>>,
     buffer: Vec<u8>,
     length: u64,
 }
@@ -51,7 +51,7 @@ impl<K: Ord> Spool<K> {
     /// Adds an entry to the buffer; [`Spool::write`] writes the buffer to the partial file. `has_passed`:
     /// the line passed.
     pub fn add(&mut self, key: K, has_passed: bool, entry: &[u8]) {
-        self.kept.push(Kept {
+        self.kept.push(SpooledEntry {
             key,
             offset: self.length,
             // A line of the list has 16 MiB at most.
@@ -167,7 +167,7 @@ impl<K: Ord> Spool<K> {
 /// Iterates over the entries in the order of their keys.
 pub struct Entries<'a, K> {
     partial: &'a File,
-    rest: std::slice::Iter<'a, Kept<K>>,
+    rest: std::slice::Iter<'a, SpooledEntry<K>>,
 }
 
 impl<'a, K> Entries<'a, K> {
@@ -185,7 +185,7 @@ impl<'a, K> Entries<'a, K> {
 }
 
 /// Reads an entry with its line feed.
-fn read<K>(partial: &File, entry: &Kept<K>, bytes: &mut Vec<u8>) -> io::Result<()> {
+fn read<K>(partial: &File, entry: &SpooledEntry<K>, bytes: &mut Vec<u8>) -> io::Result<()> {
     bytes.resize(entry.length as usize, 0);
     partial.read_exact_at(bytes, entry.offset)
 }

@@ -8,7 +8,7 @@ use crate::report_reading::LineObject;
 
 /// The kind of repair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mending {
+pub enum Repair {
     /// Copy the source to the tag.
     Copy,
     /// Push manifests that an index lists but the registry lacks.
@@ -31,7 +31,7 @@ pub struct Failure {
     pub number: Option<u64>,
     pub code: String,
     pub message: String,
-    pub mending: Mending,
+    pub mending: Repair,
     source: Repository,
     /// Tag or digest of the source in the list.
     listed: Reference,
@@ -122,7 +122,7 @@ impl Failure {
     /// The target of the copy: the tag of the list, or the digest only, where the tag is an index that
     /// contains the image and must stay.
     pub fn target(&self, allow_single: bool) -> Reference {
-        let stays = self.is_bare && !allow_single && self.mending != Mending::Copy;
+        let stays = self.is_bare && !allow_single && self.mending != Repair::Copy;
         match (&self.source_reference, stays) {
             (Reference::Digest(digest), true) => Reference::Digest(digest.clone()),
             _ => self.destination_reference.clone(),
@@ -145,7 +145,7 @@ impl Failure {
     }
 }
 
-fn mending(code: &str, is_there: bool) -> Mending {
+fn mending(code: &str, is_there: bool) -> Repair {
     match code {
         "destination-missing"
         | "destination-empty"
@@ -154,18 +154,18 @@ fn mending(code: &str, is_there: bool) -> Mending {
         | "digest-differs"
         | "platform-differs"
         | "index-differs"
-        | "tag-differs" => Mending::Copy,
+        | "tag-differs" => Repair::Copy,
         // The wrong size is in the list of referrers.
-        "index-damaged" if is_there => Mending::Referrers,
-        "index-damaged" => Mending::Copy,
-        "image-missing" => Mending::Manifests,
-        "blob-missing" => Mending::Blobs { damaged: false },
-        "blob-damaged" => Mending::Blobs { damaged: true },
-        "referrer-missing" => Mending::Referrers,
-        "no-platform" => Mending::Nothing(
+        "index-damaged" if is_there => Repair::Referrers,
+        "index-damaged" => Repair::Copy,
+        "image-missing" => Repair::Manifests,
+        "blob-missing" => Repair::Blobs { damaged: false },
+        "blob-damaged" => Repair::Blobs { damaged: true },
+        "referrer-missing" => Repair::Referrers,
+        "no-platform" => Repair::Nothing(
             "nothing to copy: the source lacks the platforms of -a and --os; correct these flags or the list",
         ),
-        _ => Mending::Nothing("unknown reason code; use a newer image-tools"),
+        _ => Repair::Nothing("unknown reason code; use a newer image-tools"),
     }
 }
 

@@ -20,7 +20,7 @@ use crate::registry::InsecureHosts;
 use crate::report_reading::{
     Header, LineObject, Outcome, Part, ReportError, ReportReader, Run, Totals,
 };
-use failure::{Failure, Mending};
+use failure::{Failure, Repair};
 use print::Printer;
 use tool::Plan;
 
@@ -37,7 +37,7 @@ pub enum RemedyError {
 }
 
 /// Arguments of the command.
-pub struct Wish {
+pub struct RemedyOptions {
     pub report: PathBuf,
     pub tool: Tool,
     pub insecure: InsecureHosts,
@@ -45,7 +45,7 @@ pub struct Wish {
 
 /// Lines of a report by treatment.
 #[derive(Debug, Default)]
-pub struct Counts {
+pub struct LineCounts {
     pub lines: u64,
     /// Failed images.
     pub failed: u64,
@@ -58,7 +58,7 @@ pub struct Counts {
 ///
 /// # Errors
 /// The report is damaged or incomplete, or the file is not a report; nothing has been printed then.
-pub fn run(wish: Wish, out: &mut impl Write) -> Result<(), RemedyError> {
+pub fn run(wish: RemedyOptions, out: &mut impl Write) -> Result<(), RemedyError> {
     let name = match wish.report.as_path() {
         path if path == Path::new(STANDARD_INPUT) => "standard input".to_owned(),
         path => path.display().to_string(),
@@ -67,7 +67,7 @@ pub fn run(wish: Wish, out: &mut impl Write) -> Result<(), RemedyError> {
         name: name.clone(),
         error,
     })?;
-    let mut counts = Counts::default();
+    let mut counts = LineCounts::default();
     let mut header = None;
     let mut plan = Plan {
         tool: wish.tool,
@@ -78,10 +78,10 @@ pub fn run(wish: Wish, out: &mut impl Write) -> Result<(), RemedyError> {
     let mut registries = BTreeSet::new();
     read(&file, &name, |part| {
         match part {
-            Read::Header(read) => header = Some(read),
-            Read::Failure(failure) => {
+            ReportItem::Header(read) => header = Some(read),
+            ReportItem::Failure(failure) => {
                 counts.failed += 1;
-                if !matches!(failure.mending, Mending::Nothing(_)) {
+                if !matches!(failure.mending, Repair::Nothing(_)) {
                     for registry in failure.registries() {
                         if !registries.contains(registry) {
                             registries.insert(registry.to_owned());
@@ -89,9 +89,9 @@ pub fn run(wish: Wish, out: &mut impl Write) -> Result<(), RemedyError> {
                     }
                 }
             }
-            Read::Repeated => counts.repeated += 1,
-            Read::NotValidated => counts.not_validated += 1,
-            Read::Totals(totals) => counts.lines = totals.lines,
+            ReportItem::Repeated => counts.repeated += 1,
+            ReportItem::NotValidated => counts.not_validated += 1,
+            ReportItem::Totals(totals) => counts.lines = totals.lines,
         }
         Ok(())
     })?;
@@ -112,14 +112,14 @@ pub fn run(wish: Wish, out: &mut impl Write) -> Result<(), RemedyError> {
         .begin(&header.list, &counts)
         .map_err(RemedyError::Output)?;
     read(&file, &name, |part| match part {
-        Read::Failure(failure) => printer.image(&failure).map_err(RemedyError::Output),
+        ReportItem::Failure(failure) => printer.image(&failure).map_err(RemedyError::Output),
         _ => Ok(()),
     })?;
     printer.end(&counts).map_err(RemedyError::Output)
 }
 
 /// A part of a report that this command uses.
-enum Read {
+enum ReportItem {
     Header(Header),
     Failure(Box<Failure>),
     Repeated,
@@ -130,12 +130,12 @@ enum Read {
 fn read(
     file: &File,
     name: &str,
-    mut take: impl FnMut(Read) -> Result<(), RemedyError>,
+    mut take: impl FnMut(ReportItem) -> Result<(), RemedyError>,
 ) -> Result<(), RemedyError> {
     let mut reader = ReportReader::new(BufReader::with_capacity(1 << 16, file), name);
     while let Some(part) = reader.next() {
         match part? {
-            Part::Header(header) => take(Read::Header(*header))?,
+            Part::Header(header) => take(ReportItem::Header(*header))?,
             Part::Line(object) => {
                 if let Some(line) = of_line(&object).map_err(|why| {
                     reader.damaged(format!("line {} of the list: {why}", object.line))
@@ -143,21 +143,21 @@ fn read(
                     take(line)?;
                 }
             }
-            Part::Totals(totals) => take(Read::Totals(totals))?,
+            Part::Totals(totals) => take(ReportItem::Totals(totals))?,
         }
     }
     Ok(())
 }
 
-fn of_line(object: &LineObject) -> Result<Option<Read>, String> {
+fn of_line(object: &LineObject) -> Result<Option<ReportItem>, String> {
     Ok(match object.outcome {
         Outcome::Passed | Outcome::Recorded => None,
-        Outcome::NotValidated => Some(Read::NotValidated),
+        Outcome::NotValidated => Some(ReportItem::NotValidated),
         Outcome::Failed => {
             let failure = Failure::of(object)?;
             Some(match object.same_as_line {
-                Some(_) => Read::Repeated,
-                None => Read::Failure(Box::new(failure)),
+                Some(_) => ReportItem::Repeated,
+                None => ReportItem::Failure(Box::new(failure)),
             })
         }
     })
@@ -200,7 +200,7 @@ fn nameless() -> io::Result<File> {
 }
 
 /// Copies the input to a temporary file without a name.
-fn copied(input: &mut impl io::Read) -> io::Result<File> {
+fn copied(input: &mut impl io::ReportItem) -> io::Result<File> {
     let mut file = nameless()?;
     io::copy(input, &mut file)?;
     file.rewind()?;

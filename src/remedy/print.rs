@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-use super::Counts;
+use super::LineCounts;
 use super::failure::Failure;
 use super::steps::steps;
 use super::text::{comment, shell_word, yaml_scalar};
@@ -34,7 +34,7 @@ impl<'a, W: Write> Printer<'a, W> {
         writeln!(self.out, "{}", comment(text))
     }
 
-    pub fn begin(&mut self, list: &str, counts: &Counts) -> io::Result<()> {
+    pub fn begin(&mut self, list: &str, counts: &LineCounts) -> io::Result<()> {
         let s = if counts.failed == 1 { "" } else { "s" };
         self.comment(&format!(
             "image-tools remedy --for {}: {} failed image{s} of {list} ({})",
@@ -161,7 +161,7 @@ impl<'a, W: Write> Printer<'a, W> {
         Ok(())
     }
 
-    pub fn end(&mut self, counts: &Counts) -> io::Result<()> {
+    pub fn end(&mut self, counts: &LineCounts) -> io::Result<()> {
         if self.plan.tool == Tool::Regsync && !self.has_entries {
             writeln!(self.out, "sync: []")?;
         }

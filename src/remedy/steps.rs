@@ -8,7 +8,7 @@
 use crate::manifest::Digest;
 use crate::reference::Reference;
 
-use super::failure::{Failure, Mending};
+use super::failure::{Failure, Repair};
 use super::text::shell_word;
 use super::tool::{Plan, Step, Tool};
 
@@ -17,7 +17,7 @@ const MOST_NAMED: usize = 20;
 
 pub fn steps(plan: &Plan, failure: &Failure) -> Vec<Step> {
     let mut steps = Vec::new();
-    if let Mending::Nothing(why) = failure.mending {
+    if let Repair::Nothing(why) = failure.mending {
         return vec![Step::comment(why)];
     }
     if !failure.is_pinned() {
@@ -25,23 +25,23 @@ pub fn steps(plan: &Plan, failure: &Failure) -> Vec<Step> {
             "not pinned: the report has no digest of the source, so this copies the current image of the tag",
         ));
     }
-    let copies = Copies { plan, failure };
+    let copies = CopySteps { plan, failure };
     match failure.mending {
-        Mending::Copy => copies.whole(&mut steps),
-        Mending::Manifests => copies.manifests(&mut steps),
-        Mending::Blobs { damaged } => copies.blobs(damaged, &mut steps),
-        Mending::Referrers => copies.referrers(&mut steps),
-        Mending::Nothing(_) => {}
+        Repair::Copy => copies.whole(&mut steps),
+        Repair::Manifests => copies.manifests(&mut steps),
+        Repair::Blobs { damaged } => copies.blobs(damaged, &mut steps),
+        Repair::Referrers => copies.referrers(&mut steps),
+        Repair::Nothing(_) => {}
     }
     steps
 }
 
-struct Copies<'a> {
+struct CopySteps<'a> {
     plan: &'a Plan,
     failure: &'a Failure,
 }
 
-impl Copies<'_> {
+impl CopySteps<'_> {
     fn tool(&self) -> Tool {
         self.plan.tool
     }

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::escape::escape;
-use values::Values;
+use values::JsonValues;
 
 pub use object::{Header, LineObject, Outcome, Run, Totals};
 
@@ -60,7 +60,7 @@ enum State {
 
 /// Iterates over the parts of a report. Without totals the last item is an error.
 pub struct ReportReader<R> {
-    values: Values<R>,
+    values: JsonValues<R>,
     name: String,
     state: State,
     /// Lines read.
@@ -71,7 +71,7 @@ impl<R: BufRead> ReportReader<R> {
     /// `name`: file name for messages.
     pub fn new(input: R, name: &str) -> Self {
         Self {
-            values: Values::new(input),
+            values: JsonValues::new(input),
             name: name.to_owned(),
             state: State::Begin,
             lines: 0,

@@ -7,13 +7,13 @@ use std::io::{self, BufRead, ErrorKind};
 const LONGEST: usize = 64 * 1024 * 1024;
 
 /// A stream of JSON text.
-pub struct Values<R> {
+pub struct JsonValues<R> {
     input: R,
     /// Current line number, from 1.
     line: u64,
 }
 
-impl<R: BufRead> Values<R> {
+impl<R: BufRead> JsonValues<R> {
     pub fn new(input: R) -> Self {
         Self { input, line: 1 }
     }
@@ -49,7 +49,7 @@ impl<R: BufRead> Values<R> {
         }
     }
 
-    /// Consumes the byte of [`Values::peek`].
+    /// Consumes the byte of [`JsonValues::peek`].
     pub fn skip(&mut self) {
         self.input.consume(1);
     }
@@ -187,7 +187,7 @@ mod tests {
     fn values_end_where_they_end() {
         let text = " {\"a\":\"}\\\"\",\n\"b\":[1,{}]} \"x\" 12\n,true]";
         // A buffer of one byte: every cut is tried.
-        let mut values = Values::new(BufReader::with_capacity(1, text.as_bytes()));
+        let mut values = JsonValues::new(BufReader::with_capacity(1, text.as_bytes()));
         let mut next = || {
             let value = values.value().expect("a value");
             String::from_utf8(value).expect("text")
@@ -199,7 +199,7 @@ mod tests {
         assert_eq!(values.line(), 3);
         values.skip();
         assert_eq!(values.value().expect("a value"), b"true");
-        let mut torn = Values::new(&b"{\"a\": [1"[..]);
+        let mut torn = JsonValues::new(&b"{\"a\": [1"[..]);
         let error = torn.value().expect_err("no end");
         assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
     }
@@ -207,7 +207,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_comes_to_an_end(text in any::<Vec<u8>>()) {
-            let mut values = Values::new(&text[..]);
+            let mut values = JsonValues::new(&text[..]);
             for _ in 0..=text.len() {
                 if values.value().is_err() {
                     return Ok(());

@@ -104,12 +104,12 @@ pub struct Reader {
     /// For a destination: the digests of the source. Any other listed image may be missing.
     needed: Option<Vec<Digest>>,
     entries: AtomicUsize,
-    beside: Mutex<Beside>,
+    beside: Mutex<IndexExtras>,
 }
 
 /// Further results besides the requested images.
 #[derive(Default)]
-struct Beside {
+struct IndexExtras {
     attestations: Vec<Referrer>,
     names: PlatformNames,
 }
@@ -173,7 +173,7 @@ impl Reader {
         self.beside().names.clone()
     }
 
-    fn beside(&self) -> MutexGuard<'_, Beside> {
+    fn beside(&self) -> MutexGuard<'_, IndexExtras> {
         self.beside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

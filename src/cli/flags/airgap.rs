@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Conflict, Flag, Group, PLAIN, Takes};
+use super::{Conflict, Flag, FlagValue, Group, PLAIN};
 use crate::output::RECORDING;
 
 /// For every flag that `--record` would ignore.
@@ -23,7 +23,7 @@ pub const GROUP: Group = Group {
     flags: &[
         Flag {
             names: &["--record"],
-            takes: Takes::Path("file", |flags, path| {
+            takes: FlagValue::Path("file", |flags, path| {
                 flags.airgap.records = true;
                 flags.output.request(&RECORDING, path);
             }),
@@ -32,7 +32,7 @@ pub const GROUP: Group = Group {
         },
         Flag {
             names: &["--recorded"],
-            takes: Takes::Path("file", |flags, path| flags.airgap.recorded = Some(path)),
+            takes: FlagValue::Path("file", |flags, path| flags.airgap.recorded = Some(path)),
             help: "compare with the sources recorded in this file; only the destination is contacted",
             conflicts: &[Conflict {
                 with: "--record",

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::airgap::READS_SOURCES_ONLY;
-use super::{Flag, Group, PLAIN, Takes};
+use super::{Flag, FlagValue, Group, PLAIN};
 use crate::list::{Override, Shard, names as list_names};
 use crate::task::Depth;
 use crate::verdict::Class;
@@ -32,7 +32,7 @@ pub const GROUP: Group = Group {
     flags: &[
         Flag {
             names: &["-f", "--file"],
-            takes: Takes::Path("string", |flags, path| flags.compare.files.push(path)),
+            takes: FlagValue::Path("string", |flags, path| flags.compare.files.push(path)),
             help: "image list file; '-' reads standard input as a file; may be repeated; without it, lines are read from standard input one by one",
             is_original: true,
             accumulates: true,
@@ -40,7 +40,7 @@ pub const GROUP: Group = Group {
         },
         Flag {
             names: &["-s", "--source"],
-            takes: Takes::Text("string", |flags, text| {
+            takes: FlagValue::Text("string", |flags, text| {
                 flags.compare.source = Some(registry(text)?);
                 Ok(())
             }),
@@ -50,7 +50,7 @@ pub const GROUP: Group = Group {
         },
         Flag {
             names: &["-d", "--destination"],
-            takes: Takes::Text("string", |flags, text| {
+            takes: FlagValue::Text("string", |flags, text| {
                 flags.compare.destination = Some(registry(text)?);
                 Ok(())
             }),
@@ -61,7 +61,7 @@ pub const GROUP: Group = Group {
         },
         Flag {
             names: &["-a", "--arch"],
-            takes: Takes::Text("string", |flags, text| {
+            takes: FlagValue::Text("string", |flags, text| {
                 flags.compare.architectures.extend(names(text)?);
                 Ok(())
             }),
@@ -73,7 +73,7 @@ pub const GROUP: Group = Group {
         },
         Flag {
             names: &["-default-project"],
-            takes: Takes::Text("string", |flags, text| {
+            takes: FlagValue::Text("string", |flags, text| {
                 if !list_names::is_project(text) {
                     return Err(PROJECT.into());
                 }
@@ -87,7 +87,7 @@ pub const GROUP: Group = Group {
         },
         Flag {
             names: &["--os"],
-            takes: Takes::Text("string", |flags, text| {
+            takes: FlagValue::Text("string", |flags, text| {
                 flags.compare.systems.extend(names(text)?);
                 Ok(())
             }),
@@ -98,21 +98,21 @@ pub const GROUP: Group = Group {
         },
         Flag {
             names: &["--allow-single"],
-            takes: Takes::Switch(|flags, on| flags.compare.allow_single = on),
+            takes: FlagValue::Switch(|flags, on| flags.compare.allow_single = on),
             help: "accept a destination that is a single image instead of a manifest list ('skopeo copy' without --all makes these)",
             conflicts: &[READS_SOURCES_ONLY],
             ..PLAIN
         },
         Flag {
             names: &["--require-arch"],
-            takes: Takes::Switch(|flags, on| flags.compare.require_arch = on),
+            takes: FlagValue::Switch(|flags, on| flags.compare.require_arch = on),
             help: "fail an image whose source lacks an architecture of -a",
             conflicts: &[READS_SOURCES_ONLY],
             ..PLAIN
         },
         Flag {
             names: &["--accept"],
-            takes: Takes::Text("CLASSES", |flags, text| {
+            takes: FlagValue::Text("CLASSES", |flags, text| {
                 for class in classes(text)? {
                     if !flags.compare.accept.contains(&class) {
                         flags.compare.accept.push(class);
@@ -127,7 +127,7 @@ pub const GROUP: Group = Group {
         },
         Flag {
             names: &["--deep"],
-            takes: Takes::Grade(&["full"], |flags, word| {
+            takes: FlagValue::Grade(&["full"], |flags, word| {
                 flags.compare.deep = match word {
                     "full" => Some(Depth::Full),
                     "true" => Some(Depth::Blobs),
@@ -140,19 +140,19 @@ pub const GROUP: Group = Group {
         },
         Flag {
             names: &["--referrers"],
-            takes: Takes::Switch(|flags, on| flags.compare.referrers = on),
+            takes: FlagValue::Switch(|flags, on| flags.compare.referrers = on),
             help: "also require the source's signatures, SBOMs and attestations at the destination",
             ..PLAIN
         },
         Flag {
             names: &["--allow-empty"],
-            takes: Takes::Switch(|flags, on| flags.compare.allow_empty = on),
+            takes: FlagValue::Switch(|flags, on| flags.compare.allow_empty = on),
             help: "accept an image list without images",
             ..PLAIN
         },
         Flag {
             names: &["--shard"],
-            takes: Takes::Text("I/N", |flags, text| {
+            takes: FlagValue::Text("I/N", |flags, text| {
                 let shard = text.parse();
                 flags.compare.shard =
                     Some(shard.map_err(|()| "I/N with I from 0 to N-1, for example 0/4")?);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Conflict, Flag, Group, PLAIN, Takes, compare};
+use super::{Conflict, Flag, FlagValue, Group, PLAIN, compare};
 use crate::list::{Renaming, names};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,14 +33,14 @@ pub const GROUP: Group = Group {
     flags: &[
         Flag {
             names: &["-f", "--file"],
-            takes: Takes::Path("string", |flags, path| flags.list.files.push(path)),
+            takes: FlagValue::Path("string", |flags, path| flags.list.files.push(path)),
             help: "image list file, same as FILE; may be repeated",
             accumulates: true,
             ..PLAIN
         },
         Flag {
             names: &["-s", "--source"],
-            takes: Takes::Text("string", |flags, text| {
+            takes: FlagValue::Text("string", |flags, text| {
                 flags.list.renaming.source = Some(compare::registry(text)?);
                 Ok(())
             }),
@@ -50,7 +50,7 @@ pub const GROUP: Group = Group {
         },
         Flag {
             names: &["-d", "--destination"],
-            takes: Takes::Text("string", |flags, text| {
+            takes: FlagValue::Text("string", |flags, text| {
                 flags.list.renaming.destination = Some(compare::registry(text)?);
                 Ok(())
             }),
@@ -60,7 +60,7 @@ pub const GROUP: Group = Group {
         },
         Flag {
             names: &["-default-project"],
-            takes: Takes::Text("string", |flags, text| {
+            takes: FlagValue::Text("string", |flags, text| {
                 if !names::is_project(text) {
                     return Err(compare::PROJECT.into());
                 }
@@ -73,14 +73,14 @@ pub const GROUP: Group = Group {
         },
         Flag {
             names: &["--unique"],
-            takes: Takes::Switch(|flags, on| flags.list.unique = on),
+            takes: FlagValue::Switch(|flags, on| flags.list.unique = on),
             help: "print each pair of source and destination once",
             conflicts: &[PRINTS_A_RECORDING],
             ..PLAIN
         },
         Flag {
             names: &["--format"],
-            takes: Takes::Choice(&["lines", "json"], |flags, word| {
+            takes: FlagValue::Choice(&["lines", "json"], |flags, word| {
                 flags.list.form = match word {
                     "json" => Form::Json,
                     _ => Form::Lines,
@@ -93,7 +93,7 @@ pub const GROUP: Group = Group {
         },
         Flag {
             names: &["--digests"],
-            takes: Takes::Switch(|flags, on| flags.list.digests = on),
+            takes: FlagValue::Switch(|flags, on| flags.list.digests = on),
             help: "read recordings of '--record', and print the name and digest of each source as NAME:TAG sha256:HEX",
             ..PLAIN
         },

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Flag, Group, PLAIN, Takes};
+use super::{Flag, FlagValue, Group, PLAIN};
 
 #[derive(Debug, Default)]
 pub struct MergeFlags {
@@ -14,7 +14,7 @@ pub const GROUP: Group = Group {
     title: "How to merge",
     flags: &[Flag {
         names: &["--list"],
-        takes: Takes::Path("FILE", |flags, path| flags.merge.list = Some(path)),
+        takes: FlagValue::Path("FILE", |flags, path| flags.merge.list = Some(path)),
         help: "sort the merged failed list in the order of this image list; default: the order of the input files",
         ..PLAIN
     }],

@@ -19,28 +19,34 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 
 use super::commands::Flags;
-use super::help::Page;
+use super::help::HelpPage;
 
 pub use output::When;
 
 /// Expected form of an invalid value.
-pub type Wanted = Cow<'static, str>;
+pub type ExpectedValue = Cow<'static, str>;
 
 /// The kind of value of a flag, and the setter that checks and stores it.
 ///
 /// A setter returns the expected form of an invalid value. It never gets an empty value.
 #[derive(Clone, Copy)]
-pub enum Takes {
+pub enum FlagValue {
     /// No value, or `=true` and `=false`.
     Switch(fn(&mut Flags, bool)),
     /// As a switch, or `=` and one of the words. The setter gets `true`, `false` or the word.
     Grade(&'static [&'static str], fn(&mut Flags, &str)),
     /// Text; the first string is its placeholder in the help.
-    Text(&'static str, fn(&mut Flags, &str) -> Result<(), Wanted>),
+    Text(
+        &'static str,
+        fn(&mut Flags, &str) -> Result<(), ExpectedValue>,
+    ),
     /// A path; the string is its placeholder in the help.
     Path(&'static str, fn(&mut Flags, PathBuf)),
     /// A path whose suffix is checked; the string is its placeholder in the help.
-    SuffixedPath(&'static str, fn(&mut Flags, PathBuf) -> Result<(), Wanted>),
+    SuffixedPath(
+        &'static str,
+        fn(&mut Flags, PathBuf) -> Result<(), ExpectedValue>,
+    ),
     /// One of the words.
     Choice(&'static [&'static str], fn(&mut Flags, &str)),
 }
@@ -51,7 +57,7 @@ pub struct Flag {
     /// With their dashes as the help shows them, the main name first. Each is accepted with one dash and
     /// with two.
     pub names: &'static [&'static str],
-    pub takes: Takes,
+    pub takes: FlagValue,
     pub help: &'static str,
     /// Passed to the setter when the flag is absent. Empty: none.
     pub default: &'static str,
@@ -73,7 +79,7 @@ pub struct Conflict {
 /// Defaults of a row.
 pub const PLAIN: Flag = Flag {
     names: &[],
-    takes: Takes::Switch(|_, _| ()),
+    takes: FlagValue::Switch(|_, _| ()),
     help: "",
     default: "",
     is_original: false,
@@ -94,27 +100,27 @@ pub const HELP: Group = Group {
     flags: &[
         Flag {
             names: &["-h"],
-            takes: Takes::Switch(|flags, on| flags.help = page(on, Page::Short)),
+            takes: FlagValue::Switch(|flags, on| flags.help = page(on, HelpPage::Short)),
             help: "print a short help with the most common flags",
             ..PLAIN
         },
         Flag {
             names: &["--help"],
-            takes: Takes::Switch(|flags, on| flags.help = page(on, Page::Full)),
+            takes: FlagValue::Switch(|flags, on| flags.help = page(on, HelpPage::Full)),
             help: "print the full help with all flags",
             ..PLAIN
         },
         Flag {
             names: &["-v", "--version"],
-            takes: Takes::Switch(|flags, on| flags.version = on),
+            takes: FlagValue::Switch(|flags, on| flags.version = on),
             help: "print the version",
             ..PLAIN
         },
     ],
 };
 
-fn page(on: bool, page: Page) -> Page {
-    if on { page } else { Page::Nothing }
+fn page(on: bool, page: HelpPage) -> HelpPage {
+    if on { page } else { HelpPage::Nothing }
 }
 
 impl Flag {
@@ -125,14 +131,14 @@ impl Flag {
 
     /// Whether the value is optional; it is then given after `=`.
     pub fn is_switch(&self) -> bool {
-        matches!(self.takes, Takes::Switch(_) | Takes::Grade(..))
+        matches!(self.takes, FlagValue::Switch(_) | FlagValue::Grade(..))
     }
 
     /// The default as Go's `flag` package prints it, with strings in quotes.
     pub fn shown_default(&self) -> String {
         match (self.default, self.takes) {
             ("", _) => String::new(),
-            (default, Takes::Text("string", _) | Takes::Path("string", _)) => {
+            (default, FlagValue::Text("string", _) | FlagValue::Path("string", _)) => {
                 format!(" (default \"{default}\")")
             }
             (default, _) => format!(" (default {default})"),

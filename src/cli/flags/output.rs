@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Flag, Group, PLAIN, Takes, Wanted};
+use super::{ExpectedValue, Flag, FlagValue, Group, PLAIN};
 use crate::output::{self, FAILED_LIST, Kind, METRICS, NOT_VALIDATED_LIST, Request};
 
 /// When to colour the log, or to show the progress bar.
@@ -67,7 +67,7 @@ impl OutputFlags {
     ///
     /// # Errors
     /// The expected suffixes, where the name has none of them.
-    fn report(&mut self, path: PathBuf) -> Result<(), Wanted> {
+    fn report(&mut self, path: PathBuf) -> Result<(), ExpectedValue> {
         let kind = output::report_kind(&path).ok_or(
             "a file name with the suffix .json, .jsonl, .xml (JUnit), .csv, .md or .html, or '-'",
         )?;
@@ -87,7 +87,7 @@ pub const GROUP: Group = Group {
     flags: &[
         Flag {
             names: &["-o", "--output", "--failed"],
-            takes: Takes::Path("string", |flags, path| {
+            takes: FlagValue::Path("string", |flags, path| {
                 flags.output.request(&FAILED_LIST, path);
             }),
             help: "file name of the validate failed image list",
@@ -97,7 +97,7 @@ pub const GROUP: Group = Group {
         },
         Flag {
             names: &["--not-validated"],
-            takes: Takes::Path("file", |flags, path| {
+            takes: FlagValue::Path("file", |flags, path| {
                 flags.output.request(&NOT_VALIDATED_LIST, path);
             }),
             help: "write the lines that could not be checked to this file instead of the failed list",
@@ -105,33 +105,33 @@ pub const GROUP: Group = Group {
         },
         Flag {
             names: &["--report"],
-            takes: Takes::SuffixedPath("file", |flags, path| flags.output.report(path)),
+            takes: FlagValue::SuffixedPath("file", |flags, path| flags.output.report(path)),
             help: "write the result of every line to this file; the suffix decides the format: .json, .jsonl, .xml (JUnit), .csv, .md, .html; '-' writes .jsonl to standard output and the log to standard error; may be repeated",
             accumulates: true,
             ..PLAIN
         },
         Flag {
             names: &["--metrics"],
-            takes: Takes::Path("file", |flags, path| flags.output.request(&METRICS, path)),
+            takes: FlagValue::Path("file", |flags, path| flags.output.request(&METRICS, path)),
             help: "write the totals to this file in Prometheus text format (for the textfile collector of node_exporter)",
             ..PLAIN
         },
         Flag {
             names: &["-debug"],
-            takes: Takes::Switch(|flags, on| flags.output.debug = on),
+            takes: FlagValue::Switch(|flags, on| flags.output.debug = on),
             help: "enable the debug output: every request with its method, URL, status and time",
             is_original: true,
             ..PLAIN
         },
         Flag {
             names: &["-q", "--quiet"],
-            takes: Takes::Switch(|flags, on| flags.output.quiet = on),
+            takes: FlagValue::Switch(|flags, on| flags.output.quiet = on),
             help: "print only warnings, errors and the summary",
             ..PLAIN
         },
         Flag {
             names: &["--progress"],
-            takes: Takes::Choice(When::WORDS, |flags, word| {
+            takes: FlagValue::Choice(When::WORDS, |flags, word| {
                 flags.output.progress = When::of(word);
             }),
             help: "show progress on standard error: auto (a bar, if standard error is a terminal and standard output is no pipe), always (a line every 10 seconds without a terminal), never",
@@ -140,7 +140,7 @@ pub const GROUP: Group = Group {
         },
         Flag {
             names: &["--color"],
-            takes: Takes::Choice(When::WORDS, |flags, word| {
+            takes: FlagValue::Choice(When::WORDS, |flags, word| {
                 flags.output.color = When::of(word);
             }),
             help: "colour the log: auto (on a terminal, unless $NO_COLOR is set), always, never",

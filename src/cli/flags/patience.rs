@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Flag, Group, PLAIN, Takes};
+use super::{Flag, FlagValue, Group, PLAIN};
 
 #[derive(Debug, Default)]
 pub struct PatienceFlags {
@@ -21,7 +21,7 @@ pub const GROUP: Group = Group {
     flags: &[
         Flag {
             names: &["-j", "--jobs"],
-            takes: Takes::Text("int", |flags, text| {
+            takes: FlagValue::Text("int", |flags, text| {
                 flags.patience.jobs = text.parse().map_err(|_| "a number from 1 to 20")?;
                 Ok(())
             }),
@@ -32,7 +32,7 @@ pub const GROUP: Group = Group {
         },
         Flag {
             names: &["--timeout"],
-            takes: Takes::Text("duration", |flags, text| {
+            takes: FlagValue::Text("duration", |flags, text| {
                 flags.patience.timeout = duration(text)
                     .filter(|timeout| !timeout.is_zero())
                     .ok_or("a duration above 0 with its unit, for example 30s, 2m or 1m30s")?;
@@ -44,7 +44,7 @@ pub const GROUP: Group = Group {
         },
         Flag {
             names: &["--retries"],
-            takes: Takes::Text("int", |flags, text| {
+            takes: FlagValue::Text("int", |flags, text| {
                 flags.patience.retries = text.parse().map_err(|_| "a number, 0 or more")?;
                 Ok(())
             }),
@@ -54,7 +54,7 @@ pub const GROUP: Group = Group {
         },
         Flag {
             names: &["--patience"],
-            takes: Takes::Text("duration", |flags, text| {
+            takes: FlagValue::Text("duration", |flags, text| {
                 flags.patience.patience =
                     duration(text).ok_or("a duration with its unit, for example 0s, 30s or 2m")?;
                 Ok(())
@@ -65,7 +65,7 @@ pub const GROUP: Group = Group {
         },
         Flag {
             names: &["--wait"],
-            takes: Takes::Text("duration", |flags, text| {
+            takes: FlagValue::Text("duration", |flags, text| {
                 let wait = duration(text).filter(|wait| !wait.is_zero());
                 flags.patience.wait =
                     Some(wait.ok_or("a time above 0 with its unit, for example 30m or 2h")?);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Flag, Group, PLAIN, Takes};
+use super::{Flag, FlagValue, Group, PLAIN};
 use crate::registry::{HostPattern, Side};
 
 #[derive(Debug, Default)]
@@ -18,14 +18,14 @@ pub const GROUP: Group = Group {
     flags: &[
         Flag {
             names: &["--tls-verify"],
-            takes: Takes::Switch(|flags, on| flags.registries.tls_verify = on),
+            takes: FlagValue::Switch(|flags, on| flags.registries.tls_verify = on),
             help: "verify TLS certificates; '--tls-verify=false' disables this, and allows plain HTTP where HTTPS fails",
             default: "true",
             ..PLAIN
         },
         Flag {
             names: &["--insecure"],
-            takes: Takes::Text("HOSTS", |flags, text| {
+            takes: FlagValue::Text("HOSTS", |flags, text| {
                 for host in text.split(',').map(str::trim) {
                     let (side, host) = match host.split_once('=') {
                         Some(("source", host)) => (Some(Side::Source), host),
@@ -45,7 +45,7 @@ pub const GROUP: Group = Group {
         },
         Flag {
             names: &["--ca-file"],
-            takes: Takes::Path("file", |flags, path| flags.registries.ca_files.push(path)),
+            takes: FlagValue::Path("file", |flags, path| flags.registries.ca_files.push(path)),
             help: "also trust the certificates in this PEM file",
             accumulates: true,
             ..PLAIN

@@ -12,7 +12,7 @@ use crate::task::Words;
 /// Terminals of fewer columns have no room for a bar beside its numbers.
 const NARROW: usize = 60;
 
-pub struct Facts {
+pub struct ProgressState {
     pub words: &'static Words,
     pub counts: Counts,
     /// Images that have an outcome.
@@ -50,7 +50,7 @@ impl Wording {
 }
 
 /// The text of the bar, one column narrower than the terminal, so that the cursor stays in the line.
-pub fn bar(columns: usize, facts: &Facts) -> String {
+pub fn bar(columns: usize, facts: &ProgressState) -> String {
     let room = columns.saturating_sub(1);
     let forms: &[(usize, Wording)] = match columns {
         160.. => &[(40, Wording::Long)],
@@ -107,7 +107,7 @@ pub fn bar(columns: usize, facts: &Facts) -> String {
 }
 
 /// Everything in one line, without a limit on its width.
-pub fn plain(facts: &Facts) -> String {
+pub fn plain(facts: &ProgressState) -> String {
     let mut parts = vec![what_matters(0, Wording::Long, facts)];
     parts.extend(
         facts
@@ -120,8 +120,8 @@ pub fn plain(facts: &Facts) -> String {
 }
 
 /// The bar, the counts of images done, failed and not validated, and the time left.
-fn what_matters(bar: usize, form: Wording, facts: &Facts) -> String {
-    let Facts { words, counts, .. } = facts;
+fn what_matters(bar: usize, form: Wording, facts: &ProgressState) -> String {
+    let ProgressState { words, counts, .. } = facts;
     let position = match facts.total {
         Some(total) => format!("{}/{total}", facts.done),
         None => facts.done.to_string(),
@@ -153,7 +153,7 @@ fn what_matters(bar: usize, form: Wording, facts: &Facts) -> String {
 }
 
 /// Further parts, the most useful first.
-fn rest(facts: &Facts) -> Vec<String> {
+fn rest(facts: &ProgressState) -> Vec<String> {
     let mut parts = vec![format!("{} {}", facts.words.passed, facts.counts.passed)];
     if facts.bytes > 0 {
         let mut read = format!("{} read", HumanBytes(facts.bytes));
@@ -236,8 +236,8 @@ mod tests {
         pass_line: |_, _| String::new(),
     };
 
-    fn facts(host: Option<&str>) -> Facts {
-        Facts {
+    fn facts(host: Option<&str>) -> ProgressState {
+        ProgressState {
             words: &WORDS,
             counts: Counts {
                 passed: 1085,
@@ -358,7 +358,7 @@ mod tests {
             compares: false,
             ..WORDS
         };
-        let facts = Facts {
+        let facts = ProgressState {
             words: &RECORD,
             total: None,
             left: None,
@@ -372,7 +372,7 @@ mod tests {
 
     #[test]
     fn between_attempts_the_bar_says_when_the_next_one_begins() {
-        let facts = Facts {
+        let facts = ProgressState {
             pause: Some(Duration::from_secs(70)),
             ..facts(None)
         };

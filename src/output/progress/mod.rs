@@ -14,7 +14,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::{Totals, line};
 use crate::log::{Level, Waits};
 use crate::task::Words;
-use layout::Facts;
+use layout::ProgressState;
 
 /// No rate is shown before this time.
 const SETTLED: Duration = Duration::from_secs(2);
@@ -108,7 +108,7 @@ impl Progress {
         self.pause = None;
     }
 
-    fn facts(&self, totals: &Totals) -> Facts {
+    fn facts(&self, totals: &Totals) -> ProgressState {
         let elapsed = self.begun.elapsed();
         let is_settled = elapsed >= SETTLED;
         let done = totals.images();
@@ -122,7 +122,7 @@ impl Progress {
             .zip(rate)
             .filter(|_| bytes == 0)
             .map(|(left, rate)| Duration::from_secs_f64(left as f64 / rate));
-        Facts {
+        ProgressState {
             words: self.words,
             counts: totals.counts,
             done,

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::digest::{SHA256, digest};
 
-use super::object::{Head, LineObject, TOOL, headline, time, word};
+use super::object::{LineObject, ReportHeader, TOOL, headline, time, word};
 use super::sides::sides;
 use super::tally::Tally;
 use super::{report, text::xml};
@@ -40,7 +40,7 @@ const PASSED: u64 = 1 << 63;
 const SPLIT: char = '\0';
 
 struct Report {
-    head: Head,
+    head: ReportHeader,
     images: Spool<u64>,
     tally: Tally,
     /// Bytes of the visible summary of an image that did not pass, and of its details.
@@ -53,7 +53,7 @@ struct Report {
 fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, OutputError> {
     Ok(Some(Box::new(Report {
         images: Spool::new(Output::create(&HTML, name, input, settings)?),
-        head: Head::new(input, settings),
+        head: ReportHeader::new(input, settings),
         tally: Tally::default(),
         bytes: 0,
         bytes_of_details: 0,

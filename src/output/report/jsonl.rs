@@ -8,7 +8,7 @@ use std::path::Path;
 use chrono::Utc;
 use serde_json::json;
 
-use super::object::{FORMAT, Head, LineObject, TOOL, VERSION, time, totals};
+use super::object::{FORMAT, LineObject, ReportHeader, TOOL, VERSION, time, totals};
 use super::{STANDARD_OUTPUT, report};
 use crate::list::List;
 use crate::manifest::Digest;
@@ -19,7 +19,7 @@ use crate::output::{Entry, Kind, Opened, OutputError, RunEnd, RunSettings, Sink,
 pub static JSON_LINES: Kind = report(open);
 
 struct Report {
-    head: Head,
+    head: ReportHeader,
     /// The digest of the list as JSON; `null` if it is not known yet.
     list_digest: String,
     target: Target,
@@ -45,7 +45,7 @@ fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, Out
     };
     Ok(Some(Box::new(Report {
         target,
-        head: Head::new(input, settings),
+        head: ReportHeader::new(input, settings),
         list_digest: json::line(&input.digest()),
         lines: Vec::new(),
     })))

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::object::{Head, LineObject, time, word};
+use super::object::{LineObject, ReportHeader, time, word};
 use super::{report, text::xml};
 use crate::list::List;
 use crate::output::file::Output;
@@ -25,7 +25,7 @@ const SPLIT: char = '\0';
 const PASSED: u64 = 1 << 63;
 
 struct Report {
-    head: Head,
+    head: ReportHeader,
     cases: Spool<u64>,
     fingerprints: Fingerprints,
     /// The first line of each name.
@@ -39,7 +39,7 @@ struct Report {
 fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, OutputError> {
     Ok(Some(Box::new(Report {
         cases: Spool::new(Output::create(&JUNIT, name, input, settings)?),
-        head: Head::new(input, settings),
+        head: ReportHeader::new(input, settings),
         fingerprints: Fingerprints::default(),
         names: HashMap::new(),
         bytes: 0,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::object::{Head, LineObject, headline, time, word};
+use super::object::{LineObject, ReportHeader, headline, time, word};
 use super::tally::Tally;
 use super::{report, text::markdown};
 use crate::list::List;
@@ -21,7 +21,7 @@ const MAX_ROWS: usize = 50;
 
 struct Report {
     output: Output,
-    head: Head,
+    head: ReportHeader,
     tally: Tally,
     /// Rows by line number: failed, not validated.
     rows: [BTreeMap<u64, String>; 2],
@@ -30,7 +30,7 @@ struct Report {
 fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, OutputError> {
     Ok(Some(Box::new(Report {
         output: Output::create(&MARKDOWN, name, input, settings)?,
-        head: Head::new(input, settings),
+        head: ReportHeader::new(input, settings),
         tally: Tally::default(),
         rows: Default::default(),
     })))

@@ -21,7 +21,7 @@ pub const VERSION: u64 = 1;
 pub const TOOL: &str = concat!("image-tools ", env!("CARGO_PKG_VERSION"));
 
 /// Fields of the report that are known at the start of a run.
-pub struct Head {
+pub struct ReportHeader {
     pub words: &'static Words,
     pub begun: DateTime<Utc>,
     pub list: String,
@@ -30,7 +30,7 @@ pub struct Head {
     pub run: String,
 }
 
-impl Head {
+impl ReportHeader {
     /// For a run that starts now.
     pub fn new(list: &List, settings: &RunSettings) -> Self {
         Self {
