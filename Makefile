@@ -70,12 +70,18 @@ test-tools:
 	  echo "the tests need:$$missing; install them with  apt-get install $(TEST_PACKAGES)" >&2; exit 1; \
 	fi
 
-# What validating costs, against a bare loop with the same requests; installs a registry as `test`.
-# The static file is measured beside the other build.
+# Speed, requests and memory, against a bare loop with the same requests: one table of the release build and
+# of the static file. Installs a registry as `test` does. Some scenarios only: make bench SCENARIOS='tls wide';
+# their names: make bench-list.
+SCENARIOS ?=
 bench: test-tools static
-	IMAGE_TOOLS_STATIC='$(CURDIR)/dist/image-tools' $(CARGO) bench --bench validate
+	IMAGE_TOOLS_STATIC='$(CURDIR)/dist/image-tools' $(CARGO) bench --bench validate -- $(SCENARIOS)
 
-# Only what bounds the memory: a million lines, and the longest lines that there are.
+.PHONY: bench-list
+bench-list:
+	@$(CARGO) bench --quiet --bench validate -- list
+
+# Only the scenarios with a limit of memory: a million lines, and the longest lines that are kept.
 .PHONY: bench-memory
 bench-memory:
 	$(CARGO) bench --bench validate -- memory

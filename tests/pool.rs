@@ -70,6 +70,38 @@ fn lines_that_wait_for_their_first_keep_nobody_else_from_a_verdict() {
 }
 
 #[test]
+fn images_begin_before_the_children_of_another_image() {
+    const OTHERS: usize = 200;
+    let (gate, content) = (Gate::default(), content());
+    let closed = gate.clone();
+    let server = Server::start(move |request| {
+        let (number, reply) = of_any_number(&content, request);
+        if number == Some(0) && request.path.contains("/manifests/sha256:") {
+            closed.pass();
+        }
+        reply
+    });
+    let dir = Dir::new();
+    let list: String = (0..=OTHERS)
+        .map(|number| format!("team/x{number} team/x{number} 1\n"))
+        .collect();
+    dir.write("list.txt", list);
+    let flags = format!(
+        "-f list.txt -j 2 -s {0} -d {1}",
+        server.name(),
+        server.alias()
+    );
+    let mut running = dir.validate().args(&flags).start();
+    // A thread that helped with the first image would wait for the gate, as that image's own thread does.
+    for _ in 0..OTHERS {
+        let line = running.wait_for("] PASS [");
+        assert!(!line.contains("/team/x0:"), "{line}");
+    }
+    gate.open();
+    running.end().code(0).has("201 images: 201 passed");
+}
+
+#[test]
 fn a_verdict_waits_for_no_other_image() {
     const SLOW: Duration = Duration::from_millis(400);
     // Less than a slow image takes: two requests and one for both of its images.

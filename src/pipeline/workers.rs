@@ -1,6 +1,6 @@
 //! The workers: rayon's pool of `-j` threads, each with one image at a time.
 //!
-//! Images start in the list's order. A thread that waits for parts of its image runs no other image
+//! Images start in the list's order, and before idle threads help with another image. A thread that waits for parts of its image runs no other image
 //! ([`crate::sync::fan_out`]), so that no verdict waits for another image.
 
 use std::any::Any;
@@ -18,7 +18,7 @@ use super::places::{Load, Places};
 use crate::list::{Image, Line, Numbered};
 use crate::log::Log;
 use crate::registry::Gate;
-use crate::sync::Interrupt;
+use crate::sync::{Backlog, Interrupt};
 use crate::task::Task;
 use crate::verdict::{Class, Code, Finding, Outcome, Reason};
 
@@ -30,6 +30,7 @@ pub struct Workers {
 /// The pool, and the shared state of its threads.
 struct Crew {
     pool: ThreadPool,
+    backlog: Arc<Backlog>,
     task: Arc<dyn Task>,
     /// `None` for typed images: each is validated again.
     memo: Option<Arc<Memo>>,
@@ -72,11 +73,13 @@ impl Job {
     fn spawn(mut self) {
         self.waiting = None;
         let crew = self.crew.clone();
+        crew.backlog.add();
         crew.pool.spawn_fifo(move || self.run());
     }
 
     fn run(mut self) {
         let crew = self.crew.clone();
+        crew.backlog.take();
         let log = crew.log.for_image(self.number);
         // A person waits for the verdict on what was typed.
         let log = match crew.memo {
@@ -133,7 +136,10 @@ impl Workers {
         log: Log,
         events: Sender<Event>,
     ) -> Result<Self, ThreadPoolBuildError> {
+        let backlog = Arc::new(Backlog::default());
+        let of_threads = backlog.clone();
         let pool = ThreadPoolBuilder::new()
+            .start_handler(move |_| of_threads.clone().serve())
             .num_threads(jobs)
             .thread_name(|index| format!("job {}", index + 1))
             .panic_handler(|_| ())
@@ -143,6 +149,7 @@ impl Workers {
         Ok(Self {
             crew: Arc::new(Crew {
                 pool,
+                backlog,
                 task,
                 memo,
                 aside,

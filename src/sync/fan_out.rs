@@ -3,11 +3,16 @@
 //! The owner claims parts by a shared index and works on them itself; helpers that the pool may or
 //! may not run claim from the same index. The owner waits only for parts that a helper has already
 //! claimed, and it waits outside of rayon, which would give it another image to run meanwhile.
+//!
+//! Rayon runs helpers before images that wait ([`Backlog`]). The owner therefore calls helpers only while
+//! none waits, and a helper leaves when one does.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use super::backlog::Backlog;
 
 type Caught<R> = Result<R, Box<dyn Any + Send>>;
 
@@ -16,6 +21,9 @@ struct Shared<T, F, R> {
     work: F,
     /// The next item that nobody has claimed.
     next: AtomicUsize,
+    /// Helpers that were called and have not left.
+    helpers: AtomicUsize,
+    most_helpers: usize,
     done: Mutex<Done<R>>,
     all_done: Condvar,
 }
@@ -25,17 +33,52 @@ struct Done<R> {
     missing: usize,
 }
 
-impl<T, F: Fn(&T) -> R, R> Shared<T, F, R> {
-    /// Works until every item is claimed.
-    fn claim_all(&self) {
-        while let Some((index, item)) = self.claim() {
-            let result = catch_unwind(AssertUnwindSafe(|| (self.work)(item)));
-            let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
-            done.results[index] = Some(result);
-            done.missing -= 1;
-            if done.missing == 0 {
-                self.all_done.notify_all();
+impl<T, F, R> Shared<T, F, R>
+where
+    T: Send + Sync + 'static,
+    R: Send + 'static,
+    F: Fn(&T) -> R + Send + Sync + 'static,
+{
+    /// The owner works until every item is claimed.
+    fn own(self: &Arc<Self>) {
+        while let Some(claimed) = self.claim() {
+            if !Backlog::waits_here() {
+                self.call_helpers();
             }
+            self.work_on(claimed);
+        }
+    }
+
+    fn call_helpers(self: &Arc<Self>) {
+        let unclaimed = self
+            .items
+            .len()
+            .saturating_sub(self.next.load(Ordering::Relaxed));
+        let wanted = self.most_helpers.min(unclaimed);
+        for _ in self.helpers.load(Ordering::Relaxed)..wanted {
+            self.helpers.fetch_add(1, Ordering::Relaxed);
+            let shared = self.clone();
+            rayon::spawn(move || shared.help());
+        }
+    }
+
+    /// A helper works until every item is claimed or an image waits.
+    fn help(&self) {
+        while !Backlog::waits_here()
+            && let Some(claimed) = self.claim()
+        {
+            self.work_on(claimed);
+        }
+        self.helpers.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn work_on(&self, (index, item): (usize, &T)) {
+        let result = catch_unwind(AssertUnwindSafe(|| (self.work)(item)));
+        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        done.results[index] = Some(result);
+        done.missing -= 1;
+        if done.missing == 0 {
+            self.all_done.notify_all();
         }
     }
 
@@ -72,22 +115,19 @@ where
         return items.iter().map(work).collect();
     }
     let count = items.len();
-    let helpers = (count - 1).min(rayon::current_num_threads() - 1);
     let shared = Arc::new(Shared {
         items,
         work,
         next: AtomicUsize::new(0),
+        helpers: AtomicUsize::new(0),
+        most_helpers: rayon::current_num_threads() - 1,
         done: Mutex::new(Done {
             results: (0..count).map(|_| None).collect(),
             missing: count,
         }),
         all_done: Condvar::new(),
     });
-    for _ in 0..helpers {
-        let shared = shared.clone();
-        rayon::spawn(move || shared.claim_all());
-    }
-    shared.claim_all();
+    shared.own();
     let results = shared.wait().into_iter().flatten();
     results
         .map(|result| result.unwrap_or_else(|panic| resume_unwind(panic)))
@@ -152,6 +192,49 @@ mod tests {
         let owner_ended = owner.recv().expect("an end");
         let stranger_ran = stranger.recv().expect("a run");
         assert!(stranger_ran + std::time::Duration::from_millis(25) > owner_ended);
+    }
+
+    #[test]
+    fn helpers_come_when_the_last_image_has_begun_and_leave_when_one_waits() {
+        let backlog = Arc::new(Backlog::default());
+        let pool = {
+            let backlog = backlog.clone();
+            rayon::ThreadPoolBuilder::new()
+                .num_threads(2)
+                .start_handler(move |_| backlog.clone().serve())
+                .build()
+                .expect("a pool")
+        };
+        backlog.add();
+        let together = Arc::new(Barrier::new(2));
+        let threads = pool.install({
+            let backlog = backlog.clone();
+            move || {
+                fan_out((0..6).collect(), move |item: &i32| {
+                    match item {
+                        // The image begins: the next two items need both threads.
+                        1 => backlog.take(),
+                        2 => {
+                            together.wait();
+                            backlog.add();
+                            together.wait();
+                        }
+                        3 => {
+                            together.wait();
+                            together.wait();
+                        }
+                        _ => {}
+                    }
+                    rayon::current_thread_index()
+                })
+            }
+        });
+        let [first, second, third, fourth, fifth, sixth] = threads[..] else {
+            panic!("{threads:?}");
+        };
+        assert_eq!(first, second, "an image waits");
+        assert_ne!(third, fourth, "no image waits");
+        assert_eq!([fifth, sixth], [first; 2], "an image waits again");
     }
 
     #[test]

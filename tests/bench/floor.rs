@@ -1,54 +1,95 @@
-//! The floor: the same requests, sent by a loop that does nothing else, over kept connections, on
-//! the same number of threads.
+//! The floor: the same requests in a bare loop, over kept connections, on the same number of threads.
 
 use std::collections::HashMap;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// One request: the registry, the method and the path.
-pub type Asked = (String, &'static str, String);
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use rustls_pki_types::ServerName;
 
-/// Sends the requests of each image in their order, the images in any; returns the time it took.
-pub fn replay(images: &[Vec<Asked>], threads: usize) -> Duration {
-    let next = AtomicUsize::new(0);
-    let begun = Instant::now();
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                let mut connections: HashMap<String, BufReader<TcpStream>> = HashMap::new();
-                while let Some(requests) = images.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    for (host, method, path) in requests {
-                        let connection = connections.entry(host.clone()).or_insert_with(|| {
-                            let stream = TcpStream::connect(host).expect("a connection");
-                            stream.set_nodelay(true).expect("a socket");
-                            BufReader::new(stream)
-                        });
-                        ask(connection, host, method, path);
-                    }
-                }
-            });
-        }
-    });
-    begun.elapsed()
+const ACCEPT: &str = "Accept: application/vnd.oci.image.index.v1+json\r\n\
+                      Accept: application/vnd.docker.distribution.manifest.list.v2+json\r\n\
+                      Accept: application/vnd.oci.image.manifest.v1+json\r\n\
+                      Accept: application/vnd.docker.distribution.manifest.v2+json\r\n";
+
+/// A GET.
+#[derive(Clone)]
+pub struct Get {
+    /// `HOST:PORT`.
+    pub registry: String,
+    pub path: String,
 }
 
-fn ask(connection: &mut BufReader<TcpStream>, host: &str, method: &str, path: &str) {
-    let accept = "Accept: application/vnd.oci.image.index.v1+json\r\nAccept: application/vnd.docker.distribution.manifest.list.v2+json\r\n\
-                  Accept: application/vnd.oci.image.manifest.v1+json\r\nAccept: application/vnd.docker.distribution.manifest.v2+json\r\n";
-    let request = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n{accept}\r\n");
-    connection
-        .get_mut()
-        .write_all(request.as_bytes())
-        .expect("a request");
+/// A bare loop.
+pub struct Floor {
+    pub threads: usize,
+    /// `None`: plain HTTP.
+    pub tls: Option<Arc<ClientConfig>>,
+}
+
+trait Stream: Read + Write {}
+impl<T: Read + Write> Stream for T {}
+
+type Connection = BufReader<Box<dyn Stream>>;
+
+impl Floor {
+    pub fn plain(threads: usize) -> Self {
+        Self { threads, tls: None }
+    }
+
+    /// Begins the images in their order, one per thread, and sends the requests of each in theirs; returns
+    /// the time.
+    pub fn replay(&self, images: &[Vec<Get>]) -> Duration {
+        let next = AtomicUsize::new(0);
+        let begun = Instant::now();
+        std::thread::scope(|scope| {
+            for _ in 0..self.threads {
+                scope.spawn(|| {
+                    let mut connections: HashMap<String, Connection> = HashMap::new();
+                    while let Some(requests) = images.get(next.fetch_add(1, Ordering::SeqCst)) {
+                        for request in requests {
+                            let connection = connections
+                                .entry(request.registry.clone())
+                                .or_insert_with(|| self.connect(&request.registry));
+                            get(connection, request);
+                        }
+                    }
+                });
+            }
+        });
+        begun.elapsed()
+    }
+
+    fn connect(&self, registry: &str) -> Connection {
+        let stream = TcpStream::connect(registry).expect("a connection");
+        stream.set_nodelay(true).expect("a socket");
+        BufReader::new(match &self.tls {
+            None => Box::new(stream),
+            Some(config) => {
+                let (host, _) = registry.split_once(':').expect("a port");
+                let name = ServerName::try_from(host.to_owned()).expect("a name");
+                let connection = ClientConnection::new(config.clone(), name).expect("a client");
+                Box::new(StreamOwned::new(connection, stream))
+            }
+        })
+    }
+}
+
+fn get(connection: &mut Connection, Get { registry, path }: &Get) {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {registry}\r\n{ACCEPT}\r\n");
+    let stream = connection.get_mut();
+    stream.write_all(request.as_bytes()).expect("a request");
+    stream.flush().expect("a request");
     let mut length = 0;
     let mut line = String::new();
-    connection.read_line(&mut line).expect("an answer");
-    assert!(line.contains(" 200 "), "{method} {path}: {line}");
+    connection.read_line(&mut line).expect("a response");
+    assert!(line.contains(" 200 "), "{path}: {line}");
     loop {
         line.clear();
-        connection.read_line(&mut line).expect("an answer");
+        connection.read_line(&mut line).expect("a header");
         if line == "\r\n" {
             break;
         }
@@ -58,8 +99,6 @@ fn ask(connection: &mut BufReader<TcpStream>, host: &str, method: &str, path: &s
             length = value.trim().parse().expect("a length");
         }
     }
-    if method != "HEAD" {
-        let mut body = vec![0; length];
-        connection.read_exact(&mut body).expect("a body");
-    }
+    let mut body = vec![0; length];
+    connection.read_exact(&mut body).expect("a body");
 }

@@ -1,5 +1,5 @@
 //! `make demo`: the real binary on a list, against two registries that are made from
-//! `fixtures/demo/` and served on loopback by this program. Leaves nothing running.
+//! `fixtures/demo/` and served on loopback by this program. Leaves nothing running, and the HTML report beside the build.
 
 #[allow(dead_code, reason = "the harness has more than the demo needs")]
 #[path = "../support/content.rs"]
@@ -11,7 +11,7 @@ mod server;
 use std::error::Error;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 
 use content::Content;
 use server::{Reply, Server, answer};
@@ -22,19 +22,20 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let content = load(&fixtures.join("destination"))?;
     let destination = Server::start(move |request| {
         if request.path.starts_with("/v2/library/mysql/") {
-            return Reply::error(500, "UNKNOWN", "the storage is not mounted");
+            return Reply::error(503, "UNAVAILABLE", "the storage is not mounted");
         }
         answer(&content, request)
     });
-    let directory = std::env::temp_dir().join(format!("image-tools-demo-{}", std::process::id()));
-    fs::create_dir_all(&directory)?;
-    fs::copy(fixtures.join("list.txt"), directory.join("list.txt"))?;
-
+    // Beside the build: the page stays there to be looked at.
     let program = std::env::var_os("IMAGE_TOOLS")
         .ok_or("set IMAGE_TOOLS to the program; `make demo` does")?;
     let program = fs::canonicalize(program)?;
+    let directory = program.with_file_name("demo");
+    fs::create_dir_all(&directory)?;
+    fs::copy(fixtures.join("list.txt"), directory.join("list.txt"))?;
+
     let args = format!(
-        "mirror-validate -f list.txt -s {} -d {} -j 4 --retries 1",
+        "mirror-validate -f list.txt -s {} -d {} --retries 1 --report report.html",
         source.name(),
         destination.name()
     );
@@ -42,20 +43,31 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         "$ cat list.txt\n{}",
         fs::read_to_string(directory.join("list.txt"))?
     );
-    println!("$ image-tools {args}");
-    let status = Command::new(program)
+    println!("$ image-tools {args} | grep -E 'INFO|FAILED|NOT VALIDATED'");
+    let run = Command::new(program)
         .args(args.split(' '))
         .current_dir(&directory)
-        .status()?;
-    println!("$ echo $?\n{}\n", status.code().unwrap_or(-1));
-    println!("$ cat mirror-validate-failed.txt");
+        .stderr(Stdio::inherit())
+        .output()?;
+    for line in String::from_utf8(run.stdout)?.lines() {
+        if ["INFO", "FAILED", "NOT VALIDATED"]
+            .iter()
+            .any(|word| line.contains(word))
+        {
+            println!("{line}");
+        }
+    }
+    println!("\n$ cat mirror-validate-failed.txt");
     print!(
         "{}",
         fs::read_to_string(directory.join("mirror-validate-failed.txt"))?
     );
-    fs::remove_dir_all(&directory)?;
-    // One image passes and some fail: 1 is the right answer.
-    Ok(if status.code() == Some(1) {
+    println!(
+        "\nBoth sides of every image, and what to do: {}",
+        directory.join("report.html").display()
+    );
+    // One image passes and some fail: 1 is the right exit code.
+    Ok(if run.status.code() == Some(1) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
