@@ -153,7 +153,7 @@ fn a_hint_is_printed_once_for_each_registry_and_cause() {
     for (cause, hint) in [
         ("not for you", "there are no credentials for"),
         ("other digest: source", "other: mirror the image again"),
-        ("MIME type unknow", "accept it with --allow-single"),
+        ("MIME type unknow", "use --allow-single to accept it"),
     ] {
         // The report has both for every image.
         for (text, printed) in [(cause, 5), (hint, 1)] {

@@ -210,7 +210,7 @@ fn what_does_not_belong_together_is_refused() {
         ("out.json page.html", "it is XML or HTML"),
         ("out.json nowhere.json", "cannot read nowhere.json"),
         ("out.csv a.json good.json", ".json or .jsonl"),
-        ("a.json a.json good.json", "a.json is one of the files"),
+        ("a.json a.json good.json", "a.json is also an input file"),
         (
             "out.json --list text.txt a.json",
             "--list applies to failed lists only",

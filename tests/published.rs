@@ -198,7 +198,7 @@ fn a_source_whose_tag_has_moved_is_told() {
             "the source's tag has moved to {}, and ",
             digest(&moved.bytes)
         ))
-        .has("this file cannot tell");
+        .has("a list of digests is not enough to compare the images");
 }
 
 #[test]

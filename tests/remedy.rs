@@ -313,7 +313,7 @@ fn what_no_copy_mends_is_said() {
         let run = remedy(&document(&header(), &lines), &format!("--for {tool}"));
         run.code(0)
             .has("# nothing to copy: the source lacks the platforms of -a and --os")
-            .has("# no help on this reason code")
+            .has("# unknown reason code")
             .has("# 1 line not validated")
             .has("# 1 line more with an image that is listed above")
             .has(": 2 failed images of list.txt (5 lines)\n");

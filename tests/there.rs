@@ -173,7 +173,9 @@ fn a_bare_image_names_the_flag_that_accepts_it() {
     let (source, destination) = (Server::of(content), Server::of(bare));
     validate(&source.name(), &destination.name(), "")
         .code(1)
-        .has("accept it with --allow-single, or copy the whole list (`skopeo copy --all`")
+        .has(
+            "use --allow-single to accept it, or copy the whole manifest list (`skopeo copy --all`",
+        )
         .has(&format!("destination manifest MIME type unknow: {V2}\n"));
 }
 
