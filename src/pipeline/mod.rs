@@ -12,6 +12,7 @@ mod event;
 mod grace;
 mod memo;
 mod places;
+mod printer;
 mod reader;
 mod signals;
 mod workers;

@@ -4,7 +4,7 @@
 //! order.
 
 use std::collections::HashMap;
-use std::io::{self, Write};
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,13 +14,14 @@ use super::attempts::{Again, Attempts, Pauses, is_unchanged};
 use super::event::Event;
 use super::grace::Grace;
 use super::places::{Load, Places};
+use super::printer::Printer;
 use super::signals::Signals;
 use super::{Input, LogForm};
 use crate::list::{Line, Numbered};
 use crate::log::{Level, Record};
 use crate::manifest::Digest;
 use crate::output::{
-    Causes, Entry, ListEnd, OutcomeLog, OutputError, Progress, RunEnd, Sink, Totals, duration, line,
+    Causes, Entry, ListEnd, OutcomeLog, OutputError, Progress, RunEnd, Sink, Totals, duration,
 };
 use crate::task::{Task, Words};
 use crate::verdict::{Finding, Reason};
@@ -40,8 +41,7 @@ pub struct Writer {
     words: &'static Words,
     may_be_empty: bool,
     sinks: Vec<Box<dyn Sink>>,
-    progress: Progress,
-    form: LogForm,
+    printer: Printer,
     input: Input,
     places: Arc<Places>,
     begun: Instant,
@@ -57,10 +57,6 @@ pub struct Writer {
     attempts: Option<(Attempts, Pauses)>,
     /// The list is being read for the first time.
     is_first_attempt: bool,
-    /// The current batch's log.
-    out: String,
-    /// Standard output is closed or failed: nothing is printed any more.
-    closed: bool,
     /// Places that the current batch gives back.
     freed: Load,
     /// Images whose source and destination differ.
@@ -70,9 +66,6 @@ pub struct Writer {
     list_end: Option<ListEnd>,
     /// The digest of the list, as soon as it is known.
     list_digest: Option<Digest>,
-    /// The last line on the terminal is a prompt.
-    at_prompt: bool,
-    stdout_error: Option<io::Error>,
 }
 
 /// The end of a run.
@@ -98,8 +91,7 @@ impl Writer {
             task,
             may_be_empty,
             sinks,
-            progress,
-            form,
+            printer: Printer::new(form, progress),
             input,
             places,
             begun: Instant::now(),
@@ -110,15 +102,11 @@ impl Writer {
             early: HashMap::new(),
             attempts: None,
             is_first_attempt: true,
-            out: String::new(),
-            closed: false,
             freed: Load::default(),
             true_mirrors: 0,
             own_mirrors: 0,
             list_end: None,
             list_digest: None,
-            at_prompt: false,
-            stdout_error: None,
         }
     }
 
@@ -172,7 +160,7 @@ impl Writer {
             if grace.as_ref().is_some_and(Grace::is_over) {
                 break;
             }
-            self.progress.update(&self.totals);
+            self.printer.progress.update(&self.totals);
         }
         self.note_late_signal(signals);
     }
@@ -190,7 +178,7 @@ impl Writer {
         }
         let pause = pauses.next(Instant::now())?;
         let again = attempts.begin();
-        self.progress.update(&self.totals);
+        self.printer.progress.update(&self.totals);
         if !self.restart_sinks() {
             return None;
         }
@@ -199,7 +187,7 @@ impl Writer {
             "{images} image{s} did not pass; the next attempt begins in {}",
             duration(pause)
         );
-        self.log(Level::Info, None, &text);
+        self.printer.log(Level::Info, None, &text);
         self.print();
         self.totals.signal = self.pause(pause, signals);
         self.totals.forget_unsettled();
@@ -213,7 +201,7 @@ impl Writer {
         let end = Instant::now() + time;
         loop {
             let left = end.saturating_duration_since(Instant::now());
-            self.progress.pause(&self.totals, left);
+            self.printer.progress.pause(&self.totals, left);
             match signals.receiver.recv_timeout(left.min(TICK)) {
                 Ok(signal) => return Some(signal),
                 Err(_) if left <= TICK => return None,
@@ -225,7 +213,7 @@ impl Writer {
     /// Puts all files in their places as of now. False: a vital one cannot be written.
     fn restart_sinks(&mut self) -> bool {
         let totals = Totals {
-            bytes: self.progress.bytes(),
+            bytes: self.printer.progress.bytes(),
             ..self.totals.clone()
         };
         let (elapsed, list_digest) = (self.begun.elapsed(), self.list_digest.clone());
@@ -240,7 +228,7 @@ impl Writer {
 
     /// Prints a warning between two attempts.
     pub fn warn(&mut self, text: &str) {
-        self.log(Level::Warn, None, &line::one_line(text));
+        self.printer.log(Level::Warn, None, text);
         self.print();
     }
 
@@ -259,7 +247,7 @@ impl Writer {
     fn handle(&mut self, event: Event) -> bool {
         match event {
             Event::Log(Record { level, image, text }) => {
-                self.log(level, image, &line::one_line(&text));
+                self.printer.log(level, image, &text);
             }
             Event::Begun { line, image, load } => match self.early.remove(&line.number) {
                 Some(finding) => {
@@ -307,11 +295,10 @@ impl Writer {
                 self.list_end = Some(ListEnd::Cut);
                 self.list_digest = None;
                 self.totals.broke = true;
-                self.log(Level::Error, None, &line::one_line(&message));
+                self.printer.log(Level::Error, None, &message);
             }
             Event::Prompt(text) => {
-                self.at_prompt = !text.ends_with('\n');
-                self.out.push_str(text);
+                self.printer.prompt(text);
             }
         }
         false
@@ -352,9 +339,7 @@ impl Writer {
             return;
         }
         let number = image.map(|image| image.number);
-        for (level, text) in self.outcomes.lines(&entry) {
-            self.log(level, number, &text);
-        }
+        self.printer.log_lines(number, self.outcomes.lines(&entry));
     }
 
     /// Warns of an image that is compared with itself, which always passes.
@@ -368,13 +353,7 @@ impl Writer {
                 "[{}]: source and destination are the same image; use -d for the mirror's registry",
                 image.image.source_name()
             );
-            self.log(Level::Warn, Some(image.number), &line::one_line(&text));
-        }
-    }
-
-    fn log(&mut self, level: Level, image: Option<u64>, text: &str) {
-        if level >= self.form.level {
-            line::append(&mut self.out, self.form.color, level, image, text);
+            self.printer.log(Level::Warn, Some(image.number), &text);
         }
     }
 
@@ -399,7 +378,7 @@ impl Writer {
         });
         if !may_go_on {
             // Results that are not on disk are not printed.
-            self.out.clear();
+            self.printer.discard();
         }
         for error in errors {
             self.broke(&error);
@@ -409,37 +388,12 @@ impl Writer {
 
     fn broke(&mut self, error: &OutputError) {
         self.totals.broke = true;
-        self.log(Level::Error, None, &line::one_line(&error.to_string()));
+        self.printer.log(Level::Error, None, &error.to_string());
     }
 
-    /// Prints the batch's log, and keeps the error with which standard output refuses it.
+    /// Prints the batch's log.
     fn print(&mut self) {
-        let out = std::mem::take(&mut self.out);
-        if out.is_empty() || self.closed {
-            return;
-        }
-        let mut result = Ok(());
-        self.progress.suspend(|| {
-            let mut stream: Box<dyn Write> = if self.form.to_stderr {
-                Box::new(io::stderr().lock())
-            } else {
-                Box::new(io::stdout().lock())
-            };
-            result = stream
-                .write_all(out.as_bytes())
-                .and_then(|()| stream.flush());
-        });
-        let Err(error) = result else { return };
-        self.closed = true;
-        // `| head` closes standard output early: no error.
-        if error.kind() == io::ErrorKind::BrokenPipe {
-            return;
-        }
-        self.totals.broke = true;
-        // Of standard error nothing can be said on standard error.
-        if !self.form.to_stderr {
-            self.stdout_error = Some(error);
-        }
+        self.totals.broke |= !self.printer.print();
     }
 
     /// Ends the run: the files are put in their places, and the summary is printed.
@@ -448,27 +402,25 @@ impl Writer {
         for (_, (line, image, _)) in std::mem::take(&mut self.in_flight) {
             self.ended(&line, Some(&image), &Reason::interrupted().into());
         }
-        self.progress.finish(&self.totals);
-        if self.at_prompt && self.totals.signal.is_some() {
-            // The terminal shows `^C` behind the prompt.
-            self.out.push('\n');
+        self.printer.progress.finish(&self.totals);
+        if self.totals.signal.is_some() {
+            self.printer.leave_prompt();
         }
         if self.totals.signal.is_none() && !self.totals.broke {
             self.close();
         }
-        self.totals.bytes = self.progress.bytes();
+        self.totals.bytes = self.printer.progress.bytes();
         let elapsed = self.begun.elapsed();
         let notes = self.finish_sinks(elapsed);
         let mut summary = self.causes.lines(chrono::Local::now());
         summary.push(self.totals.summary(self.words, elapsed, &notes));
         for text in summary {
-            let text = line::one_line(&text);
-            line::append(&mut self.out, self.form.color, Level::Info, None, &text);
+            self.printer.summary(&text);
         }
         self.print();
         Ended {
             totals: self.totals,
-            stdout_error: self.stdout_error,
+            stdout_error: self.printer.into_error(),
         }
     }
 
@@ -483,12 +435,12 @@ impl Writer {
             "source and destination are the same image in every line; use -d for the mirror's registry"
         } else {
             for warning in self.task.closing_warnings() {
-                self.log(Level::Warn, None, &line::one_line(&warning));
+                self.printer.log(Level::Warn, None, &warning);
             }
             return;
         };
         self.totals.broke = true;
-        self.log(Level::Error, None, error);
+        self.printer.log(Level::Error, None, error);
     }
 
     /// Puts all files in their places; the notes for the summary.
