@@ -178,7 +178,9 @@ fn an_output_that_cannot_be_written_is_known_before_the_first_request() {
         .arg(shell)
         .run()
         .code(2)
-        .one_error("cannot read the image list standard input: this run writes failed lines to that file");
+        .one_error(
+            "cannot read the image list standard input: this run writes failed lines to that file",
+        );
     assert_eq!(dir.read("x.partial"), BAD);
     assert!(source.requests().is_empty() && destination.requests().is_empty());
     dir.validate()

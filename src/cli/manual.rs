@@ -24,13 +24,12 @@ macro_rules! topic {
 
 pub static TOPICS: &[Topic] = &[
     topic!("list", "forms of the image list and of image names"),
-    topic!(
-        "verdicts",
-        "how images are compared, and classes of differences"
-    ),
+    topic!("flags", "syntax of flags, and environment variables"),
+    topic!("verdicts", "comparison, and classes of differences"),
     topic!("messages", "failure messages and their remedies"),
     topic!("codes", "reason codes; 'help CODE' explains one"),
-    topic!("exit", "exit codes and the failed list"),
+    topic!("exit", "exit codes, failed list, cron"),
+    topic!("log", "log, summary, progress, interactive use"),
     topic!("credentials", "credential files and environment variables"),
     topic!("certificates", "CAs, self-signed certificates, plain HTTP"),
     topic!("proxies", "proxies and their environment variables"),
@@ -41,6 +40,7 @@ pub static TOPICS: &[Topic] = &[
     topic!("metrics", "metrics and alerts for Prometheus"),
     topic!("shards", "splitting a list between several hosts"),
     topic!("kubernetes", "running as a Kubernetes Job"),
+    topic!("speed", "timeouts, retries, benchmarks"),
     topic!("contributing", "structure of the source code"),
 ];
 
