@@ -200,7 +200,7 @@ fn nameless() -> io::Result<File> {
 }
 
 /// Copies the input to a temporary file without a name.
-fn copied(input: &mut impl io::ReportItem) -> io::Result<File> {
+fn copied(input: &mut impl io::Read) -> io::Result<File> {
     let mut file = nameless()?;
     io::copy(input, &mut file)?;
     file.rewind()?;

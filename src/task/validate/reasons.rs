@@ -1,7 +1,7 @@
-//! The reasons for which an image fails, in words.
+//! Reasons of failures.
 //!
-//! The messages are an interface: users' scripts search for them, in the spelling of the original
-//! ("unknow", "does not exists"). Details say what to do.
+//! The messages are an interface: users' scripts search for them in the spelling of image-tools 1.3.0
+//! ("unknow", "does not exists").
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ pub struct Names<'a> {
     pub tag: &'a str,
 }
 
-/// The source has platforms, and none of them is wanted.
+/// The source has platforms, but none is selected.
 pub fn nothing_selected(filter: &Filter, available: &BTreeSet<String>) -> Reason {
     let details = if available.is_empty() {
         Vec::new()
@@ -53,7 +53,7 @@ pub fn architecture_missing(absent: &[String]) -> Reason {
     )
 }
 
-/// The destination registry answers that it has no such manifest.
+/// The destination registry returned 404.
 pub fn destination_missing(destination: &str) -> Reason {
     Reason::new(
         Code::DestinationMissing,
@@ -91,7 +91,7 @@ pub fn destination_not_an_index(names: Names<'_>, media_type: &str, is_image: bo
     }
 }
 
-/// The tag of a pinned image leads elsewhere, or nowhere.
+/// The tag of a pinned image points to another digest, or does not exist.
 pub fn tag_differs(names: Names<'_>, pinned: &Digest, found: Option<&Digest>) -> Reason {
     let found = found.map_or_else(
         || "the tag does not exist".to_owned(),
@@ -109,7 +109,7 @@ pub fn tag_differs(names: Names<'_>, pinned: &Digest, found: Option<&Digest>) ->
     }
 }
 
-/// Children that the destination lists but does not have, in the list's order.
+/// Listed manifests that the destination lacks, in the order of its index.
 pub fn children_missing<'a>(
     names: Names<'_>,
     missing: impl Iterator<Item = (&'a Digest, Option<&'a Spec>)>,
@@ -133,8 +133,7 @@ pub fn children_missing<'a>(
     }
 }
 
-/// Entries of the destination's index whose `size` is not that of their manifest; with each the size
-/// that was received, in bytes.
+/// Entries of the destination's index with a wrong `size`, each with the received size in bytes.
 pub fn wrong_sizes(names: Names<'_>, wrong: &[(&Listed, u64)]) -> Reason {
     let digests: Vec<&str> = wrong
         .iter()
@@ -156,7 +155,7 @@ pub fn wrong_sizes(names: Names<'_>, wrong: &[(&Listed, u64)]) -> Reason {
     }
 }
 
-/// Referrers of the source that are not at the destination, a line each; `count`: of so many.
+/// Referrers that the destination lacks, one line each; `count`: all referrers of the source.
 pub fn referrers_missing(missing: Vec<String>, count: usize) -> Reason {
     let message = format!(
         "{} of {count} referrers of the source are not at the destination",
@@ -168,7 +167,7 @@ pub fn referrers_missing(missing: Vec<String>, count: usize) -> Reason {
     }
 }
 
-/// Referrers whose `size` in the destination's list is not that of their manifest, with a line each.
+/// Referrers with a wrong `size` in the destination's list, one line each.
 pub fn wrong_referrer_sizes(names: Names<'_>, wrong: Vec<(Digest, String)>) -> Reason {
     let digests: Vec<&str> = wrong.iter().map(|(digest, _)| digest.as_str()).collect();
     let message = format!(

@@ -1,4 +1,4 @@
-//! Whether the referrers of the source (signatures, SBOMs, attestations) came along.
+//! Checks the referrers of the source (signatures, SBOMs, attestations) at the destination.
 
 use super::compare::Source;
 use super::fate::{Destination, Fate};
@@ -13,13 +13,13 @@ use crate::sync::fan_out;
 use crate::task::attached::{Attached, Subjects, attached, distinct, leading_to};
 use crate::verdict::{Code, Reason};
 
-/// The images of one list line, as far as referrers depend on them.
+/// The images of one line whose referrers are compared.
 pub(super) struct Images<'a> {
     /// The source.
     pub found: &'a Found,
     /// The compared images of the destination.
     pub children: &'a [Spec],
-    /// The attestations that the destination's index lists.
+    /// Attestations in the destination's index.
     pub attestations: &'a [Referrer],
 }
 
@@ -35,7 +35,7 @@ impl Validator {
         log: &Log,
     ) -> Result<Vec<Digest>, Reason> {
         let found = images.found;
-        // The image that schema 1 was converted to is not the source's.
+        // A converted schema 1 image has another digest than the source.
         let children = match found.images {
             Some(Source::Schema1(_)) => &[],
             _ => images.children,
@@ -126,21 +126,21 @@ impl Validator {
     }
 }
 
-/// What was found out of all referrers.
+/// Results for all referrers.
 #[derive(Default)]
 struct Judged {
-    /// Those that are not at the destination as they should be, a line each.
+    /// Missing or unlisted referrers, one line each.
     missing: Vec<String>,
-    /// Those whose size is wrong in the destination's list, with a line each.
+    /// Referrers with a wrong size in the destination's list, one line each.
     wrong_sizes: Vec<(Digest, String)>,
-    /// Those whose type the destination's list hides, with the type of their manifest.
+    /// Referrers without a type in the destination's list, with the type from their manifest.
     without_type: Vec<Referrer>,
-    /// Why the first of those that could not be checked could not.
+    /// Reason of the first referrer that could not be checked.
     unknown: Option<Error>,
 }
 
 impl Judged {
-    /// Takes the fate of a referrer; `text`: the referrer in words.
+    /// Adds the result for a referrer; `text`: its description.
     fn take(
         &mut self,
         referrer: &Referrer,
@@ -191,7 +191,7 @@ impl Judged {
     }
 }
 
-/// Referrers in words.
+/// Descriptions of referrers for messages.
 struct Described<'a> {
     top: &'a Digest,
     children: &'a [Spec],
