@@ -232,7 +232,7 @@ fn every_form_of_published_digests_is_read() {
     validate(&lock, &lock, &format!("-d {to}")).code(0);
     validate(&line, &lock, "")
         .code(3)
-        .has("[docker.io/team/x:equal]: digests.txt has the name with a digest and without a tag");
+        .has("[docker.io/team/x:equal]: digests.txt has the name with a digest but without a tag");
     // -s replaces the registry of the digests' names, too.
     let digests = format!("quay.io/team/x:equal {equal}\n");
     validate(

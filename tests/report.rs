@@ -603,7 +603,7 @@ fn what_cannot_be_written_is_known_before_the_first_request() {
     );
     dir.write("r.json.partial", list);
     refused(&dir, "-f r.json.partial --report r.json").one_error(
-        "cannot read the image list r.json.partial: this run writes the report to that file until it ends; rename the list, or give another file with --report",
+        "cannot read the image list r.json.partial: this run writes the report to that file until it ends; rename the list, or name another file with --report",
     );
     assert_eq!(
         dir.read("list.json") + &dir.read("r.json.partial"),

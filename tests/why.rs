@@ -374,7 +374,7 @@ fn an_accepted_image_is_still_looked_through() {
     let (run, line) = between(usual(|_, _| ()), gone, "--accept converted --referrers");
     run.code(0)
         .has("[WARN]")
-        .has("signatures of the source do not match the destination's manifests");
+        .has("signatures of the source do not match the manifests at the destination");
     assert_eq!(line["accepted"], json!(["converted"]));
 }
 
