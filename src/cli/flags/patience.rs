@@ -68,7 +68,7 @@ pub const GROUP: Group = Group {
             takes: FlagValue::Text("duration", |flags, text| {
                 let wait = duration(text).filter(|wait| !wait.is_zero());
                 flags.patience.wait =
-                    Some(wait.ok_or("a time above 0 with its unit, for example 30m or 2h")?);
+                    Some(wait.ok_or("a duration above 0 with its unit, for example 30m or 2h")?);
                 Ok(())
             }),
             help: "validate images that did not pass again, with growing pauses, until all pass or this time is over",
