@@ -1,15 +1,15 @@
-//! The exit code: what a script learns from a run without reading its output.
+//! Exit codes.
 
 use std::process::ExitCode;
 
-/// How a run ended, as the shell sees it.
+/// The result of a run for the shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// Every image passed, or there was none.
     Passed,
     /// At least one image failed validation.
     Failed,
-    /// The command line, the list or the output file cannot be used.
+    /// The command line, the list or an output file is unusable.
     Usage,
     /// No image failed, but at least one could not be validated.
     NotValidated,
@@ -18,7 +18,6 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// The number given to the shell.
     pub fn code(self) -> u8 {
         match self {
             Self::Passed => 0,

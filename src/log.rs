@@ -1,60 +1,56 @@
-//! Levels, and the port through which all code logs.
-//!
-//! A [`Log`] knows neither files nor terminals: it hands records to whoever the run gave it, and
-//! counts what an image costs.
+//! Log levels, and the [`Log`] that all code logs to.
+//! A [`Log`] passes records to the function of the run, and counts requests and bytes per image.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The importance of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// Every request, for finding the cause of a problem.
+    /// Every request, with `-debug`.
     Debug,
     /// Progress of the run.
     Info,
-    /// A problem that the run can go on with.
+    /// A problem that does not stop the run.
     Warn,
-    /// An image that did not pass, or a problem that ends the run.
+    /// An image that did not pass, or a problem that stops the run.
     Error,
 }
 
 /// One log line, not yet escaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Its importance.
     pub level: Level,
-    /// The number (`M_ID`) of the image that it is about.
+    /// `M_ID` of the image.
     pub image: Option<u64>,
-    /// The text, of one line.
+    /// One line.
     pub text: String,
 }
 
-/// The hosts that requests wait for, in the whole run. Clones are the same.
+/// The hosts that requests of the run wait for. Clones share one map.
 #[derive(Clone, Debug, Default)]
 pub struct Waits(Arc<Mutex<BTreeMap<String, HostWait>>>);
 
 #[derive(Debug, Default)]
 struct HostWait {
-    /// Requests that wait for it.
+    /// Waiting requests.
     requests: usize,
-    /// The highest number of an attempt.
+    /// The highest attempt number of these requests.
     attempt: u32,
 }
 
-/// A host that is waited for.
+/// A host that requests wait for, for the progress bar.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
     pub host: String,
-    /// The number of the attempt that comes.
+    /// Number of the next attempt.
     pub attempt: u32,
-    /// Further hosts.
+    /// Number of further hosts.
     pub others: usize,
 }
 
-/// A request that waits for its host; it ends with its value.
+/// Registers a waiting request until it is dropped.
 #[derive(Debug)]
 pub struct Wait {
     waits: Waits,
@@ -62,7 +58,7 @@ pub struct Wait {
 }
 
 impl Waits {
-    /// The host that most requests wait for.
+    /// The host with the most waiting requests.
     pub fn first(&self) -> Option<Waiting> {
         let hosts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (host, wait) = hosts.iter().max_by_key(|(_, wait)| wait.requests)?;
@@ -97,21 +93,21 @@ impl Drop for Wait {
     }
 }
 
-/// Takes log records and counts the cost of an image; cheap to clone, one for each image.
+/// Accepts log records, and counts the requests and bytes of an image. Cheap to clone.
 #[derive(Clone)]
 pub struct Log {
     port: Arc<dyn Fn(Record) + Send + Sync>,
     debug: bool,
     image: Option<u64>,
     requests: Arc<AtomicU64>,
-    /// Bytes of blobs, in the whole run.
+    /// Blob bytes of the whole run.
     bytes: Arc<AtomicU64>,
-    /// Where an image can be put aside while its registry is down: whether it was.
+    /// Set if the image can be put aside while its registry is down.
     aside: Option<Arc<Aside>>,
     waits: Waits,
 }
 
-/// Whether an image was put aside, and what it waits for.
+/// Whether the image was put aside, and the host that it waits for.
 #[derive(Default)]
 struct Aside {
     is_set: AtomicBool,
@@ -119,7 +115,7 @@ struct Aside {
 }
 
 impl Log {
-    /// A log for what is about no image; `debug`: whether debug records are wanted at all.
+    /// A log without an image; `debug`: whether debug records are accepted.
     pub fn new(debug: bool, port: impl Fn(Record) + Send + Sync + 'static) -> Self {
         Self {
             port: Arc::new(port),
@@ -132,7 +128,7 @@ impl Log {
         }
     }
 
-    /// A log that drops everything.
+    /// A log that drops all records.
     #[cfg(test)]
     pub fn discard() -> Self {
         Self::new(false, |_| ())
@@ -146,7 +142,7 @@ impl Log {
         }
     }
 
-    /// A log for one image, with no requests counted yet.
+    /// A log for one image, with its counters at zero.
     pub fn for_image(&self, image: u64) -> Self {
         Self {
             image: Some(image),
@@ -155,8 +151,8 @@ impl Log {
         }
     }
 
-    /// The same for an image that can be put aside: whoever would wait for a registry that is down gives
-    /// it back instead ([`Log::put_aside`]).
+    /// For an image that can be put aside: instead of waiting for a registry that is down, code calls
+    /// [`Log::put_aside`].
     pub fn with_aside(self) -> Self {
         Self {
             aside: Some(Arc::default()),
@@ -164,8 +160,7 @@ impl Log {
         }
     }
 
-    /// The same for work that nothing has to wait for: it does not put the image aside, and does not
-    /// keep the port, so that the run can end before it.
+    /// For background work: it does not put the image aside, and the run can end before it.
     pub fn in_background(&self) -> Self {
         let port = Arc::downgrade(&self.port);
         Self {
@@ -179,8 +174,8 @@ impl Log {
         }
     }
 
-    /// Puts the image aside, if that is possible; then its work ends as if it was interrupted. `wait`:
-    /// what it waits for, shown as long as this log lives.
+    /// Puts the image aside if possible; its work then ends as if it was interrupted. `wait`: the host that
+    /// it waits for, registered until this log is dropped.
     pub fn put_aside(&self, wait: impl FnOnce() -> Option<Wait>) -> bool {
         let Some(aside) = &self.aside else {
             return false;
@@ -202,49 +197,47 @@ impl Log {
             .is_some_and(|aside| aside.is_set.load(Ordering::Relaxed))
     }
 
-    /// Counts a request that is sent for the image.
+    /// Counts a request.
     pub fn count_request(&self) {
         self.requests.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Requests that have been sent for the image.
+    /// Requests sent for the image.
     pub fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// Counts bytes of blobs that were read.
+    /// Counts blob bytes.
     pub fn count_bytes(&self, bytes: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// The counter of all bytes of blobs that the run reads.
+    /// The counter of the blob bytes of the run.
     pub fn bytes(&self) -> Arc<AtomicU64> {
         self.bytes.clone()
     }
 
-    /// Tells that a request waits for this host before its attempt of this number.
+    /// Registers a request that waits for a host before attempt number `attempt`.
     pub fn wait(&self, host: &str, attempt: u32) -> Wait {
         self.waits.begin(host, attempt)
     }
 
-    /// The hosts that requests wait for.
     pub fn waits(&self) -> Waits {
         self.waits.clone()
     }
 
-    /// Logs for debugging; the text is only made if it is wanted.
+    /// Logs a debug record; the text is created only with `-debug`.
     pub fn debug(&self, text: impl FnOnce() -> String) {
         if self.debug {
             self.record(Level::Debug, text());
         }
     }
 
-    /// Whether debug records are wanted.
+    /// Whether debug records are accepted.
     pub fn wants_debug(&self) -> bool {
         self.debug
     }
 
-    /// Logs a warning.
     pub fn warn(&self, text: impl Into<String>) {
         self.record(Level::Warn, text.into());
     }

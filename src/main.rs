@@ -1,5 +1,5 @@
-//! image-tools: tells whether each image of a list was mirrored correctly from its source registry
-//! to its destination registry.
+//! image-tools: checks whether each image of a list was mirrored correctly from its source registry to
+//! its destination registry.
 
 mod cli;
 mod escape;
@@ -28,7 +28,7 @@ use exit::Exit;
 use signal_hook::consts::SIGXFSZ;
 use signal_hook::flag;
 
-/// musl's own allocator makes threads wait for each other.
+/// The allocator of musl is slow with several threads, because they share one lock.
 #[cfg(target_env = "musl")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -36,8 +36,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     #[cfg(all(target_env = "gnu", target_feature = "crt-static"))]
     nss::pin();
-    // With a handler, a write beyond the limit of a file's size is an error like that of a full disk,
-    // not the end of the program.
+    // With a handler for SIGXFSZ, a write beyond the file size limit returns an error instead of killing the
+    // program.
     if let Err(error) = flag::register(SIGXFSZ, Arc::default()) {
         let _ = writeln!(stderr(), "{}: cannot start: {error}", cli::PROGRAM);
         return Exit::Usage.into();
@@ -50,7 +50,7 @@ fn main() -> ExitCode {
         }
         Err(error) => {
             let text = escape::escape(&error.to_string()).into_owned();
-            // If standard error is closed there is nobody to tell; the exit code remains.
+            // Nobody reads a closed standard error; the exit code remains.
             let _ = writeln!(stderr(), "{}: {text}", cli::PROGRAM);
             Exit::Usage
         }

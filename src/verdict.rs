@@ -1,6 +1,5 @@
-//! The verdict on an image: its outcome, the reason for it, and the facts that were gathered.
-//!
-//! Tasks make findings; the pipeline and the outputs take them. This module imports neither.
+//! The verdict on an image: outcome, reason, and evidence. Tasks return findings; pipeline and outputs
+//! consume them.
 
 use std::time::Duration;
 
@@ -8,59 +7,59 @@ use serde::{Deserialize, Serialize};
 
 use crate::manifest::{Digest, Referrer, Spec};
 
-/// A reason code: one stable word for programs. The words are an interface, listed in the report's
-/// JSON Schema: new ones may come, none changes its meaning.
+/// A reason code. The codes are an interface, listed in the report's JSON Schema: codes may be added, but
+/// none changes its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Code {
-    /// Failed: the destination registry answers that it has no such manifest.
+    /// Failed: the destination registry returned 404.
     DestinationMissing,
     /// Failed: the destination is an index without entries.
     DestinationEmpty,
     /// Failed: the destination is not an index.
     DestinationNotAnIndex,
-    /// Failed: the source is an image, and the destination's index has not exactly one.
+    /// Failed: the source is an image, and the destination's index does not have exactly one image.
     DestinationNotSingle,
     /// Failed: the source has no image for `-a` and `--os`.
     NoPlatform,
-    /// Failed: the digest of the source's image, or artifact, is not that of the destination's.
+    /// Failed: the digests of the source's and the destination's image or artifact differ.
     DigestDiffers,
-    /// Failed: the platform of the source's image is not that of the destination's.
+    /// Failed: the platforms of the source's and the destination's image differ.
     PlatformDiffers,
     /// Failed: the images of the two indexes differ.
     IndexDiffers,
     /// Failed: the destination's index has a wrong size for an image.
     IndexDamaged,
-    /// Failed: the destination's tag does not lead to the digest that the list pins.
+    /// Failed: the destination's tag does not point to the digest that the list pins.
     TagDiffers,
-    /// Failed: the destination does not have images that its index lists.
+    /// Failed: the destination lacks images that its index lists.
     ImageMissing,
-    /// Failed: the destination does not have blobs of its images.
+    /// Failed: the destination lacks blobs of its images.
     BlobMissing,
-    /// Failed: blobs of the destination's images have another size or another digest.
+    /// Failed: blobs of the destination's images have a wrong size or a wrong digest.
     BlobDamaged,
-    /// Failed: signatures or other referrers of the source are not at the destination.
+    /// Failed: the destination lacks signatures or other referrers of the source.
     ReferrerMissing,
     /// Not validated: the line is not an image.
     InvalidLine,
-    /// Not validated: the source registry answers that it has no such manifest.
+    /// Not validated: the source registry returned 404.
     SourceMissing,
     /// Not validated: the source, its images, or its referrers, are not in the recording.
     NotRecorded,
     /// Not validated: a registry or its token server denied access.
     Denied,
-    /// Not validated: no response, or one that says to come back later.
+    /// Not validated: no response, or a temporary error.
     Unreachable,
     /// Not validated: an unexpected response.
     InvalidAnswer,
-    /// Not validated: the run was interrupted before.
+    /// Not validated: the run was interrupted.
     Interrupted,
-    /// Not validated: an internal error of this program.
+    /// Not validated: a bug in this program.
     InternalError,
 }
 
 impl Code {
-    /// All of them, the failures first.
+    /// All codes, the failures first.
     pub const ALL: [Self; 22] = [
         Self::DestinationMissing,
         Self::DestinationEmpty,
@@ -86,7 +85,6 @@ impl Code {
         Self::InternalError,
     ];
 
-    /// Its word.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::DestinationMissing => "destination-missing",
@@ -114,7 +112,7 @@ impl Code {
         }
     }
 
-    /// Whether the image was compared and differs, as opposed to: it could not be compared.
+    /// Whether the code belongs to [`Outcome::Failed`]; otherwise to [`Outcome::NotValidated`].
     pub fn is_failure(self) -> bool {
         match self {
             Self::DestinationMissing
@@ -143,26 +141,26 @@ impl Code {
     }
 }
 
-/// The kind of a difference between the two sides of one platform. The words are an interface, like
-/// those of [`Code`].
+/// Class of the difference between the two sides of one platform. The names are an interface, as those
+/// of [`Code`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
-    /// The same config and layers; the manifest's JSON is another.
+    /// The same config and layers; the JSON of the manifest differs.
     ReSerialised,
-    /// The same config and layers; the media types are another format's.
+    /// The same config and layers; the media types are of the other format (Docker, OCI).
     Converted,
-    /// The same config; layers that are compressed in another way.
+    /// The same config; layers are compressed differently.
     ReCompressed,
-    /// The same content of the layers by its `diff_ids`; another config.
+    /// The same layers by their `diff_ids`; the config differs.
     ReCreated,
-    /// The destination lacks the platform; all that it has is equal.
+    /// The destination lacks the platform; its other platforms are equal.
     Subset,
     /// Another build, created before the source's.
     Older,
     /// Another build, created after the source's.
     Newer,
-    /// None of these, or not known.
+    /// None of these, or unknown.
     Other,
 }
 
@@ -170,7 +168,6 @@ impl Class {
     /// The classes that `--accept` takes.
     pub const ACCEPTABLE: [Self; 3] = [Self::ReSerialised, Self::Converted, Self::ReCompressed];
 
-    /// Its word.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ReSerialised => "re-serialised",
@@ -188,11 +185,10 @@ impl Class {
 /// Why the two sides of one platform differ.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Why {
-    /// The platform, as `os/architecture[/variant]`; `None`: it is no image, and has none.
+    /// `os/architecture[/variant]`; `None` for artifacts.
     pub platform: Option<String>,
-    /// The kind of difference.
     pub class: Class,
-    /// What the class follows from, in one line of plain text.
+    /// Evidence for the class, in one line of plain text.
     pub evidence: String,
     /// Digest of the source's manifest; `None`: the source has none for the platform.
     pub source: Option<Digest>,
@@ -204,31 +200,27 @@ pub struct Why {
     pub destination_created: Option<String>,
 }
 
-/// What a registry did instead of giving what was requested.
+/// Failure of a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
     /// The registry, as the user names it.
     pub host: String,
-    /// What went wrong.
     pub cause: String,
-    /// What the user can do about it.
     pub hint: Option<String>,
 }
 
 /// Why an image did not pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
-    /// The reason in one word.
     pub code: Code,
-    /// The reason in one line.
     pub message: String,
-    /// The single differences, a line each.
+    /// One line per difference.
     pub details: Vec<String>,
-    /// What to do about it, a line each.
+    /// One line per hint.
     pub hints: Vec<String>,
-    /// Both sides, as JSON of several lines each.
+    /// `srcSpec` and `dstSpec`, each several lines of JSON.
     pub sides: Vec<String>,
-    /// The registry's part in it; its hint is the end of the message.
+    /// The registry failure behind this reason; the message ends with its hint.
     pub trouble: Option<Box<Trouble>>,
 }
 
@@ -245,7 +237,7 @@ impl Reason {
         }
     }
 
-    /// The message without the hint that it ends with.
+    /// The message without its hint.
     pub fn cause(&self) -> &str {
         let hint = self
             .trouble
@@ -255,18 +247,16 @@ impl Reason {
             .unwrap_or(&self.message)
     }
 
-    /// The run ended before the image was validated.
     pub fn interrupted() -> Self {
         Self::new(Code::Interrupted, "the run was interrupted")
     }
 }
 
-/// The outcome of one image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The task succeeded: the destination is what the source is, or the source was recorded.
+    /// The destination equals the source, or the source was recorded.
     Passed,
-    /// The destination is not what the source is.
+    /// The destination differs from the source.
     Failed(Reason),
     /// The image could not be checked.
     NotValidated(Reason),
@@ -283,7 +273,7 @@ impl From<Reason> for Outcome {
 }
 
 impl Outcome {
-    /// Why the image did not pass.
+    /// `None`: the image passed.
     pub fn reason(&self) -> Option<&Reason> {
         match self {
             Self::Passed => None,
@@ -303,7 +293,7 @@ impl Outcome {
     }
 }
 
-/// A source as a recording keeps it, already in the recording's format.
+/// The entry of a source in a recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedSource {
     /// The source's resolved name with tag or digest.
@@ -314,40 +304,38 @@ pub struct RecordedSource {
     pub json: Vec<u8>,
 }
 
-/// An outcome, and the facts that were gathered on the way.
+/// Outcome and evidence of one image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The outcome.
     pub outcome: Outcome,
-    /// Digest of the source's own manifest; `None`: it was not read to its end.
+    /// Digest of the source's manifest; `None`: it could not be read.
     pub source_digest: Option<Digest>,
-    /// Digest of the manifest that the destination's tag leads to; `None`: it was not read, or is
-    /// not there.
+    /// Digest of the manifest that the destination's tag points to; `None`: it does not exist, or could not
+    /// be read.
     pub destination_digest: Option<Digest>,
-    /// The compared images of the source; `None` where it did not come to a comparison.
+    /// The compared images of the source; `None` without a comparison.
     pub source: Option<Vec<Spec>>,
     /// The compared images of the destination.
     pub destination: Option<Vec<Spec>>,
-    /// Wanted architectures that the source lacks, in Go's names.
+    /// Architectures of `-a` that the source lacks, as `GOARCH` spells them.
     pub absent: Vec<String>,
-    /// Why the digests differ, of each platform that was looked at.
+    /// Reasons for different digests, by examined platform.
     pub why: Vec<Why>,
-    /// The classes of differences with which it passed (`--accept`), each once.
+    /// Accepted classes of differences (`--accept`), each once.
     pub accepted: Vec<Class>,
-    /// Referrers whose type the destination's lists do not say, with the type of their manifests.
+    /// Referrers whose type is missing in the lists of the destination, with the type from their manifests.
     pub referrers_without_type: Vec<Referrer>,
-    /// Of the task `record`: the source that was read.
+    /// The recorded source, for the task `record`.
     pub recorded: Option<Box<RecordedSource>>,
-    /// Requests that were sent for the image.
+    /// Requests sent for the image.
     pub requests: u64,
-    /// How long the task took.
     pub time: Duration,
-    /// The number of the earlier line with the same image, whose finding this is.
+    /// Number of the earlier line with the same image and the same finding.
     pub same_as: Option<u64>,
 }
 
 impl From<Outcome> for Finding {
-    /// A finding without facts.
+    /// A finding without evidence.
     fn from(outcome: Outcome) -> Self {
         Self {
             outcome,

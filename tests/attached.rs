@@ -155,7 +155,7 @@ fn beyond_three_levels_of_referrers_nothing_passes() {
     let deepest = content.attach("team/x", &last, SIGNATURE);
     let both = Server::of(content.clone());
     let words = format!(
-        "referrers refer to referrers more than 3 levels deep ({} to {}), and deeper ones were not compared",
+        "the referrers are nested more than 3 levels deep ({} refers to {}); deeper levels were not compared",
         digest(&deepest.bytes),
         digest(&last.bytes)
     );
@@ -210,7 +210,7 @@ fn of_more_than_a_thousand_referrers_nothing_passes() {
             None => answer(&content, request),
         }
     });
-    let words = "it has more than 1000 referrers, and only so many were compared";
+    let words = "the source has more than 1000 referrers; the others were not compared";
     validate(&both.name(), &both.alias(), "")
         .code(3)
         .has("NOT VALIDATED")
@@ -292,7 +292,7 @@ fn a_list_that_lost_the_type_of_a_referrer_is_a_warning_and_in_the_report() {
             ))
             .run();
         run.code(0).has("PASS").has(&format!(
-            "the list of referrers at the destination does not say the manifest's artifactType {SBOM}"
+            "the list of referrers at the destination lacks the manifest's artifactType {SBOM}"
         ));
         assert_eq!(
             run.stdout.matches("[WARN] [M_ID").count(),
@@ -441,7 +441,7 @@ fn a_wrong_size_in_a_list_of_referrers_fails_where_the_source_has_it_right() {
     };
     let length = sbom.bytes.len();
     let (right, wrong, none) = (with(&json!(length)), with(&json!(7)), with(&Value::Null));
-    let line = format!(": the list says 7 bytes, the manifest has {length}");
+    let line = format!(": the list has the size 7, but the manifest has {length} bytes");
     validate(&right.name(), &wrong.name(), "")
         .code(1)
         .has(&line)
@@ -519,7 +519,7 @@ fn a_referrer_that_head_confirms_and_get_does_not_find_is_not_there() {
     });
     validate(&source.name(), &destination.name(), "")
         .code(1)
-        .has(": listed at the destination, and not there\n");
+        .has(": listed at the destination, but missing\n");
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn the_summary_names_each_reason_and_each_registry_that_is_down() {
             times.starts_with(concat!(
                 "[INFO] image-tools ",
                 env!("CARGO_PKG_VERSION"),
-                ": begun 20"
+                ": started 20"
             )),
             "{times}"
         );
@@ -153,7 +153,7 @@ fn a_hint_is_printed_once_for_each_registry_and_cause() {
     for (cause, hint) in [
         ("not for you", "no credentials were found for"),
         ("other digest: source", "other: mirror the image again"),
-        ("MIME type unknow", "accept it with --allow-single"),
+        ("MIME type unknow", "use --allow-single to accept it"),
     ] {
         // The report has both for every image.
         for (text, printed) in [(cause, 5), (hint, 1)] {

@@ -64,14 +64,17 @@ fn what_is_mistyped_is_one_line_with_a_hint() {
             "mirror-validat",
             "unknown command \"mirror-validat\"; did you mean \"mirror-validate\"?",
         ),
-        ("xyzzy", "unknown command \"xyzzy\"; -h lists the commands"),
+        (
+            "xyzzy",
+            "unknown command \"xyzzy\"; use -h for the list of commands",
+        ),
         (
             "mirror-validate -debgu",
             "unknown flag \"-debgu\"; did you mean \"-debug\"?",
         ),
         (
             "mirror-validate -fj",
-            "unknown flag \"-fj\"; -h lists the flags",
+            "unknown flag \"-fj\"; use -h for the list of flags",
         ),
         (
             "mirror-validate -j10",
@@ -79,32 +82,32 @@ fn what_is_mistyped_is_one_line_with_a_hint() {
         ),
         (
             "mirror-validate -a=",
-            "the value of -a is empty; give a value, or leave the flag out",
+            "the value of -a is empty; give a value, or omit the flag",
         ),
         (
             "mirror-validate -debug --os=",
-            "the value of --os is empty; give a value, or leave the flag out",
+            "the value of --os is empty; give a value, or omit the flag",
         ),
         (
             "man mirror-validate",
-            "unexpected argument \"mirror-validate\"; -h shows the usage",
+            "unexpected argument \"mirror-validate\"; use -h for the usage",
         ),
         (
             "completion bash zsh",
-            "unexpected argument \"zsh\"; -h shows the usage",
+            "unexpected argument \"zsh\"; use -h for the usage",
         ),
         (
             "mirror-validate -j abc",
-            "invalid value \"abc\" for -j (wanted: a number from 1 to 20)",
+            "invalid value \"abc\" for -j (expected a number from 1 to 20)",
         ),
-        ("mirror-validate -j", "flag needs a value: -j"),
+        ("mirror-validate -j", "flag -j needs a value"),
         (
             "mirror-validate list.txt",
-            "unexpected argument \"list.txt\"; an image list is given with -f",
+            "unexpected argument \"list.txt\"; use -f FILE for an image list",
         ),
         (
             "mirror-validate -debug=perhaps",
-            "invalid value \"perhaps\" for -debug (wanted: true or false)",
+            "invalid value \"perhaps\" for -debug (expected true or false)",
         ),
     ] {
         dir.program()
@@ -220,15 +223,15 @@ fn jobs_are_clamped_with_a_warning() {
     for (flags, warning) in [
         (
             "-f list.txt -j 0",
-            "[WARN] -j 0 is below the minimum: 1 job is used",
+            "[WARN] -j 0 is below the minimum; using 1 job",
         ),
         (
             "-f list.txt -j -7",
-            "[WARN] -j -7 is below the minimum: 1 job is used",
+            "[WARN] -j -7 is below the minimum; using 1 job",
         ),
         (
             "-f list.txt -j 100",
-            "[WARN] -j 100 is above the maximum: 20 jobs are used",
+            "[WARN] -j 100 is above the maximum; using 20 jobs",
         ),
     ] {
         let run = dir
@@ -287,7 +290,7 @@ fn lists_of_repeated_flags_add_up_and_of_others_the_last_counts() {
             .filter(|line| line.contains("[WARN]"))
             .collect::<Vec<_>>(),
         [
-            "[WARN] -o is given more than once: the last value, \"failed.txt\", is used instead of \"unused.txt\""
+            "[WARN] -o was given more than once: using the last value, \"failed.txt\", and ignoring \"unused.txt\""
         ]
     );
     assert!(dir.has("failed.txt") && !dir.has("unused.txt"));

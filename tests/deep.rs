@@ -84,7 +84,7 @@ fn a_real_registry_that_lost_or_damaged_a_blob_is_found() {
         validate(&source.name(), &destination.name(), flag)
             .code(1)
             .has(&format!(
-                "{}layer {layer} of {size} bytes is not at the destination\n",
+                "{}layer {layer} of {size} bytes is missing at the destination\n",
                 image(&destination, "linux/amd64")
             ))
             .has(&reason(&destination, &layer));
@@ -120,7 +120,7 @@ fn a_real_registry_that_lost_or_damaged_a_blob_is_found() {
     validate(&source.name(), &destination.name(), "--deep=full")
         .code(1)
         .has(&format!(
-            "{}layer {layer} of {size} bytes is {found} at the destination\n",
+            "{}layer {layer} of {size} bytes has the digest {found} at the destination\n",
             image(&destination, "linux/amd64")
         ))
         .has(&reason(&destination, &layer));
@@ -251,7 +251,7 @@ fn an_index_that_is_listed_as_an_image_is_not_passed_over() {
     let (source, destination) = (Server::of(content.clone()), Server::of(content));
     validate(&source.name(), &destination.name(), "--deep=full")
         .code(3)
-        .has(": an index, but listed as an image\n");
+        .has(": the manifest is an index, but the index lists it as an image\n");
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn a_blob_that_is_not_there_is_asked_for_once() {
         |_, _| Reply::error(404, "BLOB_UNKNOWN", "blob unknown"),
         "--deep=full",
     );
-    run.code(1).has("is not at the destination");
+    run.code(1).has("is missing at the destination");
     // The other three blobs, and this one.
     assert_eq!(destination.count("GET", "/blobs/"), 4);
 }
@@ -305,7 +305,7 @@ fn a_blob_that_head_confirms_and_get_does_not_find_is_missing() {
         },
         "--deep",
     );
-    run.code(1).has("is not at the destination");
+    run.code(1).has("is missing at the destination");
     // One request for each of the four blobs.
     assert_eq!(destination.count("GET", "/blobs/"), 4);
     assert_eq!(destination.count("HEAD", "/blobs/"), 0);
@@ -375,7 +375,7 @@ fn a_blob_of_no_bytes_has_no_first_one() {
         },
         "--deep",
     );
-    run.code(1).has("is not at the destination");
+    run.code(1).has("is missing at the destination");
 }
 
 #[test]
@@ -419,7 +419,7 @@ fn a_registry_that_ignores_ranges_is_named_once_and_its_blobs_are_not_read() {
         ))
         .run();
     run.code(0).has(&format!(
-        "{}: the registry ignores range requests; --deep requests whole blobs there",
+        "{}: the registry ignores range requests, so --deep requests complete blobs",
         destination.name()
     ));
     let warnings = run.stdout.matches("ignores range requests").count();
@@ -517,7 +517,7 @@ fn a_store_that_signs_for_get_only_is_asked_by_get() {
     let destination = registry(more, "store");
     validate(&source.name(), &destination.name(), "--deep")
         .code(1)
-        .has("is not at the destination");
+        .has("is missing at the destination");
 }
 
 #[test]
@@ -609,7 +609,7 @@ fn a_blob_that_does_not_end_is_not_read_to_its_end() {
         |_, _| Reply::new(200).body(vec![0; 3_000_000]),
         "--deep=full",
     );
-    run.code(1).has("is longer at the destination");
+    run.code(1).has("is larger at the destination");
 }
 
 #[test]
@@ -643,7 +643,7 @@ fn a_full_look_takes_constant_memory_and_tells_how_much_was_read() {
         .env("MALLOC_ARENA_MAX", "1")
         .run()
         .code(0)
-        .has(", 96.00 MiB of blobs read in ");
+        .has(", 96.00 MiB of blob data read in ");
 }
 
 #[test]
@@ -687,7 +687,7 @@ fn artifacts_and_single_images_are_looked_at_too() {
     validate(&source.name(), &destination.name(), "--deep")
         .code(1)
         .has(&format!(
-            ": layer {chart} of 7 bytes is not at the destination"
+            ": layer {chart} of 7 bytes is missing at the destination"
         ));
 
     let mut content = Content::default();
@@ -719,7 +719,7 @@ fn signed_schema_1_is_read_by_the_digest_that_the_registry_has_for_it() {
     lost.blobs.clear();
     validate(&source.name(), &Server::of(lost).name(), flags)
         .code(1)
-        .has(&format!("layer {layer} is not at the destination"));
+        .has(&format!("layer {layer} is missing at the destination"));
     // By the digest of the payload, as registries have it that do.
     let raw = digest(&signed.bytes);
     let payload = Server::start(move |request| match request.path.as_str() {

@@ -215,7 +215,7 @@ fn the_scripts_and_the_man_page_are_well_formed() {
         .args("completion tcsh")
         .run()
         .code(2)
-        .one_error("invalid value \"tcsh\" for completion (wanted: bash, zsh, fish)");
+        .one_error("invalid value \"tcsh\" for completion (expected bash, zsh, fish)");
     let bash = dir.program().args("completion bash").run();
     dir.write("bash", &bash.code(0).stdout);
     let script = "source ./bash; COMP_WORDS=(image-tools mirror-validate --pro); COMP_CWORD=2; _image_tools; echo \"${COMPREPLY[@]}\"; \

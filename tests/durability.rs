@@ -96,7 +96,7 @@ fn a_full_disk_ends_the_run_with_an_error() {
     let run = dir.command("unshare").args("-m sh -c").arg(command).run();
     run.code(2)
         .has("[ERRO] cannot write the failed list small/failed.txt: No space left on device")
-        .has("; what was found is in small/failed.txt.partial");
+        .has("; the results until then are in small/failed.txt.partial");
     let log = run.log();
     assert!(
         log.iter()

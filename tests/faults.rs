@@ -311,7 +311,7 @@ fn too_deep_and_too_large_indexes_are_refused() {
     content.tag("team/x", "1", &inner);
     not_validated(
         &against(&Server::of(content).name(), ""),
-        "nested deeper than 4",
+        "nested more than 4 levels deep",
     );
     let mut content = Content::default();
     let image = content.image("team/x", V2, "linux/amd64", "a");

@@ -124,12 +124,12 @@ const OBSTACLES: [(&str, Obstacle); 9] = [
             &[place.to_str().unwrap(), "c", "1", "3"],
         );
     }),
-    ("it belongs to another user (uid 65534)", |place| {
+    ("another user (uid 65534) owns it", |place| {
         fs::write(place, "mine\n").unwrap();
         chown(place, Some(NOBODY), None).unwrap();
         set_mode(place.parent().unwrap(), 0o1777);
     }),
-    ("it belongs to another user (uid 65534)", |place| {
+    ("another user (uid 65534) owns it", |place| {
         fs::write(place, "mine\n").unwrap();
         chown(place, Some(NOBODY), None).unwrap();
         set_mode(place.parent().unwrap(), 0o777);
@@ -150,7 +150,7 @@ fn what_lies_in_the_way_of_a_partial_file_is_an_error_at_once() {
             let run = run(&dir, &registry, output, "out.json");
             run.code(2)
                 .one_error("cannot write the ")
-                .one_error("out.json.partial is in the way: ")
+                .one_error("out.json.partial exists, but ")
                 .one_error(what);
             assert_eq!(run.stdout, "");
             assert_eq!(dir.read("victim"), "precious\n");
@@ -231,15 +231,23 @@ fn a_link_that_others_could_have_made_is_not_followed() {
                 chown(dir.path(), Some(NOBODY), None).unwrap();
             },
         ),
-        ("link of another user (uid 65534)", true, |dir| {
-            symlink("sub/target", dir.path().join("link.json")).unwrap();
-            lchown(dir.path().join("link.json"), Some(NOBODY), None).unwrap();
-        }),
+        (
+            ": another user (uid 65534) owns a symbolic link on its path;",
+            true,
+            |dir| {
+                symlink("sub/target", dir.path().join("link.json")).unwrap();
+                lchown(dir.path().join("link.json"), Some(NOBODY), None).unwrap();
+            },
+        ),
         // The target is not there yet.
-        ("link of another user (uid 65534)", true, |dir| {
-            symlink("sub/new", dir.path().join("link.json")).unwrap();
-            lchown(dir.path().join("link.json"), Some(NOBODY), None).unwrap();
-        }),
+        (
+            ": another user (uid 65534) owns a symbolic link on its path;",
+            true,
+            |dir| {
+                symlink("sub/new", dir.path().join("link.json")).unwrap();
+                lchown(dir.path().join("link.json"), Some(NOBODY), None).unwrap();
+            },
+        ),
     ];
     let has_root = is_root();
     for (what, needs_root, make) in links {
@@ -252,9 +260,7 @@ fn a_link_that_others_could_have_made_is_not_followed() {
             make(&dir);
             let before = dir.names();
             let run = run(&dir, &registry, output, "link.json");
-            run.code(2)
-                .one_error(" link.json: it leads through a symbolic link ")
-                .one_error(what);
+            run.code(2).one_error(" link.json: ").one_error(what);
             assert_eq!(run.stdout, "");
             assert_eq!(dir.read("sub/target"), "precious\n");
             assert_eq!(dir.names(), before);
@@ -408,7 +414,7 @@ fn a_file_of_another_user_in_a_directory_of_all_is_not_replaced() {
             set_mode(dir.path(), mode);
             run(&dir, &registry, output, "out.json")
                 .code(2)
-                .one_error("out.json: it belongs to another user (uid 65534)");
+                .one_error("out.json: another user (uid 65534) owns it");
             assert_eq!(fs::metadata(&place).unwrap().uid(), NOBODY);
             assert_eq!(dir.names(), [LIST_FILE, "out.json"]);
         }
@@ -425,7 +431,7 @@ fn a_file_of_another_user_in_a_directory_of_all_is_not_replaced() {
         .args(&flags(&registry, "-o", "out.json", ""))
         .run()
         .code(2)
-        .one_error("out.json: it belongs to another user (uid 0)");
+        .one_error("out.json: another user (uid 0) owns it");
     assert_eq!(dir.read("out.json"), "of root\n");
     assert!(registry.requests().is_empty());
 }
@@ -474,7 +480,7 @@ fn a_file_size_limit_is_an_error_and_not_the_end() {
     let (dir, run) = run_with(2, "", "");
     run.code(2)
         .has("[ERRO] cannot write the failed list failed.txt: File too large")
-        .has("; what was found is in failed.txt.partial");
+        .has("; the results until then are in failed.txt.partial");
     assert_eq!(dir.read("failed.txt.partial"), list[..1024]);
     assert_eq!(dir.names(), ["failed.txt.partial", LIST_FILE]);
     // The failed list fits, the report does not.

@@ -164,7 +164,7 @@ fn a_person_who_types_nothing_keeps_the_failed_list_of_last_night() {
         let dir = Dir::new();
         dir.write(FAILED, BAD);
         let mut running = on_terminal(&dir, 200, &flags).start();
-        running.wait_for("Ctrl-D ends.");
+        running.wait_for("Press Ctrl-D to end.");
         running.type_in(key);
         running.wait_for(end);
         let run = running.end();
@@ -331,8 +331,8 @@ fn a_list_that_changes_while_it_is_read_was_not_read() {
         let run = running.end();
         run.code(2)
             .error("")
-            .has("[ERRO] the list changed while it was being read")
-            .has("found so far: failed.txt.partial");
+            .has("[ERRO] the image list changed while it was being read")
+            .has("lines that did not pass until then: failed.txt.partial");
         assert_eq!(dir.read("failed.txt"), "last night's\n", "{what}");
         let mut found: Vec<String> = run
             .log()

@@ -140,8 +140,8 @@ fn a_list_that_breaks_off_replaces_nothing() {
         .arg(shell)
         .run()
         .code(2)
-        .has("line 2 contains a NUL byte")
-        .has("; found so far: failed.txt.partial\n");
+        .has("line 2 has a NUL byte")
+        .has("; lines that did not pass until then: failed.txt.partial\n");
     assert_eq!(dir.read("failed.txt").as_bytes(), list);
     assert_eq!(
         dir.read("failed.txt.partial"),
@@ -153,7 +153,7 @@ fn a_list_that_breaks_off_replaces_nothing() {
         .stdin(b"\0\n")
         .run()
         .code(2)
-        .has_not("found so far");
+        .has_not("until then");
     assert_eq!(dir.read("failed.txt").as_bytes(), list);
     assert!(!dir.has("failed.txt.partial"));
 }
@@ -193,7 +193,7 @@ fn a_list_without_images_is_an_error_unless_it_is_expected() {
     ] {
         let run = dir.validate().args(args).run();
         run.code(code).has("0 images: 0 passed");
-        let error = "[ERRO] no image in the list; give --allow-empty if that is expected";
+        let error = "[ERRO] the list has no images; use --allow-empty if this is expected";
         assert_eq!(run.stdout.contains(error), code == 2, "{args}");
         // A shard that has no failures any more has no failed list.
         let is_kept = dir.has("mirror-validate-failed.txt");
@@ -326,7 +326,7 @@ fn shards_share_a_list_and_their_failed_lists_add_up() {
         .run()
         .code(2)
         .one_error(
-            "invalid value \"3/3\" for --shard (wanted: I/N with I from 0 to N-1, for example 0/4)",
+            "invalid value \"3/3\" for --shard (expected I/N with I from 0 to N-1, for example 0/4)",
         );
 }
 

@@ -79,7 +79,7 @@ fn what_is_not_understood_is_named_and_the_rest_is_printed() {
     assert!(errors[4].starts_with("image-tools: cannot read the image list: broken.yaml:"));
     assert_eq!(
         errors[5..],
-        ["image-tools: the lists have 5 mistakes; the rest was printed"]
+        ["image-tools: found 5 mistakes in the lists; all other lines were printed"]
     );
     // An empty list is none.
     let run = dir.program().args("list --format json").run();
@@ -88,7 +88,7 @@ fn what_is_not_understood_is_named_and_the_rest_is_printed() {
         (&*run.stdout, &*run.stderr),
         (
             "[]\n",
-            "image-tools: standard input: no image in the list\n"
+            "image-tools: standard input: the list has no images\n"
         )
     );
 }
@@ -220,9 +220,9 @@ fn a_recording_is_printed_as_a_file_of_digests() {
     assert_eq!(
         run.stderr,
         format!(
-            "image-tools: sources.json: left out: [{name}/team/gone:1] could not be read when the recording was made\n\
+            "image-tools: sources.json: omitted [{name}/team/gone:1]: it could not be read when the recording was made\n\
              image-tools: cannot read the recording nowhere.json: No such file or directory (os error 2)\n\
-             image-tools: the lists have 1 mistake; the rest was printed\n"
+             image-tools: found 1 mistake in the lists; all other lines were printed\n"
         )
     );
     let again = dir

@@ -55,7 +55,7 @@ fn every_reason_code_and_every_command_is_explained() {
             .run()
             .code(2)
             .one_error(&format!(
-                "nothing is known about \"{typed}\"; did you mean \"{nearest}\"?"
+                "no help on \"{typed}\"; did you mean \"{nearest}\"?"
             ));
     }
 }

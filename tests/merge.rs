@@ -269,7 +269,7 @@ fn an_absent_shard_is_named() {
     let dir = Dir::new();
     validate(&dir, 4);
     let run = merge(&dir, "whole.json 0.json 3.json 1.json");
-    run.code(1).one_error("shard 2/4 is absent");
+    run.code(1).one_error("shard 2/4 is missing");
     let report = json(&dir.read("whole.json"));
     assert_eq!(
         report["totals"]["absent_shards"],
@@ -277,7 +277,7 @@ fn an_absent_shard_is_named() {
     );
     merge(&dir, "again.json whole.json")
         .code(1)
-        .one_error("the whole list is not complete");
+        .one_error("the whole list is incomplete");
 }
 
 #[test]
@@ -317,7 +317,7 @@ fn the_later_of_two_reports_of_a_shard_counts() {
     for inputs in ["a.json b.json c.json", "c.json b.json a.json"] {
         let run = merge(&dir, &format!("out.json {inputs}"));
         run.code(0)
-            .one_error("shard 0/2: a.json is used, b.json is left out");
+            .one_error("shard 0/2: using a.json, and ignoring the older b.json");
         let report = json(&dir.read("out.json"));
         let requests: Vec<&Value> = report["lines"]
             .as_array()
@@ -331,7 +331,7 @@ fn the_later_of_two_reports_of_a_shard_counts() {
     }
     merge(&dir, "out.json a.json")
         .code(3)
-        .one_error("shard 1/2 is absent");
+        .one_error("shard 1/2 is missing");
 }
 
 #[test]
@@ -353,14 +353,20 @@ fn what_does_not_belong_together_is_refused() {
     dir.write("page.html", "<!DOCTYPE html>\n");
     dir.write("out.json", "as it was");
     for (args, error) in [
-        ("out.json a.json list.json", "reports of different lists"),
+        (
+            "out.json a.json list.json",
+            "the reports are of different lists",
+        ),
         (
             "out.json a.json flags.json",
             "different settings (accept: [], [\"subset\"])",
         ),
-        ("out.json a.json parts.json", "different divisions"),
+        ("out.json a.json parts.json", "different --shard counts"),
         ("out.json a.json same.json", "both have line 1 of the list"),
-        ("out.json a.json totals.json", "its totals are not those"),
+        (
+            "out.json a.json totals.json",
+            "the totals do not match the lines",
+        ),
         ("out.json a.json text.txt", "a failed list is not a report"),
         ("out.json text.txt", "text.txt is a failed list"),
         ("out.json page.html", "it is XML or HTML"),
@@ -377,9 +383,9 @@ fn what_does_not_belong_together_is_refused() {
         ("a.json a.json good.json", "a.json is one of the files"),
         (
             "out.json --list text.txt a.json",
-            "--list is for failed lists only",
+            "--list applies to failed lists only",
         ),
-        ("out.json", "IN is missing"),
+        ("out.json", "an input file is missing"),
         ("", "OUT is missing"),
     ] {
         merge(&dir, args).code(2).one_error(error);
@@ -398,7 +404,7 @@ fn the_report_of_a_killed_run_is_merged_as_far_as_it_goes() {
     dir.write("cut.jsonl", cut);
     let run = merge(&dir, "out.json 0.json cut.jsonl");
     run.code(1)
-        .one_error("shard 1/2 is not complete: cut.jsonl");
+        .one_error("shard 1/2 is incomplete: the run of cut.jsonl");
     let merged = json(&dir.read("out.json"));
     assert_eq!(merged["totals"]["incomplete_shards"][0]["index"], 1);
     let images = |text: &str| text.matches("\n{\"type\":\"image\"").count();
@@ -409,7 +415,7 @@ fn the_report_of_a_killed_run_is_merged_as_far_as_it_goes() {
     // Its shard was run again.
     merge(&dir, "out.json 0.json 1.json cut.jsonl")
         .code(1)
-        .one_error("1.json is used, cut.jsonl is left out");
+        .one_error("using 1.json, and ignoring the older cut.jsonl");
     // Nothing but the header; and a run without a failure is not a pass then.
     let header = whole.split_inclusive('\n').next().unwrap();
     dir.write("cut.jsonl", header);
@@ -420,7 +426,7 @@ fn the_report_of_a_killed_run_is_merged_as_far_as_it_goes() {
     dir.write("cut.json", &cut[..cut.find("],\n\"totals").unwrap()]);
     merge(&dir, "out.json ok.json cut.json")
         .code(3)
-        .one_error("shard 1/2 is not complete: cut.json");
+        .one_error("shard 1/2 is incomplete: the run of cut.json");
 }
 
 #[test]
@@ -482,14 +488,14 @@ fn metrics_are_added_up() {
     }
     merge(&dir, "whole.prom 0.prom 1.prom 3.prom")
         .code(1)
-        .one_error("shard 2/4 is absent");
+        .one_error("shard 2/4 is missing");
     let other = dir.read("2.prom").replace("list.txt", "other.txt");
     dir.write("2.prom", other);
     // Until a digest says that the list is the same.
     if !dir.read("2.prom").contains("list_info") {
         merge(&dir, "whole.prom 0.prom 1.prom 2.prom 3.prom")
             .code(2)
-            .one_error("reports of different lists");
+            .one_error("the reports are of different lists");
     }
 }
 
@@ -529,7 +535,7 @@ fn merged_recordings_can_be_used() {
     );
     merge(&dir, "both.json all.json other.json")
         .code(2)
-        .one_error("had another state in each");
+        .one_error("they have different records of [");
     dir.write("cut.json", &text[..text.len() - 20]);
     merge(&dir, "both.json all.json cut.json")
         .code(2)
@@ -658,8 +664,9 @@ run $1
     );
     run.code(1);
     for shard in [2, 5] {
-        let note =
-            format!("shard {shard}/8: {shard}.jsonl is used, killed-{shard}.jsonl is left out");
+        let note = format!(
+            "shard {shard}/8: using {shard}.jsonl, and ignoring the older killed-{shard}.jsonl"
+        );
         assert!(run.stderr.contains(&note), "{}", run.stderr);
     }
     let [merged, single] = ["all.json", "single.json"].map(|name| timeless(json(&dir.read(name))));
@@ -676,7 +683,7 @@ run $1
     let rest = "killed-2.jsonl killed-5.jsonl 0.jsonl 1.jsonl 3.jsonl 4.jsonl 6.jsonl 7.jsonl";
     let run = merge(&dir, &format!("rest.json {rest}"));
     assert!(
-        run.stderr.contains("shard 2/8 is not complete"),
+        run.stderr.contains("shard 2/8 is incomplete"),
         "{}",
         run.stderr
     );

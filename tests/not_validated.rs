@@ -136,11 +136,11 @@ fn it_may_replace_the_list_that_it_was_made_from() {
         .args(&both)
         .run()
         .code(1)
-        .has("the image list was kept as list.txt.previous");
+        .has("the previous image list is list.txt.previous");
     assert_eq!(dir.read("list.txt"), DENIED);
     assert_eq!(dir.read("list.txt.previous"), list);
     dir.validate().args(&both).args("--shard 0/2").run().code(2).one_error(
-        "cannot write the list of images that were not validated list.txt: it is the image list, and --shard validates only a part of it; give another file with --not-validated",
+        "cannot write the list of images that were not validated list.txt: it is the image list, and --shard validates only a part of it; name another file with --not-validated",
     );
     assert_eq!(dir.read("list.txt"), DENIED);
 }
@@ -153,23 +153,23 @@ fn it_is_no_other_file_of_the_run() {
     for (args, message) in [
         (
             "-o same.txt --not-validated same.txt",
-            "cannot write the list of images that were not validated same.txt: it would replace the failed list; give another file with --not-validated",
+            "cannot write the list of images that were not validated same.txt: it would overwrite the failed list; name another file with --not-validated",
         ),
         (
             "--not-validated ./mirror-validate-failed.txt",
-            "it would replace the failed list",
+            "it would overwrite the failed list",
         ),
         (
             "-o x --not-validated x.partial",
-            "it would replace the failed list",
+            "it would overwrite the failed list",
         ),
         (
             "-o list.txt --not-validated list.txt",
-            "it would replace the failed list",
+            "it would overwrite the failed list",
         ),
         (
             "--report r.json --not-validated r.json",
-            "r.json: it would replace the",
+            "r.json: it would overwrite the",
         ),
         ("--not-validated .", "it is a directory"),
     ] {
@@ -218,7 +218,7 @@ fn a_list_that_changes_leaves_both_partial_files() {
     dir.write("list.txt", BAD);
     gate.open();
     let run = running.end();
-    run.code(2).has("the list was not read to its end; found so far: bad.txt.partial; not validated so far: open.txt.partial\n");
+    run.code(2).has("the image list was not read to its end; lines that did not pass until then: bad.txt.partial; lines not validated until then: open.txt.partial\n");
     assert_eq!(dir.read("bad.txt.partial"), BAD);
     assert_eq!(dir.read("open.txt"), "of an earlier run\n");
     assert!(late.starts_with(&dir.read("open.txt.partial")));

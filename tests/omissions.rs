@@ -23,14 +23,13 @@ fn complaints(run: &Run) -> Vec<String> {
 /// The warning for an image that is its own mirror.
 fn own_mirror(number: u64, registry: &str, repository: &str) -> String {
     format!(
-        "[WARN] [M_ID:{number}] [{registry}/{repository}:1]: source and destination are the same image; give the mirror's registry with -d"
+        "[WARN] [M_ID:{number}] [{registry}/{repository}:1]: source and destination are the same image; use -d for the mirror's registry"
     )
 }
 
 const BOTH: &str = "team/both team/both 1\n";
 const ONE: &str = "team/one team/one 1\n";
-const ALL_OWN: &str =
-    "[ERRO] every line compares an image with itself; give the mirror's registry with -d";
+const ALL_OWN: &str = "[ERRO] source and destination are the same image in every line; use -d for the mirror's registry";
 
 #[test]
 fn a_list_whose_lines_all_compare_an_image_with_itself_is_a_usage_error() {
@@ -279,8 +278,8 @@ fn two_sources_that_meet_in_one_destination_are_a_warning_with_both_lines() {
     );
     let run = dir.validate().args("-f list.txt").run();
     let warning = format!(
-        "[WARN] list.txt:1 and list.txt:3 have different sources and one destination, [{alias}/team/x:1]: at most one of them can pass"
+        "[WARN] list.txt:1 and list.txt:3 have the same destination [{alias}/team/x:1] but different sources, so at most one of them can pass"
     );
     assert_eq!(run.stdout.matches(&warning).count(), 1, "{}", run.stdout);
-    assert_eq!(run.stdout.matches("one destination").count(), 1);
+    assert_eq!(run.stdout.matches("have the same destination").count(), 1);
 }

@@ -153,7 +153,7 @@ fn an_output_that_cannot_be_written_is_known_before_the_first_request() {
         ),
         (
             "-f x.partial -o x",
-            "the image list x.partial is where this run would collect failed lines",
+            "cannot read the image list x.partial: this run writes failed lines to that file",
         ),
     ] {
         dir.validate()
@@ -178,7 +178,9 @@ fn an_output_that_cannot_be_written_is_known_before_the_first_request() {
         .arg(shell)
         .run()
         .code(2)
-        .one_error("the image list standard input is where");
+        .one_error(
+            "cannot read the image list standard input: this run writes failed lines to that file",
+        );
     assert_eq!(dir.read("x.partial"), BAD);
     assert!(source.requests().is_empty() && destination.requests().is_empty());
     dir.validate()
@@ -350,5 +352,5 @@ fn colours_and_the_bar_are_for_terminals_unless_asked_for() {
         .args("--color sometimes")
         .run()
         .code(2)
-        .one_error("wanted: auto, always, never");
+        .one_error("expected auto, always, never");
 }

@@ -144,7 +144,7 @@ fn another_digest_is_no_failure_unless_the_source_can_be_read() {
             .code(3)
             .has(&format!("NOT VALIDATED [{NOWHERE}/team/x:{tag}]"))
             .has(&format!(
-                "is not {:?} of digests.txt; this file cannot tell whether the images are the same\n",
+                "is not {:?} of digests.txt; a list of digests is not enough to compare the images\n",
                 of(tag)
             ))
             .has("the source could not be read: ")
@@ -195,10 +195,10 @@ fn a_source_whose_tag_has_moved_is_told() {
     run(&dir, &host, &destination, &["rebuilt"], "")
         .code(3)
         .has(&format!(
-            "the source's tag has moved: it leads to {}, and ",
+            "the source's tag has moved to {}, and ",
             digest(&moved.bytes)
         ))
-        .has("this file cannot tell");
+        .has("a list of digests is not enough to compare the images");
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn every_form_of_published_digests_is_read() {
     validate(&lock, &lock, &format!("-d {to}")).code(0);
     validate(&line, &lock, "")
         .code(3)
-        .has("[docker.io/team/x:equal]: digests.txt has the name with a digest and without a tag");
+        .has("[docker.io/team/x:equal]: digests.txt has the name with a digest but without a tag");
     // -s replaces the registry of the digests' names, too.
     let digests = format!("quay.io/team/x:equal {equal}\n");
     validate(
@@ -244,7 +244,7 @@ fn every_form_of_published_digests_is_read() {
     // What is not in it.
     validate("team/y:1\n", &digests, &format!("-d {to}"))
         .code(3)
-        .has("[docker.io/team/y:1]: not in digests.txt; its images are of quay.io: name the source as it does");
+        .has("[docker.io/team/y:1]: not in digests.txt; the file has images of quay.io: use the same registry in the list or in -s");
     let other = of("other");
     validate(
         &line,
@@ -252,17 +252,17 @@ fn every_form_of_published_digests_is_read() {
         "",
     )
     .code(3)
-    .has("digests.txt has 2 digests for it");
+    .has("digests.txt has 2 digests for this image; keep only one of them in the file");
     // Half a list of digests is none.
     let run = validate(&line, &format!("team/x:equal {equal}\nteam/y:1\n"), "");
-    run.code(2).error("image-tools: cannot read the list of digests: digests.txt:2: there is no digest; write NAME:TAG sha256:HEX\n");
+    run.code(2).error("image-tools: cannot read the list of digests: digests.txt:2: the line has no digest; write NAME:TAG sha256:HEX\n");
     let run = validate(&line, "team/x:equal\n", "");
     run.code(2);
     assert!(run.stderr.contains("digests.txt is not a recording"));
     // Referrers are not in it.
     validate(&line, &format!("team/x:equal {equal}\n"), "--referrers")
         .code(3)
-        .has("digests.txt does not say what is attached to it");
+        .has("digests.txt has no referrers; use --record with --referrers");
 }
 
 #[test]

@@ -213,9 +213,9 @@ fn schema_1_is_not_taken_for_a_digest_that_was_listed_with_another_type() {
         Server::of(content)
     };
     let both = as_listed(OCI);
-    validate(&both, &both, "")
-        .code(3)
-        .has(&format!("a schema 1 manifest, but listed as {OCI}"));
+    validate(&both, &both, "").code(3).has(&format!(
+        "the manifest is schema 1, but the index lists it as {OCI}"
+    ));
     let both = as_listed(V1);
     validate(&both, &both, "").code(0).has("PASS");
 }

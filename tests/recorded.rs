@@ -153,7 +153,7 @@ fn a_recording_gives_the_same_verdicts_in_the_same_words() {
         let comparable = |log: Vec<String>| -> Vec<String> {
             log.into_iter()
                 .filter(|line| !line.contains("/team/x:nowhere]: "))
-                .filter(|line| !line.ends_with(": 17") && !line.contains(": begun "))
+                .filter(|line| !line.ends_with(": 17") && !line.contains(": started "))
                 .map(|line| line.split(" in ").next().unwrap().to_owned())
                 .map(|line| line.split("; other: ").next().unwrap().to_owned())
                 .collect()
@@ -162,7 +162,7 @@ fn a_recording_gives_the_same_verdicts_in_the_same_words() {
         assert_eq!(code, live_code, "{more}");
         assert_eq!(comparable(recorded.log()), comparable(live.log()), "{more}");
         assert_eq!(dir.read("recorded.txt"), dir.read("live.txt"), "{more}");
-        recorded.has("/team/x:nowhere]: not in the recording sources.json: it could not be read when that was made; record it again\n");
+        recorded.has("/team/x:nowhere]: not in the recording sources.json, because the source could not be read during --record; record it again\n");
     }
 }
 
@@ -303,7 +303,7 @@ fn a_recording_is_extended_and_nothing_in_it_is_lost() {
         .args(&format!("-f list.txt --recorded s.json -s {registry} -d 127.0.0.1:1"))
         .run()
         .code(3)
-        .has("the recording s.json has it from an earlier time only: it could not be read when that was made; record it again");
+        .has("the recording s.json has only an older state of this image, because the source could not be read during the last --record; record it again");
 }
 
 #[test]
@@ -326,7 +326,7 @@ fn what_cannot_be_trusted_is_refused_before_the_first_request() {
     for (text, message) in [
         (
             good[..good.len() / 2].to_owned(),
-            "the recording bad.json is damaged: it ends in the middle, in line",
+            "the recording bad.json is damaged: the file was cut off in line",
         ),
         (
             good.replace("sha256:", "sha256:0"),
@@ -342,11 +342,11 @@ fn what_cannot_be_trusted_is_refused_before_the_first_request() {
         ),
         (
             good.replace(line, &format!("{line},\n{line}")),
-            "is damaged: its sources are not those that were recorded (by their checksum); record again, or copy it again",
+            "is damaged: the checksum does not match the sources; record again, or copy it again",
         ),
         (
             good.replace("\"version\": 1", "\"version\": 2"),
-            "the recording bad.json has format version 2, and this program reads version 1; use the version",
+            "the recording bad.json has format version 2, but this program reads version 1; use a newer image-tools",
         ),
         (
             good.replace("image-tools recording", "something else"),
@@ -358,7 +358,7 @@ fn what_cannot_be_trusted_is_refused_before_the_first_request() {
         ),
         (
             String::new(),
-            "the file bad.json is not a recording: it is empty",
+            "the file bad.json is not a recording: the file is empty",
         ),
     ] {
         dir.write("bad.json", &text);
@@ -384,39 +384,39 @@ fn what_cannot_be_trusted_is_refused_before_the_first_request() {
         ),
         (
             "--recorded s.json --record t.json",
-            "--record and --recorded cannot be given together: the one writes a recording, the other reads one",
+            "--record cannot be used with --recorded: --record writes a recording, and --recorded reads one",
         ),
         (
             "--record t.json --deep",
-            "--record and --deep cannot be given together: only the sources are read for a recording",
+            "--record cannot be used with --deep: --record reads only the sources",
         ),
         (
             "-a arm64 --record t.json",
-            "--record and -a cannot be given together: only the sources are read for a recording",
+            "--record cannot be used with -a: --record reads only the sources",
         ),
         (
             "--record t.json --os linux",
-            "--record and --os cannot be given together: only the sources are read for a recording",
+            "--record cannot be used with --os: --record reads only the sources",
         ),
         (
             "--record t.json --destination reg.io",
-            "--record and -d cannot be given together: only the sources are read for a recording",
+            "--record cannot be used with -d: --record reads only the sources",
         ),
         (
             "--record t.json --allow-single",
-            "--record and --allow-single cannot be given together: only the sources are read for a recording",
+            "--record cannot be used with --allow-single: --record reads only the sources",
         ),
         (
             "--record t.json --default-project x",
-            "--record and -default-project cannot be given together: only the sources are read for a recording",
+            "--record cannot be used with -default-project: --record reads only the sources",
         ),
         (
             "--record list.txt",
-            "cannot write the recording list.txt: it would replace the image list",
+            "cannot write the recording list.txt: it would overwrite the image list",
         ),
         (
             "--recorded s.json --report s.json",
-            "cannot write the report s.json: it would replace the recording; give another file with --report",
+            "cannot write the report s.json: it would overwrite the recording; name another file with --report",
         ),
         (
             "--record nowhere/s.json",
@@ -523,7 +523,7 @@ fn an_image_that_was_not_recorded_is_not_validated() {
         .run()
         .code(3)
         .has(&format!(
-            "[{}/team/x:2]: not in the recording s.json; record it where the source can be read\n",
+            "[{}/team/x:2]: not in the recording s.json; use --record on a host that can read the source\n",
             server.name()
         ))
         .has("2 images: 1 passed, 0 failed, 1 not validated");
@@ -535,7 +535,7 @@ fn an_image_that_was_not_recorded_is_not_validated() {
         .run()
         .code(3)
         .has(
-            "the recording s.json does not say what is attached to it; record it with --referrers",
+            "the recording s.json has no referrers of this image; record it again with --referrers",
         );
 }
 
@@ -597,7 +597,7 @@ fn two_runs_cannot_extend_one_recording() {
         .args("-o other.txt")
         .run()
         .code(2)
-        .one_error("cannot write the recording s.json: another run is writing it; give another file with --record");
+        .one_error("cannot write the recording s.json: another run is writing it; name another file with --record");
     running.signal("INT");
     running.end().code(130).has("(1 source, 1 missing)");
 }

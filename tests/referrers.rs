@@ -107,7 +107,7 @@ fn everything_that_is_attached_has_to_come_along() {
     validate(&source.name(), &destination.name(), "--referrers")
         .code(1)
         .has(&format!(
-            "attestation {} of {of_amd64}: present, but not listed: push the index with its attestations, not the attestation",
+            "attestation {} of {of_amd64}: present, but not listed: push the index with its attestations, not the attestation alone",
             digest(&attestation.bytes)
         ));
 
@@ -117,7 +117,7 @@ fn everything_that_is_attached_has_to_come_along() {
     validate(&source.name(), &destination.name(), "--referrers")
         .code(1)
         .has(&format!(
-            "referrer {} ({SBOM}) of {of_amd64}: listed at the destination, and not there",
+            "referrer {} ({SBOM}) of {of_amd64}: listed at the destination, but missing",
             digest(&sbom.bytes)
         ));
 
@@ -129,7 +129,7 @@ fn everything_that_is_attached_has_to_come_along() {
     validate(&source.name(), &destination.name(), "--referrers")
         .code(1)
         .has(&format!(
-            "of {of_index}: at the destination it is {}",
+            "of {of_index}: the destination has {} instead",
             digest(&signed.bytes)
         ));
 
@@ -183,7 +183,7 @@ fn with_deep_the_blobs_of_what_is_attached_are_looked_at_too() {
             "team/x@{}: layer {blob} of ",
             digest(&signature.bytes)
         ))
-        .has("bytes is not at the destination");
+        .has("bytes is missing at the destination");
 }
 
 #[test]

@@ -312,10 +312,10 @@ fn what_no_copy_mends_is_said() {
     ] {
         let run = remedy(&document(&header(), &lines), &format!("--for {tool}"));
         run.code(0)
-            .has("# nothing to copy: the source lacks the wanted platforms")
-            .has("# nothing is known about this reason code")
+            .has("# nothing to copy: the source lacks the platforms of -a and --os")
+            .has("# unknown reason code")
             .has("# 1 line not validated")
-            .has("# 1 line more with an image of the above")
+            .has("# 1 line more with an image that is listed above")
             .has(": 2 failed images of list.txt (5 lines)\n");
         let expected: &[&str] = match tool {
             "regsync" => &["version: 1", "sync: []"],
@@ -445,38 +445,38 @@ fn a_report_that_is_not_whole_prints_nothing() {
     for (text, error) in [
         (
             whole[..whole.len() - 40].to_owned(),
-            "r.json:3: the report ends before its totals",
+            "r.json:3: the report has no totals",
         ),
         (
             whole.replace("\"lines\":2}", "\"lines\":3}"),
-            "its totals count 3 lines, and it has 2",
+            "the totals count 3 lines, but the report has 2",
         ),
         (
             whole.replace("},\n{", "}\n{"),
-            "r.json:3: the report is damaged: no ',' where one belongs",
+            "r.json:3: the report is damaged: expected ','",
         ),
-        (whole.clone() + "{}", "something follows the report's end"),
+        (whole.clone() + "{}", "there is data after its end"),
         (
             whole.replace("\"version\":1", "\"version\":2"),
-            "r.json is a report of version 2, and this program reads version 1",
+            "r.json is a report of version 2, but this program reads version 1",
         ),
         (
             whole.replace("image-tools report", "other"),
-            "r.json is not a report of image-tools: its format is another",
+            "r.json is not a report of image-tools: the field \"format\" has another value",
         ),
         (
             String::new(),
-            "r.json is not a report of image-tools: it is empty",
+            "r.json is not a report of image-tools: the file is empty",
         ),
-        ("nginx nginx 1\n".to_owned(), "it is not a JSON object"),
+        (
+            "nginx nginx 1\n".to_owned(),
+            "the content is not a JSON object",
+        ),
         (
             "{\"a\":".to_owned(),
             "r.json is not a report of image-tools",
         ),
-        (
-            "{}".to_owned(),
-            "it does not begin with the field \"format\"",
-        ),
+        ("{}".to_owned(), "the first field is not \"format\""),
         (
             whole.replace("\"outcome\":\"failed\"", "\"outcome\":\"odd\""),
             "unknown variant",
@@ -495,7 +495,7 @@ fn a_report_that_is_not_whole_prints_nothing() {
         ("remedy r.json", "--for with the name of a tool is missing"),
         (
             "remedy r.json --for scopeo",
-            "(wanted: skopeo, regctl, crane, oras, regsync, image-syncer, hangar; did you mean \"skopeo\"?)",
+            "(expected skopeo, regctl, crane, oras, regsync, image-syncer, hangar; did you mean \"skopeo\"?)",
         ),
         (
             "remedy r.json x --for crane",
@@ -532,7 +532,7 @@ fn lines_of_json_and_standard_input_are_read() {
     let torn = whole.lines().take(2).collect::<Vec<_>>().join("\n");
     let run = dir.program().args("remedy - --for crane").stdin(torn).run();
     run.code(2)
-        .one_error("standard input:2: the report ends before its totals");
+        .one_error("standard input:2: the report has no totals");
     assert_eq!(run.stdout, "");
     // As `jq .` writes it, and as `jq -S .` does.
     let whole = document(&header(), &[failed("index-differs")]);
@@ -608,8 +608,8 @@ fn skopeo_mends_what_failed() {
             .program()
             .args(&format!("remedy {report} --for skopeo --tls-verify=false"))
             .run();
-        dir.write("mend.sh", &run.code(0).stdout);
-        dir.command("sh").args("-e mend.sh").run().code(0);
+        dir.write("repair.sh", &run.code(0).stdout);
+        dir.command("sh").args("-e repair.sh").run().code(0);
         run
     };
     validate(&mirror.name())

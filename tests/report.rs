@@ -214,7 +214,7 @@ fn the_report_has_every_line_with_its_code() {
     // What was wanted, and what there is.
     assert_eq!(
         lines[5]["details"],
-        json!(["wanted: amd64, arm64; the source has: s390x"])
+        json!(["requested: amd64, arm64; the source has: s390x"])
     );
     assert_eq!(lines[15]["m_id"], 15);
     // Every request is somebody's.
@@ -576,22 +576,22 @@ fn what_cannot_be_written_is_known_before_the_first_request() {
     fs::create_dir(dir.path().join("directory.json")).unwrap();
     for (flag, what) in [("--report", "report"), ("--metrics", "metrics")] {
         for (name, why) in [
-            ("directory.json", "it is a directory, not a file with"),
+            ("directory.json", "it is a directory; name a file with"),
             (
                 "nowhere/x.json",
-                "No such file or directory (os error 2); give another file with",
+                "No such file or directory (os error 2); name another file with",
             ),
             (
                 "list.json",
-                "it would replace the image list; give another file with",
+                "it would overwrite the image list; name another file with",
             ),
             (
                 "failed.json",
-                "it would replace the failed list; give another file with",
+                "it would overwrite the failed list; name another file with",
             ),
             (
                 "./failed.json",
-                "it would replace the failed list; give another file with",
+                "it would overwrite the failed list; name another file with",
             ),
         ] {
             refused(&dir, &format!("-f list.json -o failed.json {flag} {name}"))
@@ -599,11 +599,11 @@ fn what_cannot_be_written_is_known_before_the_first_request() {
         }
     }
     refused(&dir, "-f list.json --report x.csv --metrics x.csv").one_error(
-        "cannot write the metrics x.csv: it would replace the report; give another file with --metrics",
+        "cannot write the metrics x.csv: it would overwrite the report; name another file with --metrics",
     );
     dir.write("r.json.partial", list);
     refused(&dir, "-f r.json.partial --report r.json").one_error(
-        "the image list r.json.partial is where this run would collect the report; rename it, or give another file with --report",
+        "cannot read the image list r.json.partial: this run writes the report to that file until it ends; rename the list, or name another file with --report",
     );
     assert_eq!(
         dir.read("list.json") + &dir.read("r.json.partial"),
@@ -621,19 +621,19 @@ fn what_cannot_be_written_is_known_before_the_first_request() {
     for (args, message) in [
         (
             "-f list.json --report m.json --metrics m.json.partial",
-            "cannot write the metrics m.json.partial: it would replace the report",
+            "cannot write the metrics m.json.partial: it would overwrite the report",
         ),
         (
             "-f list.json --recorded x.partial -o x",
-            "cannot write the failed list x: it would replace the recording",
+            "cannot write the failed list x: it would overwrite the recording",
         ),
         (
             "-f list.json --ca-file x.partial -o x",
-            "cannot write the failed list x: it would replace the certificate file",
+            "cannot write the failed list x: it would overwrite the certificate file",
         ),
         (
             "-f im.md.partial --report im.md",
-            "the image list im.md.partial is where this run would collect the report",
+            "cannot read the image list im.md.partial: this run writes the report to that file",
         ),
     ] {
         let mut made = Vec::new();
@@ -652,13 +652,13 @@ fn what_cannot_be_written_is_known_before_the_first_request() {
         env!("CARGO_BIN_EXE_image-tools")
     );
     dir.command("sh").arg("-c").arg(shell).run().code(2).one_error(
-        "cannot write the report log.json: it would replace the standard output; give another file with --report",
+        "cannot write the report log.json: it would overwrite the standard output; name another file with --report",
     );
     refused(&dir, "-f list.json --metrics -").one_error("the metrics -: it is not a regular file");
     // A device takes a failed list only, which may be unwanted.
     for flag in ["--metrics", "--record"] {
         refused(&dir, &format!("-f list.json {flag} /dev/null"))
-            .one_error("/dev/null: it is not a regular file; give another file with");
+            .one_error("/dev/null: it is not a regular file; name another file with");
     }
     dir.validate()
         .args("-f list.json --retries 0 -o /dev/null")

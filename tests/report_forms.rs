@@ -297,7 +297,12 @@ fn ten_thousand_failures_fit() {
     let other = content.image("team/x", crate::support::OCI, "linux/amd64", "b");
     let mut mirror = content.clone();
     content.index("team/x", Some("any"), INDEX, &[entry(&one, "linux/amd64")]);
-    mirror.index("team/x", Some("any"), INDEX, &[entry(&other, "linux/amd64")]);
+    mirror.index(
+        "team/x",
+        Some("any"),
+        INDEX,
+        &[entry(&other, "linux/amd64")],
+    );
     // Every tag is the same index, so that the server has two manifests to look through.
     let serve = |content: Content| {
         Server::start(move |request| {

@@ -105,7 +105,7 @@ fn what_had_ended_survives_a_kill() {
         .args("-o other.txt")
         .run()
         .code(2)
-        .one_error("cannot write the report r.jsonl: another run is writing it; give another file with --report");
+        .one_error("cannot write the report r.jsonl: another run is writing it; name another file with --report");
     running.signal("KILL");
     running.end();
     let lines = lines(&dir, &dir.read("r.jsonl"));
@@ -214,7 +214,7 @@ fn another_suffix_is_refused_with_those_that_there_are() {
             .run()
             .code(2)
             .one_error(&format!(
-                "invalid value \"{name}\" for --report (wanted: a name that ends with .json, .jsonl, .xml (JUnit), .csv, .md or .html; or '-')"
+                "invalid value \"{name}\" for --report (expected a file name with the suffix .json, .jsonl, .xml (JUnit), .csv, .md or .html, or '-')"
             ));
     }
     assert_eq!(dir.names(), ["list.txt"]);

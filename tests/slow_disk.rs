@@ -50,7 +50,8 @@ fn passed(run: &Run) -> BTreeSet<usize> {
 
 /// Whether a run says that it did not read its list to the end.
 fn is_cut(run: &Run) -> bool {
-    run.stdout.contains("found so far: ") || run.stdout.contains("not read to its end")
+    run.stdout.contains("lines that did not pass until then: ")
+        || run.stdout.contains("not read to its end")
 }
 
 /// Whether a run says that this file is its failed list.

@@ -40,7 +40,7 @@ fn each_image_that_is_typed_has_its_answer_before_the_next_prompt() {
             .unwrap_or_else(|| panic!("{text:?} is not in:\n{shown}"))
     };
     assert!(
-        at("Type one image a line: SOURCE DESTINATION TAG") < at(">>> "),
+        at("Type one image per line: SOURCE DESTINATION TAG") < at(">>> "),
         "{shown}"
     );
     assert!(at(">>> ") < at("[M_ID:1] PASS"));
@@ -187,7 +187,7 @@ fn the_bar_tells_how_much_of_the_blobs_was_read() {
     );
     let shown = on_terminal(&dir, 100, &command).run().stdout;
     assert!(shown.contains(" KiB read"), "{shown:?}");
-    assert!(shown.contains(" KiB of blobs read in "), "{shown:?}");
+    assert!(shown.contains(" KiB of blob data read in "), "{shown:?}");
 }
 
 /// A run of 20 images, slow enough for the bar to be drawn.

@@ -103,7 +103,7 @@ fn a_wrong_size_fails_where_the_source_has_it_right() {
     let length = arm64.bytes.len();
     let (right, wrong) = (with(&json!(length)), with(&json!(length + 1)));
     let line = format!(
-        "linux/arm64: the list says {} bytes, the manifest {} has {length}; containerd does not pull it",
+        "linux/arm64: the list has the size {}, but the manifest {} has {length} bytes; containerd cannot pull this image",
         length + 1,
         digest(&arm64.bytes)
     );
@@ -161,7 +161,7 @@ fn indexes_nested_deeper_than_four_levels_are_not_validated() {
     let both = Registry::of(&content);
     validate(&both.name(), &both.alias(), "")
         .code(3)
-        .has("its indexes are nested deeper than 4");
+        .has("the indexes are nested more than 4 levels deep");
 }
 
 #[test]
@@ -173,7 +173,9 @@ fn a_bare_image_names_the_flag_that_accepts_it() {
     let (source, destination) = (Server::of(content), Server::of(bare));
     validate(&source.name(), &destination.name(), "")
         .code(1)
-        .has("accept it with --allow-single, or copy the whole list (`skopeo copy --all`")
+        .has(
+            "use --allow-single to accept it, or copy the whole manifest list (`skopeo copy --all`",
+        )
         .has(&format!("destination manifest MIME type unknow: {V2}\n"));
 }
 
@@ -191,7 +193,7 @@ fn a_proxy_cache_that_has_no_such_image_names_the_one_that_it_has() {
             .stdin(line)
             .run()
     };
-    let hint = "; if this is a proxy cache of Docker Hub, it has the image as cache/library/x: write library/x in the list\n";
+    let hint = "; in a proxy cache of Docker Hub the name is cache/library/x: write library/x in the list\n";
     let destination = format!("-d {}/mirror", both.name());
     run("x x 1\n", &destination)
         .code(3)

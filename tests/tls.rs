@@ -369,7 +369,7 @@ fn every_ca_file_that_is_given_is_trusted() {
     validate("--ca-file two.pem").code(3).has("NOT VALIDATED");
     validate("--ca-file one.pem --ca-file two.pem -o two.pem")
         .code(2)
-        .one_error("cannot write the failed list two.pem: it would replace the certificate file");
+        .one_error("cannot write the failed list two.pem: it would overwrite the certificate file");
 }
 
 #[test]

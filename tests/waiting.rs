@@ -148,7 +148,7 @@ fn the_run_ends_as_soon_as_all_images_pass() {
         run.has_not("of an earlier run");
         assert!(!dir.has(output));
         if own_list {
-            run.has("the image list was kept as list.txt.previous");
+            run.has("the previous image list is list.txt.previous");
             assert_eq!(dir.read("list.txt.previous"), [GOOD, LATE].concat());
         }
     }
@@ -261,14 +261,12 @@ fn it_needs_a_list_and_a_time() {
         .stdin(GOOD)
         .run()
         .code(2)
-        .one_error(
-            "--wait needs an image list; give one with -f (-f - reads it from standard input)",
-        );
+        .one_error("--wait needs an image list; use -f FILE, or -f - for standard input");
     dir.validate()
         .args("--wait 0s -f -")
         .run()
         .code(2)
-        .one_error("invalid value \"0s\" for --wait (wanted: a time above 0 with its unit, for example 30m or 2h)");
+        .one_error("invalid value \"0s\" for --wait (expected a duration above 0 with its unit, for example 30m or 2h)");
 }
 
 /// A line that is no image cannot become one: the run ends at once.

@@ -1,4 +1,4 @@
-//! The table of commands: dispatch, help, man page and completions are all made from it.
+//! The table of commands, from which dispatch, help, man page and completions are made.
 
 use std::ffi::OsString;
 use std::io::{BufWriter, Write as _, stdout};
@@ -9,13 +9,13 @@ use super::flags::{
     self, Group, airgap, compare, list as list_flags, merge as merge_flags, output, patience,
     registries, remedy,
 };
-use super::help::Page;
+use super::help::HelpPage;
 use super::parse::Parsed;
 use super::{help, list, man, manual, merge, validate};
 use crate::exit::Exit;
-use crate::remedy::{RemedyError, Wish};
+use crate::remedy::{RemedyError, RemedyOptions};
 
-/// The typed values of the flags of all commands: a field for each group of flags.
+/// Parsed values of the flags of all commands; one field per group of flags.
 #[derive(Debug, Default)]
 pub struct Flags {
     pub compare: compare::CompareFlags,
@@ -26,28 +26,26 @@ pub struct Flags {
     pub list: list_flags::ListFlags,
     pub merge: merge_flags::MergeFlags,
     pub remedy: remedy::RemedyFlags,
-    pub help: Page,
+    pub help: HelpPage,
     pub version: bool,
 }
 
 /// A row of the table.
 pub struct Command {
     pub name: &'static str,
-    /// What stands behind the name besides flags, as the help shows it. Empty: nothing.
+    /// Arguments besides flags, as the help shows them. Empty: none.
     pub arguments: &'static str,
-    /// The words that an argument can be, for the completions.
+    /// Values of the argument, for the completions.
     pub words: &'static [&'static str],
-    /// In one line, lower case.
+    /// One line, lower case.
     pub summary: &'static str,
     pub groups: &'static [Group],
-    pub help: fn(&Command, Page) -> String,
+    pub help: fn(&Command, HelpPage) -> String,
     pub run: fn(Parsed) -> Result<Exit, Error>,
 }
 
-/// What stands behind a command that takes files.
 const FILES: &str = "[FILE...]";
 
-/// What stands behind `merge`.
 const RESULTS: &str = "OUT IN...";
 
 /// All commands, in the order of the help.
@@ -72,7 +70,7 @@ pub static COMMANDS: &[Command] = &[
         name: "list",
         arguments: FILES,
         words: &[],
-        summary: "print image lists of any form, one image per line",
+        summary: "convert image lists of any form to one image per line",
         groups: &[list_flags::GROUP, flags::HELP],
         help: list::help,
         run: |parsed| list::run(&parsed),
@@ -81,7 +79,7 @@ pub static COMMANDS: &[Command] = &[
         name: "merge",
         arguments: RESULTS,
         words: &[],
-        summary: "merge reports and other results of shards into one",
+        summary: "merge the reports or other result files of shards",
         groups: &[merge_flags::GROUP, flags::HELP],
         help: merge::help,
         run: |parsed| merge::run(&parsed),
@@ -90,10 +88,10 @@ pub static COMMANDS: &[Command] = &[
         name: "remedy",
         arguments: "REPORT",
         words: &[],
-        summary: "print the commands that mend what failed in a report",
+        summary: "print the commands that repair the failed images of a report",
         groups: &[remedy::GROUP, flags::HELP],
         help: help::remedy,
-        run: mend,
+        run: run_remedy,
     },
     Command {
         name: "completion",
@@ -149,20 +147,20 @@ impl Command {
         [FILES, RESULTS].contains(&self.arguments)
     }
 
-    /// Name and arguments.
+    /// `NAME ARGUMENTS`.
     pub fn usage(&self) -> String {
         format!("{} {}", self.name, self.arguments)
             .trim_end()
             .to_owned()
     }
 
-    /// Whether the command has flags besides those of every command.
+    /// Whether the command has flags besides [`flags::HELP`].
     pub fn has_own_flags(&self) -> bool {
         self.groups.len() > 1
     }
 }
 
-/// The command that a link to the program can name: the first row.
+/// The command that runs when the program is called through a link of the command's name.
 pub fn default_command() -> &'static Command {
     &COMMANDS[0]
 }
@@ -171,7 +169,7 @@ pub fn find(name: &str) -> Option<&'static Command> {
     COMMANDS.iter().find(|command| command.name == name)
 }
 
-/// Of a command, a topic of the manual, or a reason code.
+/// Help on a topic of the manual, a reason code or a command.
 fn explanation(name: &str) -> Result<String, UsageError> {
     if let Some(topic) = manual::topic(name) {
         return Ok(topic.text.to_owned());
@@ -180,7 +178,7 @@ fn explanation(name: &str) -> Result<String, UsageError> {
         return Ok(text);
     }
     match find(name) {
-        Some(command) => Ok((command.help)(command, Page::Full)),
+        Some(command) => Ok((command.help)(command, HelpPage::Full)),
         None => {
             let commands = COMMANDS.iter().map(|command| command.name);
             let near = flags::nearest(name, commands).or_else(|| manual::nearest(name));
@@ -197,7 +195,7 @@ pub fn unknown(word: &str) -> UsageError {
     UsageError::UnknownCommand(word.to_owned(), near.map(ToOwned::to_owned))
 }
 
-/// Prints a text on standard output, with every error that the system reports for it.
+/// Prints a text on standard output.
 pub fn print(text: &str) -> Result<Exit, Error> {
     let mut out = stdout().lock();
     out.write_all(text.as_bytes())
@@ -207,7 +205,7 @@ pub fn print(text: &str) -> Result<Exit, Error> {
 }
 
 /// `remedy`.
-fn mend(parsed: Parsed) -> Result<Exit, Error> {
+fn run_remedy(parsed: Parsed) -> Result<Exit, Error> {
     const USAGE: &str = "image-tools remedy REPORT --for TOOL";
     let report = match parsed.arguments.as_slice() {
         [] => return Err(UsageError::Required("a report", USAGE).into()),
@@ -221,7 +219,7 @@ fn mend(parsed: Parsed) -> Result<Exit, Error> {
     let tool = flags
         .tool
         .ok_or(UsageError::Required("--for with the name of a tool", USAGE))?;
-    let wish = Wish {
+    let wish = RemedyOptions {
         report,
         tool,
         insecure: flags.insecure,
@@ -234,13 +232,13 @@ fn mend(parsed: Parsed) -> Result<Exit, Error> {
     }
 }
 
-/// The one argument of a command, if there is one.
+/// The only argument of a command, if it was given.
 fn argument(parsed: &Parsed) -> Result<Option<String>, UsageError> {
     let text = |word: &OsString| word.to_string_lossy().into_owned();
     match parsed.arguments.as_slice() {
         [] => Ok(None),
         [word] => Ok(Some(text(word))),
-        [_, word, ..] => Err(UsageError::Argument(text(word), "-h shows the usage")),
+        [_, word, ..] => Err(UsageError::Argument(text(word), "use -h for the usage")),
     }
 }
 
@@ -253,7 +251,7 @@ mod tests {
         for command in COMMANDS {
             let found = find(command.name).expect("a command");
             assert!(std::ptr::eq(found, command), "{}", command.name);
-            assert!((command.help)(command, Page::Full).contains(command.name));
+            assert!((command.help)(command, HelpPage::Full).contains(command.name));
         }
         assert_eq!(default_command().name, "mirror-validate");
     }

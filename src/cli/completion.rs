@@ -1,13 +1,12 @@
-//! Shell completions, made from the tables of commands and flags.
+//! Shell completions, generated from the tables of commands and flags.
 
 use std::fmt::Write as _;
 
 use super::PROGRAM;
 use super::commands::{self, COMMANDS, Command};
 use super::error::UsageError;
-use super::flags::{self, Flag, Takes};
+use super::flags::{self, Flag, FlagValue};
 
-/// The shells for which there are completions.
 pub const SHELLS: &[&str] = &["bash", "zsh", "fish"];
 
 /// The completion script for a shell of [`SHELLS`].
@@ -32,10 +31,10 @@ fn command_names() -> String {
     names.join(" ")
 }
 
-/// All spellings of a flag that are offered.
+/// All spellings of a flag.
 fn spellings(flag: &Flag) -> Vec<String> {
     let mut names: Vec<String> = flag.names.iter().map(|name| (*name).to_owned()).collect();
-    if let Takes::Grade(words, _) = flag.takes {
+    if let FlagValue::Grade(words, _) = flag.takes {
         names.extend(words.iter().map(|word| format!("{}={word}", flag.name())));
     }
     names
@@ -52,13 +51,13 @@ fn bash() -> String {
                 .map(|flag| format!("'{name} {flag}'"))
                 .collect();
             let offer = match flag.takes {
-                Takes::Switch(_) | Takes::Grade(..) => continue,
-                Takes::Path(..) | Takes::SuffixedPath(..) => "compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- \"$word\"); return".to_owned(),
-                Takes::Choice(words, _) => format!(
+                FlagValue::Switch(_) | FlagValue::Grade(..) => continue,
+                FlagValue::Path(..) | FlagValue::SuffixedPath(..) => "compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- \"$word\"); return".to_owned(),
+                FlagValue::Choice(words, _) => format!(
                     "mapfile -t COMPREPLY < <(compgen -W '{}' -- \"$word\"); return",
                     words.join(" ")
                 ),
-                Takes::Text(..) => "return".to_owned(),
+                FlagValue::Text(..) => "return".to_owned(),
             };
             // Writing to a String cannot fail.
             let _ = writeln!(values, "    {}) {offer} ;;", before.join("|"));
@@ -98,7 +97,7 @@ complete -F _image_tools {PROGRAM} {link}
     )
 }
 
-/// What can stand behind a command: its arguments, or else its flags.
+/// Completions after a command: its arguments, or else its flags.
 fn offered(command: &Command) -> Vec<String> {
     if command.words.is_empty() {
         flags::all(command.groups).flat_map(spellings).collect()
@@ -123,12 +122,12 @@ fn zsh() -> String {
                 .replace(']', "\\]")
                 .replace(':', "\\:");
             let value = match flag.takes {
-                Takes::Switch(_) | Takes::Grade(..) => String::new(),
-                Takes::Path(..) | Takes::SuffixedPath(..) => ":file:_files".to_owned(),
-                Takes::Choice(words, _) => format!(":when:({})", words.join(" ")),
-                Takes::Text(word, _) => format!(":{word}: "),
+                FlagValue::Switch(_) | FlagValue::Grade(..) => String::new(),
+                FlagValue::Path(..) | FlagValue::SuffixedPath(..) => ":file:_files".to_owned(),
+                FlagValue::Choice(words, _) => format!(":when:({})", words.join(" ")),
+                FlagValue::Text(word, _) => format!(":{word}: "),
             };
-            // `*`: the flag is offered again after it was given.
+            // `*`: zsh offers the flag again after its first use.
             let repeat = if flag.accumulates { "*" } else { "" };
             for name in spellings(flag) {
                 // Writing to a String cannot fail.
@@ -195,10 +194,10 @@ complete -c {PROGRAM} -f -n __fish_use_subcommand -a '{}'
         for flag in flags::all(command.groups) {
             let help = flag.help.replace('\'', "\\'");
             let value = match flag.takes {
-                Takes::Switch(_) | Takes::Grade(..) => " -f".to_owned(),
-                Takes::Path(..) | Takes::SuffixedPath(..) => " -rF".to_owned(),
-                Takes::Choice(words, _) => format!(" -xa '{}'", words.join(" ")),
-                Takes::Text(..) => " -x".to_owned(),
+                FlagValue::Switch(_) | FlagValue::Grade(..) => " -f".to_owned(),
+                FlagValue::Path(..) | FlagValue::SuffixedPath(..) => " -rF".to_owned(),
+                FlagValue::Choice(words, _) => format!(" -xa '{}'", words.join(" ")),
+                FlagValue::Text(..) => " -x".to_owned(),
             };
             for spelling in spellings(flag) {
                 let option = match spelling.strip_prefix("--") {
@@ -232,7 +231,7 @@ mod tests {
         }
         assert_eq!(
             script("tcsh").expect_err("a mistake").to_string(),
-            "invalid value \"tcsh\" for completion (wanted: bash, zsh, fish)"
+            "invalid value \"tcsh\" for completion (expected bash, zsh, fish)"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Where progress is shown: on a terminal that nothing else draws on.
+//! Decides how progress is shown: as a bar only where no other program draws on the terminal.
 
 use std::fs::File;
 use std::io::{IsTerminal as _, stderr, stdout};
@@ -9,17 +9,16 @@ use super::flags::When;
 use crate::output::Display;
 use crate::pipeline::Input;
 
-/// What the standard streams are.
+/// Properties of the standard streams.
 #[derive(Clone, Copy, Debug)]
 pub struct Streams {
-    /// Standard error is a terminal that can take a line away again.
+    /// Standard error is a terminal that can erase a line.
     pub stderr_is_terminal: bool,
-    /// Standard output is a pipe or socket: a pager at its other end may draw on the same terminal.
+    /// Standard output is a pipe or socket: a pager that reads it may draw on the same terminal.
     pub stdout_is_pipe: bool,
 }
 
 impl Streams {
-    /// Those of this process.
     pub fn of_process() -> Self {
         let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let out = stdout().as_fd().try_clone_to_owned();
@@ -32,7 +31,7 @@ impl Streams {
     }
 }
 
-/// How progress is shown. A bar makes sense for a list; a person who types images sees their results.
+/// How progress is shown. A user who types images sees their results and needs no bar.
 pub fn choose(when: When, input: Input, streams: &Streams) -> Display {
     match (when, streams.stderr_is_terminal) {
         (When::Never, _) | (When::Auto, false) => Display::Nothing,

@@ -1,4 +1,4 @@
-//! Why a command did not do its work, in words for the person who typed it.
+//! Errors of commands and of the command line.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use crate::escape::{escape, escape_word};
 use crate::merge::MergeError;
 use crate::report_reading::ReportError;
 
-/// Everything that ends the program with exit code 2.
+/// An error that ends the program with exit code 2.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
@@ -16,8 +16,8 @@ pub enum Error {
     Run(#[from] RunError),
     #[error(transparent)]
     Merge(Box<MergeError>),
-    /// Of the command `list`: lines and files that were not understood; each has been named.
-    #[error("the lists have {}; the rest was printed", count(*.0))]
+    /// `list`: number of lines and files that could not be parsed; a message has named each.
+    #[error("found {} in the lists; all other lines were printed", count(*.0))]
     NotUnderstood(u64),
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -25,42 +25,42 @@ pub enum Error {
     StandardOutput(io::Error),
 }
 
-/// A command line that cannot be followed.
+/// An invalid command line.
 #[derive(Debug, thiserror::Error)]
 pub enum UsageError {
-    #[error("unknown command \"{}\"; {}", escape(.0), hint(.1.as_deref(), "-h lists the commands"))]
+    #[error("unknown command \"{}\"; {}", escape(.0), hint(.1.as_deref(), "use -h for the list of commands"))]
     UnknownCommand(String, Option<String>),
-    #[error("nothing is known about \"{}\"; {}", escape(.0), hint(.1.as_deref(), "'image-tools help' lists commands and topics"))]
+    #[error("no help on \"{}\"; {}", escape(.0), hint(.1.as_deref(), "run 'image-tools help' for the list of topics"))]
     UnknownTopic(String, Option<String>),
-    #[error("unknown flag \"{}\"; {}", escape(.0), hint(.1.as_deref(), "-h lists the flags"))]
+    #[error("unknown flag \"{}\"; {}", escape(.0), hint(.1.as_deref(), "use -h for the list of flags"))]
     UnknownFlag(String, Option<String>),
-    /// A word that is neither a flag nor a flag's value, and what to do instead.
+    /// An argument that is neither a flag nor a flag's value, and a hint.
     #[error("unexpected argument \"{}\"; {}", escape(.0), .1)]
     Argument(String, &'static str),
-    /// What a command cannot do without, and its usage.
+    /// A missing argument or flag, and the usage of the command.
     #[error("{0} is missing; usage: {1}")]
     Required(&'static str, &'static str),
-    /// A word behind a flag whose value has to stand behind `=`.
-    #[error("unexpected argument \"{}\"; a value of {flag} is written {flag}={}", escape(.value), escape(.value))]
+    /// A value after a blank, for a flag that takes a value only after `=`.
+    #[error("unexpected argument \"{}\"; write {flag}={} to give {flag} a value", escape(.value), escape(.value))]
     Equals { value: String, flag: &'static str },
-    #[error("{0} needs an image list; give one with -f (-f - reads it from standard input)")]
+    #[error("{0} needs an image list; use -f FILE, or -f - for standard input")]
     NeedsList(&'static str),
-    #[error("no image list; give a file, or - for standard input")]
+    #[error("no image list; name a file, or - for standard input")]
     NoFile,
-    #[error("flag needs a value: {0}")]
+    #[error("flag {0} needs a value")]
     NoValue(&'static str),
-    #[error("the value of {0} is empty; give a value, or leave the flag out")]
+    #[error("the value of {0} is empty; give a value, or omit the flag")]
     Empty(&'static str),
-    /// `what` is a flag with its dashes, a variable with its `$`, or a command.
-    #[error("invalid value \"{}\" for {what} (wanted: {})", escape_word(.value), escape(.wanted))]
+    /// `what`: a flag with its dashes, a variable with its `$`, or a command.
+    #[error("invalid value \"{}\" for {what} (expected {})", escape_word(.value), escape(.wanted))]
     Value {
         what: String,
         value: String,
         wanted: String,
     },
-    #[error("{0} and {1} cannot be given together: {2}")]
+    #[error("{0} cannot be used with {1}: {2}")]
     Conflict(&'static str, &'static str, &'static str),
-    /// Anything else that lexopt refuses.
+    /// Any other error of lexopt.
     #[error("{}", escape(.0))]
     Lexopt(String),
 }

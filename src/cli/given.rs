@@ -1,5 +1,5 @@
-//! The flags that were given, each with its values as they were typed: what flags say together,
-//! while a setter sees one value of one flag.
+//! The flags of a command line with their unparsed values, for the checks of several values: conflicts
+//! and repeated flags.
 
 use std::ffi::OsStr;
 
@@ -8,11 +8,11 @@ use super::flags::Flag;
 use super::parse::boolean;
 use crate::escape::escape;
 
-/// In the order of their first values.
+/// In the order of first use.
 #[derive(Default)]
-pub struct Given(Vec<(&'static Flag, Vec<String>)>);
+pub struct GivenFlags(Vec<(&'static Flag, Vec<String>)>);
 
-impl Given {
+impl GivenFlags {
     pub fn add(&mut self, flag: &'static Flag, value: &OsStr) {
         let value = value.to_string_lossy().into_owned();
         match self.0.iter_mut().find(|(f, _)| f.name() == flag.name()) {
@@ -21,7 +21,7 @@ impl Given {
         }
     }
 
-    /// The values of the flag with this main name.
+    /// The values of the flag; `name`: its main name.
     fn values(&self, name: &str) -> &[String] {
         self.0
             .iter()
@@ -34,10 +34,10 @@ impl Given {
     }
 
     /// # Errors
-    /// [`UsageError::Conflict`] names two flags that contradict each other.
+    /// [`UsageError::Conflict`].
     pub fn refuse_conflicts(&self) -> Result<(), UsageError> {
         for (flag, values) in &self.0 {
-            // A switch that is off asks for nothing.
+            // A switch that is off conflicts with nothing.
             let is_off = flag.is_switch()
                 && values
                     .last()
@@ -55,7 +55,7 @@ impl Given {
         Ok(())
     }
 
-    /// One per repeated flag of which only the last value counts. Equal values lose nothing.
+    /// One per repeated flag with different values of which only the last is used.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         for (flag, values) in &self.0 {
@@ -69,7 +69,7 @@ impl Given {
                 .collect();
             if !flag.accumulates && !unused.is_empty() {
                 warnings.push(format!(
-                    "{} is given more than once: the last value, \"{}\", is used instead of {}",
+                    "{} was given more than once: using the last value, \"{}\", and ignoring {}",
                     flag.name(),
                     escape(last),
                     unused.join(", ")
@@ -96,15 +96,15 @@ mod tests {
         for (args, warnings) in [
             (
                 &["-j", "5", "--jobs=7"][..],
-                &["-j is given more than once: the last value, \"7\", is used instead of \"5\""][..],
+                &["-j was given more than once: using the last value, \"7\", and ignoring \"5\""][..],
             ),
             (
                 &[
                     "-o", "a\x1b", "-debug", "-o", "b", "--output", "c", "-debug=0",
                 ],
                 &[
-                    "-o is given more than once: the last value, \"c\", is used instead of \"a\\u{1b}\", \"b\"",
-                    "-debug is given more than once: the last value, \"0\", is used instead of \"true\"",
+                    "-o was given more than once: using the last value, \"c\", and ignoring \"a\\u{1b}\", \"b\"",
+                    "-debug was given more than once: using the last value, \"0\", and ignoring \"true\"",
                 ],
             ),
             (&["-j", "5", "-j", "5", "-q", "-q"], &[]),
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn flags_that_contradict_each_other_are_refused_in_any_order() {
-        let only_sources = "only the sources are read for a recording";
+        let only_sources = "--record reads only the sources";
         for (flag, value, why) in [
             ("-a", "=arm", only_sources),
             ("--os", "=linux", only_sources),
@@ -130,16 +130,13 @@ mod tests {
             (
                 "--recorded",
                 "=x",
-                "the one writes a recording, the other reads one",
+                "--record writes a recording, and --recorded reads one",
             ),
         ] {
             let other = format!("{flag}{value}");
             for args in [[&other, "--record=x"], ["--record=x", &other]] {
                 let error = parsed(&args).expect_err("a mistake").to_string();
-                assert_eq!(
-                    error,
-                    format!("--record and {flag} cannot be given together: {why}")
-                );
+                assert_eq!(error, format!("--record cannot be used with {flag}: {why}"));
             }
         }
         let off = ["--record", "x", "--deep=false", "--allow-single=F"];

@@ -1,43 +1,49 @@
-//! The help texts, made from the tables of commands, flags and topics, in the layout of Go's `flag`
+//! Help texts, generated from the tables of commands, flags and topics, in the layout of Go's `flag`
+//! Help texts, generated from the tables of commands, flags and topics, in the layout of Go's `flag`
 //! package.
 
 use std::fmt::Write as _;
 
 use super::PROGRAM;
 use super::commands::{COMMANDS, Command};
-use super::flags::{self, Flag, Takes};
+use super::flags::{self, Flag, FlagValue};
 use super::manual::TOPICS;
 
-/// The day of the release, for the man page.
+/// Date of the release, for the man page.
 pub const RELEASED: &str = "2026-11-26";
 
-/// How much help is wanted.
+/// The requested help.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Page {
-    /// None.
+pub enum HelpPage {
     #[default]
     Nothing,
-    /// What fits on one screen of 24 lines.
+    /// `-h`: at most 24 lines.
     Short,
-    /// Everything.
+    /// `--help`.
     Full,
 }
 
-/// The exit codes, and when each is given.
+/// Exit codes and their meanings.
 pub const EXIT_CODES: &[(&str, &str)] = &[
-    ("0", "every image passed, or the list has none"),
+    (
+        "0",
+        "every image passed, or the list has no images (--allow-empty)",
+    ),
     ("1", "at least one image failed"),
     (
         "2",
-        "usage: a wrong flag, an unreadable list, an output that cannot be written",
+        "usage error: an invalid flag, an unreadable list, an output that cannot be written",
     ),
-    ("3", "none failed, but at least one could not be validated"),
+    (
+        "3",
+        "no image failed, but at least one could not be validated",
+    ),
     ("130, 143, 129", "interrupted by SIGINT, SIGTERM, SIGHUP"),
 ];
 
-/// The environment variables that are read.
+/// Environment variables and their uses.
 pub const ENVIRONMENT: &[(&str, &str)] = &[
-    ("SOURCE_REGISTRY, DEST_REGISTRY", "as -s and -d"),
+    ("SOURCE_REGISTRY, DEST_REGISTRY", "defaults of -s and -d"),
     (
         "SOURCE_USERNAME, SOURCE_PASSWORD",
         "credentials for the source registry",
@@ -48,20 +54,19 @@ pub const ENVIRONMENT: &[(&str, &str)] = &[
     ),
     (
         "REGISTRY_AUTH_FILE, DOCKER_CONFIG, DOCKER_AUTH_CONFIG, XDG_RUNTIME_DIR",
-        "where credentials are",
+        "locations of credential files",
     ),
     (
         "HTTPS_PROXY, HTTP_PROXY, NO_PROXY",
-        "proxies, also in lower case",
+        "proxies; lower-case names work, too",
     ),
     (
         "SSL_CERT_FILE, SSL_CERT_DIR",
         "the system's CA certificates",
     ),
-    ("NO_COLOR", "no colours"),
+    ("NO_COLOR", "disables colours"),
 ];
 
-/// Help on the program.
 pub fn program() -> String {
     let row = |(name, summary)| format!("  {name:<24}  {summary}\n");
     let commands: String = COMMANDS
@@ -73,7 +78,7 @@ pub fn program() -> String {
         .map(|topic| row((topic.name.to_owned(), topic.summary)))
         .collect();
     format!(
-        "Tells whether each image of a list was mirrored correctly from its source registry to its destination registry.
+        "Checks whether each image of a list was mirrored correctly from its source registry to its destination registry.
 
 Usage:
   {PROGRAM} COMMAND [flags]
@@ -88,13 +93,12 @@ Example:
     )
 }
 
-/// The program's name and version.
 pub fn version() -> String {
     format!("{PROGRAM} {}\n", env!("CARGO_PKG_VERSION"))
 }
 
-/// Help on a command that needs no more words than its row has.
-pub fn command(command: &Command, _: Page) -> String {
+/// Help on a command, from its row in the table only.
+pub fn command(command: &Command, _: HelpPage) -> String {
     format!(
         "Usage of {}: {PROGRAM} {}\n  {}\n\n{}",
         command.name,
@@ -104,28 +108,26 @@ pub fn command(command: &Command, _: Page) -> String {
     )
 }
 
-/// Help on `remedy`.
-pub fn remedy(row: &Command, page: Page) -> String {
+pub fn remedy(row: &Command, page: HelpPage) -> String {
     command(row, page)
         + "
-REPORT is a file of 'mirror-validate --report', .json or .jsonl; '-' is standard input.
-Nothing is run. Copies are pinned to the digest that was validated and go to the tag of the list.
-What was not validated has no remedy. A report that is not whole has none at all (exit code 2).
+REPORT is a .json or .jsonl file of 'mirror-validate --report'; '-' reads standard input.
+The commands are printed, not run. They copy the validated digest to the tag of the list.
+No commands are printed for images that were not validated. An incomplete report is an error (exit code 2).
 
 Example:
-  image-tools remedy report.json --for skopeo >mend.sh; less mend.sh; sh mend.sh
+  image-tools remedy report.json --for skopeo >repair.sh; less repair.sh; sh repair.sh
 "
 }
 
-/// Help on `mirror-validate`.
-pub fn validate(command: &Command, page: Page) -> String {
+pub fn validate(command: &Command, page: HelpPage) -> String {
     let mut original: Vec<&Flag> = flags::all(command.groups)
         .filter(|flag| flag.is_original)
         .collect();
-    // In Go's order.
+    // Go sorts by name.
     original.sort_by_key(|flag| flag.name());
     let usage = format!("Usage of {}:\n", command.name);
-    if page == Page::Short {
+    if page == HelpPage::Short {
         let rows: String = original.into_iter().map(short_row).collect();
         return format!("{usage}{rows}{}", SHORT.replace("PROGRAM", PROGRAM));
     }
@@ -139,8 +141,8 @@ pub fn validate(command: &Command, page: Page) -> String {
         "
 The list has one image per line: SOURCE DESTINATION TAG, for example:
   hello-world library/hello-world latest
-Or NAME:TAG, the same name at the source and at -d. Lines that begin with '#' or '//' are comments.
-'image-tools help list' describes all forms.
+Or NAME:TAG, for the same name in the source and the -d registry. Lines that begin with '#' or '//' are comments.
+Run 'image-tools help list' for all forms.
 
 Exit codes:
 ",
@@ -152,7 +154,7 @@ Exit codes:
     text
 }
 
-/// What the short help says after the flags of the original.
+/// The short help after the flags of image-tools 1.3.0.
 const SHORT: &str = "\
 Often used: --accept, --allow-single, --ca-file FILE, --deep, --recorded FILE,
   --referrers, --report FILE, --retries N, --tls-verify=false, -q
@@ -161,10 +163,10 @@ Examples:
   PROGRAM mirror-validate -f list.txt -s docker.io -d reg.example.com -j 10
   PROGRAM mirror-validate -f mirror-validate-failed.txt -d reg.example.com
 
---help lists all flags. 'PROGRAM help' lists the topics of the manual.
+Use --help for all flags, and 'PROGRAM help' for the topics of the manual.
 ";
 
-/// A flag with the first clause of its help.
+/// A flag with the first clause of its help text.
 fn short_row(flag: &Flag) -> String {
     go_row(flag, flag.help.split([';', ':']).next().unwrap_or_default())
 }
@@ -172,9 +174,11 @@ fn short_row(flag: &Flag) -> String {
 /// A flag as Go's `flag` package prints it.
 fn go_row(flag: &Flag, help: &str) -> String {
     let kind = match flag.takes {
-        Takes::Switch(_) | Takes::Grade(..) => "",
-        Takes::Text(word, _) | Takes::Path(word, _) | Takes::SuffixedPath(word, _) => word,
-        Takes::Choice(..) => "string",
+        FlagValue::Switch(_) | FlagValue::Grade(..) => "",
+        FlagValue::Text(word, _) | FlagValue::Path(word, _) | FlagValue::SuffixedPath(word, _) => {
+            word
+        }
+        FlagValue::Choice(..) => "string",
     };
     let mut text = format!("  {} {kind}", flag.name()).trim_end().to_owned();
     // Writing to a String cannot fail.

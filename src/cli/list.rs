@@ -1,7 +1,5 @@
-//! `list`: prints image lists in canonical form.
-//!
-//! The list goes to standard output; what is not understood is named on standard error, and does not
-//! keep the rest from being printed.
+//! `list`: prints image lists in canonical form on standard output. Lines that cannot be parsed are
+//! reported on standard error, and all others are printed.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -14,7 +12,7 @@ use serde::Serialize;
 
 use super::error::{Error, UsageError};
 use super::flags::list::{Form, ListFlags};
-use super::help::Page;
+use super::help::HelpPage;
 use super::parse::Parsed;
 use super::{PROGRAM, commands::Command};
 use crate::escape::escape;
@@ -27,7 +25,7 @@ use crate::task::record::{Recording, RecordingError};
 /// Runs the command.
 ///
 /// # Errors
-/// [`Error::NotUnderstood`] where not all of the files was read, and [`Error::StandardOutput`].
+/// [`Error::NotUnderstood`] where a line or a file could not be parsed, and [`Error::StandardOutput`].
 pub fn run(parsed: &Parsed) -> Result<Exit, Error> {
     for warning in &parsed.warnings {
         tell(warning);
@@ -43,7 +41,7 @@ pub fn run(parsed: &Parsed) -> Result<Exit, Error> {
     printed.end()
 }
 
-/// The files of the command line; standard input where there are none.
+/// The files of the command line; standard input if there are none.
 fn files(flags: &[PathBuf], arguments: &[OsString]) -> Result<Vec<PathBuf>, UsageError> {
     let arguments = arguments.iter().map(PathBuf::from);
     let files: Vec<PathBuf> = flags.iter().cloned().chain(arguments).collect();
@@ -54,8 +52,7 @@ fn files(flags: &[PathBuf], arguments: &[OsString]) -> Result<Vec<PathBuf>, Usag
     }
 }
 
-/// Help on the command.
-pub fn help(command: &Command, page: Page) -> String {
+pub fn help(command: &Command, page: HelpPage) -> String {
     format!(
         "{}
 FILE is an image list in any form that mirror-validate -f reads: lines, YAML or JSON; '-' is standard input, and so is no
@@ -67,7 +64,7 @@ What is not understood is named on standard error, and the exit code is 2; the r
     )
 }
 
-/// Says something on standard error; if that is closed there is nobody to tell.
+/// Prints a message on standard error; ignores errors, because nobody reads a closed standard error.
 fn tell(text: &str) {
     let _ = writeln!(stderr(), "{PROGRAM}: {}", escape(text));
 }
@@ -76,17 +73,17 @@ fn tell(text: &str) {
 struct Listing<'a> {
     flags: &'a ListFlags,
     out: BufWriter<StdoutLock<'static>>,
-    /// Fingerprints of what was printed, with `--unique`.
+    /// Fingerprints of the printed images, with `--unique`.
     printed: HashSet<u128>,
     fingerprints: Fingerprints,
-    /// The place of the last comment.
+    /// Place in the last printed comment.
     place: Option<Place>,
     is_first: bool,
-    /// Lines and files that were not understood.
+    /// Lines and files that could not be parsed.
     mistakes: u64,
 }
 
-/// An image of the list, for `--format json`.
+/// An image in `--format json`.
 #[derive(Serialize)]
 struct Object<'a> {
     file: &'a str,
@@ -98,7 +95,7 @@ struct Object<'a> {
     destination_tag: Option<&'a str>,
     destination_digest: Option<&'a str>,
     platforms: Option<Vec<String>>,
-    /// The line that `--format lines` prints.
+    /// The line in `--format lines`.
     canonical: String,
 }
 
@@ -138,7 +135,7 @@ impl<'a> Listing<'a> {
             }
         }
         if is_empty {
-            tell(&format!("{}: no image in the list", list.name()));
+            tell(&format!("{}: the list has no images", list.name()));
         }
         Ok(())
     }
@@ -231,7 +228,7 @@ fn load(file: &Path) -> Result<Recording, RecordingError> {
     }
 }
 
-/// Prints recordings as files of digests.
+/// Prints recordings as lists of digests.
 fn digests(files: &[PathBuf]) -> Result<Exit, Error> {
     let mut out = BufWriter::new(stdout().lock());
     let mut mistakes = 0;
@@ -250,7 +247,7 @@ fn digests(files: &[PathBuf]) -> Result<Exit, Error> {
         }
         for source in recording.missing() {
             tell(&format!(
-                "{name}: left out: [{source}] could not be read when the recording was made"
+                "{name}: omitted [{source}]: it could not be read when the recording was made"
             ));
         }
     }

@@ -1,12 +1,12 @@
-//! The man page, made from the tables of commands and flags.
+//! The man page, generated from the tables of commands and flags.
 
 use super::PROGRAM;
 use super::commands::{COMMANDS, Command};
-use super::flags::{Flag, Takes};
+use super::flags::{Flag, FlagValue};
 use super::help::{ENVIRONMENT, EXIT_CODES, RELEASED};
 use super::manual::{self, TOPICS};
 
-/// The page, in the `man` macros of roff(7).
+/// The page in the macros of man(7).
 pub fn page() -> String {
     let synopsis: Vec<String> = COMMANDS.iter().map(synopsis).collect();
     let with_flags = || COMMANDS.iter().filter(|command| command.has_own_flags());
@@ -50,7 +50,7 @@ Flags take one dash or two.
 {certificates}.SH FILES
 .TP
 \\fI<output>.partial\\fR
-What a run that is going on, or was killed, has found so far.
+The results so far of a run that is in progress or was killed.
 .SH ENVIRONMENT
 {environment}.SH SEE ALSO
 .BR skopeo (1),
@@ -71,19 +71,18 @@ What a run that is going on, or was killed, has found so far.
         certificates = topic("certificates"),
         environment = rows(ENVIRONMENT),
         topics = prose(&format!(
-            "{PROGRAM} help TOPIC has more: {}.",
+            "{PROGRAM} help TOPIC prints more on these topics: {}.",
             topics.join(", ")
         )),
     )
 }
 
-/// The section EXAMPLES.
 const EXAMPLES: &str = "\
 Validate a list with 10 threads:
 
     image-tools mirror-validate -f list.txt -d reg.example.com -j 10
 
-Validate again what did not pass:
+Validate the failed list again:
 
     image-tools mirror-validate -f mirror-validate-failed.txt -o mirror-validate-failed.txt
 
@@ -93,13 +92,13 @@ Record the sources, and compare on a host that cannot reach them:
     image-tools mirror-validate -f list.txt --recorded sources.json -d reg.local
 ";
 
-/// A topic of the manual, without its title.
+/// A topic of the manual without its title.
 fn topic(name: &str) -> String {
     let text = manual::topic(name).map_or("", |topic| topic.text);
     roff(text.split_once("\n\n").map_or("", |(_, text)| text))
 }
 
-/// A text of the manual: sections, paragraphs, and blocks that are indented by four blanks.
+/// Converts a text of the manual: sections, paragraphs, and blocks indented by four blanks.
 fn roff(text: &str) -> String {
     let mut page = String::new();
     let mut in_block = false;
@@ -138,7 +137,6 @@ fn roff(text: &str) -> String {
     page
 }
 
-/// How a command is called.
 fn synopsis(command: &Command) -> String {
     let mut line = format!("\\fB{PROGRAM} {}\\fR", escape(command.name));
     if command.has_own_flags() {
@@ -158,12 +156,12 @@ fn row(flag: &Flag) -> String {
         .map(|name| format!("\\fB{}\\fR", escape(name)))
         .collect();
     let value = match flag.takes {
-        Takes::Switch(_) => String::new(),
-        Takes::Grade(words, _) => format!("[=\\fI{}\\fR]", words.join("|")),
-        Takes::Text(word, _) | Takes::Path(word, _) | Takes::SuffixedPath(word, _) => {
+        FlagValue::Switch(_) => String::new(),
+        FlagValue::Grade(words, _) => format!("[=\\fI{}\\fR]", words.join("|")),
+        FlagValue::Text(word, _) | FlagValue::Path(word, _) | FlagValue::SuffixedPath(word, _) => {
             format!(" \\fI{word}\\fR")
         }
-        Takes::Choice(words, _) => format!(" \\fI{}\\fR", words.join("|")),
+        FlagValue::Choice(words, _) => format!(" \\fI{}\\fR", words.join("|")),
     };
     format!(
         ".TP\n{}{value}\n{}{}\n",
@@ -173,7 +171,7 @@ fn row(flag: &Flag) -> String {
     )
 }
 
-/// A paragraph as roff takes it, in short lines.
+/// Escapes a paragraph and breaks it into short lines.
 fn prose(text: &str) -> String {
     const WIDTH: usize = 72;
     let mut lines = vec![String::new()];
@@ -191,7 +189,7 @@ fn prose(text: &str) -> String {
     lines.join("\n")
 }
 
-/// Text as roff takes it.
+/// Escapes text for roff(7).
 fn escape(text: &str) -> String {
     let text = text.replace('\\', "\\e").replace('-', "\\-");
     if text.starts_with(['.', '\'']) {

@@ -1,19 +1,17 @@
-//! The manual that the program carries: topics and reason codes, from the texts in `src/help/`.
+//! The built-in manual: topics and reason codes, from the texts in `src/help/`.
 //!
-//! The texts are Markdown that reads well as it is: one title, sections, paragraphs, and blocks
-//! that are indented by four blanks.
+//! The texts are Markdown that is printed as it is: one title, sections, paragraphs, and blocks indented
+//! by four blanks.
 
 use super::flags;
 
-/// A topic of the manual.
 pub struct Topic {
     pub name: &'static str,
-    /// In one line, lower case.
+    /// One line, lower case.
     pub summary: &'static str,
     pub text: &'static str,
 }
 
-/// A topic from the file of its name.
 macro_rules! topic {
     ($name:literal, $summary:literal) => {
         Topic {
@@ -24,54 +22,51 @@ macro_rules! topic {
     };
 }
 
-/// All topics, in the order of the help.
 pub static TOPICS: &[Topic] = &[
-    topic!("list", "forms of the image list, and names of images"),
-    topic!("flags", "how flags are written, and variables"),
-    topic!("verdicts", "what is compared, and why digests differ"),
-    topic!("messages", "messages of failures, and what to do"),
+    topic!("list", "forms of the image list and of image names"),
+    topic!("flags", "syntax of flags, and environment variables"),
+    topic!("verdicts", "comparison, and classes of differences"),
+    topic!("messages", "failure messages and their remedies"),
     topic!("codes", "reason codes; 'help CODE' explains one"),
-    topic!("exit", "exit codes, the failed list, cron"),
-    topic!("log", "log, summary, progress, typed images"),
-    topic!("credentials", "files and variables with passwords"),
+    topic!("exit", "exit codes, failed list, cron"),
+    topic!("log", "log, summary, progress, interactive use"),
+    topic!("credentials", "credential files and environment variables"),
     topic!("certificates", "CAs, self-signed certificates, plain HTTP"),
-    topic!("proxies", "proxies and their variables"),
-    topic!("deep", "missing and damaged layers"),
+    topic!("proxies", "proxies and their environment variables"),
+    topic!("deep", "finding missing and damaged layers"),
     topic!("referrers", "signatures, SBOMs, attestations"),
-    topic!("airgap", "recordings for hosts without the source"),
+    topic!("airgap", "validating without access to the source registry"),
     topic!("report", "reports as JSON, JUnit, CSV, Markdown, HTML"),
-    topic!("metrics", "totals and alerts for Prometheus"),
-    topic!("shards", "one list for several hosts"),
-    topic!("kubernetes", "jobs in Kubernetes"),
-    topic!("speed", "time-outs, retries, measurements"),
-    topic!("contributing", "where to change this program"),
+    topic!("metrics", "metrics and alerts for Prometheus"),
+    topic!("shards", "splitting a list between several hosts"),
+    topic!("kubernetes", "running as a Kubernetes Job"),
+    topic!("speed", "timeouts, retries, benchmarks"),
+    topic!("contributing", "structure of the source code"),
 ];
 
-/// The topic of this name.
 pub fn topic(name: &str) -> Option<&'static Topic> {
     TOPICS.iter().find(|topic| topic.name == name)
 }
 
-/// The section on a reason code.
 pub fn code(name: &str) -> Option<String> {
     let codes = topic("codes")?;
     let (_, text) = sections(codes.text).find(|(title, _)| *title == name)?;
     Some(format!("# {name}\n\n{}\n", text.trim()))
 }
 
-/// All reason codes that are explained.
+/// All documented reason codes.
 pub fn codes() -> impl Iterator<Item = &'static str> {
     let text = topic("codes").map_or("", |topic| topic.text);
     sections(text).map(|(title, _)| title)
 }
 
-/// The topic or code that is nearest to a mistyped one.
+/// The topic or code nearest to a mistyped one.
 pub fn nearest(typed: &str) -> Option<&'static str> {
     let topics = TOPICS.iter().map(|topic| topic.name);
     flags::nearest(typed, topics.chain(codes()))
 }
 
-/// The sections of a text, each with its title.
+/// Titles and texts of the sections.
 fn sections(text: &str) -> impl Iterator<Item = (&str, &str)> {
     text.split("\n## ")
         .skip(1)

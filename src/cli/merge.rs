@@ -1,4 +1,4 @@
-//! `merge`: one result for the shards of a list.
+//! The command `merge`.
 
 use std::io::{Write as _, stderr};
 use std::path::{Path, PathBuf};
@@ -6,43 +6,42 @@ use std::path::{Path, PathBuf};
 use super::PROGRAM;
 use super::commands::{self, Command};
 use super::error::{Error, UsageError};
-use super::help::Page;
+use super::help::HelpPage;
 use super::parse::Parsed;
 use crate::escape::escape;
 use crate::exit::Exit;
 
 const USAGE: &str = "image-tools merge OUT IN...";
 
-/// Runs the command; the exit code is that of the whole run.
+/// Returns the exit code of the whole run.
 ///
 /// # Errors
 /// [`Error::Merge`] where the files cannot be merged.
 pub fn run(parsed: &Parsed) -> Result<Exit, Error> {
     let (out, inputs) = match parsed.arguments.as_slice() {
-        [] => return Err(UsageError::Required("OUT", USAGE).into()),
-        [_] => return Err(UsageError::Required("IN", USAGE).into()),
+        [] => return Err(UsageError::Required("the output file OUT", USAGE).into()),
+        [_] => return Err(UsageError::Required("an input file", USAGE).into()),
         [out, inputs @ ..] => (Path::new(out), inputs),
     };
     let inputs: Vec<PathBuf> = inputs.iter().map(PathBuf::from).collect();
     let merged = crate::merge::run(out, &inputs, parsed.flags.merge.list.as_deref())
         .map_err(|error| Error::Merge(Box::new(error)))?;
     for note in &merged.notes {
-        // If standard error is closed there is nobody to tell.
+        // Nobody reads a closed standard error.
         let _ = writeln!(stderr(), "{PROGRAM}: {}", escape(note));
     }
     commands::print(&format!("{}\n", merged.summary))?;
     Ok(merged.exit)
 }
 
-/// Help on the command.
-pub fn help(command: &Command, page: Page) -> String {
+pub fn help(command: &Command, page: HelpPage) -> String {
     format!(
         "{}
-The files are reports (.json, .jsonl), failed lists, metrics or recordings of the shards of one list, all of one kind.
+Merges reports (.json, .jsonl), failed lists, metrics or recordings of the shards of one list; all files are of one kind.
 The suffix of OUT selects the form of a merged report, as for --report. For example:
   {PROGRAM} merge all.json shard-*.json
-Shards that are absent or not complete are named on standard error. The exit code is that of the whole run: 1 if an
-image failed, else 3 if one was not validated or a shard is absent or not complete.
+Missing and incomplete shards are reported on standard error. The exit code is that of the whole run: 1 if an
+image failed, else 3 if an image was not validated or a shard is missing or incomplete.
 ",
         super::help::command(command, page)
     )

@@ -1,9 +1,9 @@
 //! The command line: a table of [`commands`], each with its flags, its help and its run function,
 //! and a table of [`flags`], each with its setter.
 //!
-//! Arguments come in two stages. What was typed becomes [`commands::Flags`], typed values of single
-//! flags; [`Options`] is what the program needs: complete, with the environment, and checked. The
-//! rest of the code never sees a raw flag.
+//! Arguments are parsed in two stages: [`commands::Flags`] has the values of single flags; [`Options`]
+//! adds the environment and the checks of several values against each other. The rest of the code
+//! uses [`Options`] only.
 
 pub mod commands;
 mod completion;
@@ -27,7 +27,7 @@ use std::path::Path;
 
 use commands::Command;
 use error::UsageError;
-use help::Page;
+use help::HelpPage;
 use unbegun::Unbegun;
 
 use crate::exit::Exit;
@@ -36,10 +36,8 @@ pub use error::Error;
 
 pub const PROGRAM: &str = "image-tools";
 
-/// Does what the command line asks for.
-///
-/// # Errors
-/// [`Error`] where it cannot be done.
+/// Parses the command line and runs its command.
+/// [`Error`]; the exit code is 2.
 pub fn run(args: impl Iterator<Item = OsString>) -> Result<Exit, Error> {
     let (command, args) = choose(args)?;
     let args: Vec<OsString> = args.collect();
@@ -48,7 +46,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Exit, Error> {
             Unbegun::of(&salvage::flags(args.iter().cloned(), command.groups)).note();
         }
     })?;
-    if parsed.flags.help != Page::Nothing {
+    if parsed.flags.help != HelpPage::Nothing {
         commands::print(&(command.help)(command, parsed.flags.help))
     } else if parsed.flags.version {
         commands::print(&help::version())
@@ -57,7 +55,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Exit, Error> {
     }
 }
 
-/// The command, by the program's name or the first argument, and the arguments behind it.
+/// The command by the program's name or the first argument, and the arguments after it.
 fn choose<A: Iterator<Item = OsString>>(mut args: A) -> Result<(&'static Command, A), UsageError> {
     let program = args.next().unwrap_or_default();
     let is_link =
@@ -82,7 +80,7 @@ fn choose<A: Iterator<Item = OsString>>(mut args: A) -> Result<(&'static Command
     }
 }
 
-/// The hint is the command that has the flag.
+/// The hint names the command that has the flag.
 fn flag_without_command(name: &str) -> UsageError {
     let command = commands::COMMANDS
         .iter()
@@ -125,7 +123,10 @@ mod tests {
                 "image-tools -f x",
                 "unknown flag \"-f\"; did you mean \"image-tools mirror-validate -f\"?",
             ),
-            ("image-tools -x", "unknown flag \"-x\"; -h lists the flags"),
+            (
+                "image-tools -x",
+                "unknown flag \"-x\"; use -h for the list of flags",
+            ),
         ] {
             assert_eq!(chosen(line), Err(message.to_owned()), "{line}");
         }

@@ -1,5 +1,5 @@
-//! What a run of `mirror-validate` needs to know: flags and environment, resolved and checked
-//! against each other.
+//! Options of a run of `mirror-validate`: flags and environment, resolved and checked against each
+//! other.
 
 use std::path::PathBuf;
 
@@ -10,37 +10,37 @@ use super::parse::Parsed;
 use crate::list::{Override, Rules};
 use crate::manifest::Filter;
 
-/// The most threads, as in the original.
+/// As in image-tools 1.3.0.
 const MAX_JOBS: usize = 20;
 
-/// Where the image lines come from.
+/// Source of the image lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// Files, `-` for standard input, read as one list.
+    /// Files that are read as one list; `-` is standard input.
     Files(Vec<PathBuf>),
-    /// Standard input, one image after the other.
+    /// Standard input; each line is validated before the next is read.
     Typed,
 }
 
-/// Everything that flags and environment settle.
+/// Resolved flags and environment.
 #[derive(Debug)]
 pub struct Options {
     pub input: Input,
     pub rules: Rules,
     pub filter: Filter,
-    /// Number of threads, 1 to 20.
+    /// Threads, 1 to [`MAX_JOBS`].
     pub jobs: usize,
-    /// The values of flags that need no other value to be understood.
+    /// Flags that need no resolution.
     pub flags: Flags,
-    /// To be logged before the first image.
+    /// Logged before the first image.
     pub warnings: Vec<String>,
 }
 
 impl Options {
-    /// `environment` gives the value of a variable.
+    /// `environment`: returns the value of a variable.
     ///
     /// # Errors
-    /// [`UsageError`] names the variable, its value and what is wanted.
+    /// [`UsageError`] names the variable, its value and the expected form.
     pub fn resolve(
         parsed: Parsed,
         environment: &dyn Fn(&str) -> Option<String>,
@@ -51,7 +51,7 @@ impl Options {
         let compare = &mut flags.compare;
         let is_list = flags.patience.jobs > 1 && !stdin_is_terminal;
         let input = match std::mem::take(&mut compare.files) {
-            // What comes from another program may be read ahead.
+            // Lines from another program may be read ahead.
             files if files.is_empty() && is_list => Input::Files(vec![PathBuf::from("-")]),
             files if files.is_empty() => Input::Typed,
             files => Input::Files(files),
@@ -76,18 +76,16 @@ impl Options {
     }
 }
 
-/// The number of threads for the number that was typed.
+/// Clamps the value of `-j`.
 fn jobs(typed: i64, input: &Input, warnings: &mut Vec<String>) -> usize {
     if *input == Input::Typed && typed != 1 {
-        warnings.push(format!(
-            "-j {typed} needs an image list (-f): 1 job is used"
-        ));
+        warnings.push(format!("-j {typed} needs an image list (-f); using 1 job"));
         return 1;
     }
     match typed {
-        ..1 => warnings.push(format!("-j {typed} is below the minimum: 1 job is used")),
+        ..1 => warnings.push(format!("-j {typed} is below the minimum; using 1 job")),
         21.. => warnings.push(format!(
-            "-j {typed} is above the maximum: {MAX_JOBS} jobs are used"
+            "-j {typed} is above the maximum; using {MAX_JOBS} jobs"
         )),
         _ => {}
     }
@@ -96,7 +94,7 @@ fn jobs(typed: i64, input: &Input, warnings: &mut Vec<String>) -> usize {
         .min(MAX_JOBS)
 }
 
-/// The flag's registry, or that of the variable. An empty variable counts as unset.
+/// The registry of the flag, or of the variable. An empty variable counts as unset.
 fn registry(
     from_flag: Option<Override>,
     variable: &str,
@@ -198,7 +196,7 @@ mod tests {
             .expect_err("a mistake")
             .to_string();
         assert!(
-            error.starts_with("invalid value \"https://x\" for $DEST_REGISTRY (wanted: "),
+            error.starts_with("invalid value \"https://x\" for $DEST_REGISTRY (expected "),
             "{error}"
         );
     }

@@ -1,8 +1,8 @@
-//! From the arguments behind a command to [`Flags`] by the setters of the command's flags.
+//! Parses the arguments after a command into [`Flags`] with the setters of the command's flags.
 //!
-//! Go's `flag` package takes one dash or two before any name and never bundles; lexopt takes one
-//! dash for bundles of letters. So every argument that is a flag of the command is first rewritten
-//! to lexopt's long form.
+//! Go's `flag` package accepts one or two dashes before any name and has no bundles; lexopt reads one
+//! dash as a bundle of letters. So every argument that is a flag of the command is first rewritten to
+//! lexopt's long form.
 
 use std::ffi::{OsStr, OsString};
 
@@ -10,24 +10,24 @@ use lexopt::Arg;
 
 use super::commands::{Command, Flags};
 use super::error::UsageError;
-use super::flags::{self, Flag, Group, Takes};
-use super::given::Given;
-use super::help::Page;
+use super::flags::{self, Flag, FlagValue, Group};
+use super::given::GivenFlags;
+use super::help::HelpPage;
 
-/// What was typed behind a command.
+/// Parsed arguments of a command.
 #[derive(Debug)]
 pub struct Parsed {
     pub flags: Flags,
-    /// Words that are neither flags nor their values; none where the command takes none.
+    /// Arguments that are neither flags nor their values; empty if the command takes none.
     pub arguments: Vec<OsString>,
-    /// For the user, one per repeated flag of which only the last value counts.
+    /// From [`GivenFlags::warnings`].
     pub warnings: Vec<String>,
 }
 
-/// Parses the arguments behind a command.
+/// Parses the arguments after a command.
 ///
 /// # Errors
-/// [`UsageError`] names the argument and what is wanted.
+/// [`UsageError`] names the argument and the expected form.
 pub fn parse(
     args: impl Iterator<Item = OsString>,
     command: &Command,
@@ -35,7 +35,7 @@ pub fn parse(
     let mut parser = lexopt::Parser::from_args(rewrite(args, command.groups)?);
     let mut flags = Flags::default();
     let mut arguments = Vec::new();
-    let mut given = Given::default();
+    let mut given = GivenFlags::default();
     let mut before: Option<&Flag> = None;
     while let Some(arg) = parser
         .next()
@@ -64,12 +64,12 @@ pub fn parse(
         };
         set(flag, &mut flags, &value)?;
         given.add(flag, &value);
-        if flags.help != Page::Nothing || flags.version {
-            // As Go's `flag` package: the rest of the line need not make sense.
+        if flags.help != HelpPage::Nothing || flags.version {
+            // As in Go's `flag` package: the rest of the line is not checked.
             break;
         }
     }
-    if flags.help == Page::Nothing && !flags.version {
+    if flags.help == HelpPage::Nothing && !flags.version {
         given.refuse_conflicts()?;
     }
     for flag in flags::all(command.groups) {
@@ -84,10 +84,10 @@ pub fn parse(
     })
 }
 
-/// Hands a value to the setter of its flag.
+/// Calls the setter of a flag.
 ///
 /// # Errors
-/// [`UsageError`] where the flag does not take the value.
+/// [`UsageError`] where the value is invalid.
 pub fn set(flag: &Flag, flags: &mut Flags, value: &OsStr) -> Result<(), UsageError> {
     if value.is_empty() {
         return Err(UsageError::Empty(flag.name()));
@@ -97,32 +97,34 @@ pub fn set(flag: &Flag, flags: &mut Flags, value: &OsStr) -> Result<(), UsageErr
         value: value.to_string_lossy().into_owned(),
         wanted,
     };
-    if let Takes::Path(_, set) = flag.takes {
+    if let FlagValue::Path(_, set) = flag.takes {
         set(flags, value.into());
         return Ok(());
     }
-    if let Takes::SuffixedPath(_, set) = flag.takes {
+    if let FlagValue::SuffixedPath(_, set) = flag.takes {
         return set(flags, value.into()).map_err(|wanted| invalid(wanted.into_owned()));
     }
     let text = value
         .to_str()
         .ok_or_else(|| invalid("UTF-8 text".to_owned()))?;
     match flag.takes {
-        Takes::Path(..) | Takes::SuffixedPath(..) => {}
-        Takes::Text(_, set) => set(flags, text).map_err(|wanted| invalid(wanted.into_owned()))?,
-        Takes::Choice(words, set) if words.contains(&text) => set(flags, text),
-        Takes::Choice(words, _) => {
+        FlagValue::Path(..) | FlagValue::SuffixedPath(..) => {}
+        FlagValue::Text(_, set) => {
+            set(flags, text).map_err(|wanted| invalid(wanted.into_owned()))?;
+        }
+        FlagValue::Choice(words, set) if words.contains(&text) => set(flags, text),
+        FlagValue::Choice(words, _) => {
             let near = flags::nearest(text, words.iter().copied());
             let near = near.map(|near| format!("; did you mean \"{near}\"?"));
             return Err(invalid(words.join(", ") + &near.unwrap_or_default()));
         }
-        Takes::Switch(set) => {
+        FlagValue::Switch(set) => {
             set(
                 flags,
                 boolean(text).ok_or_else(|| invalid("true or false".to_owned()))?,
             );
         }
-        Takes::Grade(words, set) => match boolean(text) {
+        FlagValue::Grade(words, set) => match boolean(text) {
             Some(on) => set(flags, if on { "true" } else { "false" }),
             None if words.contains(&text) => set(flags, text),
             None => return Err(invalid([words, &["true or false"]].concat().join(", "))),
@@ -131,7 +133,7 @@ pub fn set(flag: &Flag, flags: &mut Flags, value: &OsStr) -> Result<(), UsageErr
     Ok(())
 }
 
-/// Go's spellings of a boolean.
+/// A boolean as Go's `strconv.ParseBool` spells it.
 pub fn boolean(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
@@ -140,7 +142,7 @@ pub fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// `-name`, `--name`, `-name=value` and `--name=value` of known flags to lexopt's long form.
+/// Rewrites `-name`, `--name`, `-name=value` and `--name=value` of known flags to lexopt's long form.
 fn rewrite(
     mut args: impl Iterator<Item = OsString>,
     groups: &[Group],
@@ -167,7 +169,7 @@ fn rewrite(
         long.push(&arg);
         out.push(long);
         if !flag.is_switch() && !has_value {
-            // The value may look like a flag: it is not for the next round.
+            // The value may look like a flag and is not rewritten.
             out.extend(args.next());
         }
     }
@@ -183,9 +185,9 @@ fn unexpected(word: &OsStr, switch: Option<&Flag>, command: &Command) -> UsageEr
             flag: switch.name(),
         },
         None if flags::find(command.groups, "-f").is_some() => {
-            UsageError::Argument(value, "an image list is given with -f")
+            UsageError::Argument(value, "use -f FILE for an image list")
         }
-        None => UsageError::Argument(value, "-h shows the usage"),
+        None => UsageError::Argument(value, "use -h for the usage"),
     }
 }
 
@@ -197,11 +199,11 @@ fn unknown(groups: &[Group], name: &str) -> UsageError {
     UsageError::UnknownFlag(format!("-{name}"), near)
 }
 
-/// `-j10`: a short flag with its value, which is not taken apart because `-debug` is a flag too.
+/// Suggests `-j 10` for `-j10`, which is not accepted because `-debug` is a flag, too.
 fn glued(groups: &[Group], name: &str) -> Option<String> {
     let (letter, value) = name.split_at_checked(1)?;
     let flag = flags::find(groups, letter).filter(|flag| !flag.is_switch())?;
-    // A number, a file or a registry: letters alone are rather a mistyped name.
+    // A number, a file or a registry; letters alone are more likely a mistyped name.
     let is_value = value.parse::<i64>().is_ok() || value.contains(['.', '/', ':', ',']);
     is_value.then(|| format!("{} {value}", flag.name()))
 }
@@ -281,7 +283,7 @@ mod tests {
         ] {
             assert_ne!(
                 parsed(args).expect("flags").flags.help,
-                Page::Nothing,
+                HelpPage::Nothing,
                 "{args:?}"
             );
         }
@@ -312,7 +314,7 @@ mod tests {
         let error = parsed(&["-a", ""]).expect_err("a mistake").to_string();
         assert_eq!(
             error,
-            "the value of -a is empty; give a value, or leave the flag out"
+            "the value of -a is empty; give a value, or omit the flag"
         );
     }
 
@@ -332,50 +334,62 @@ mod tests {
                 &["-flist.txt"],
                 "unknown flag \"-flist.txt\"; did you mean \"-f list.txt\"?",
             ),
-            (&["-fj"], "unknown flag \"-fj\"; -h lists the flags"),
-            (&["-q10"], "unknown flag \"-q10\"; -h lists the flags"),
-            (&["-xyzzy"], "unknown flag \"-xyzzy\"; -h lists the flags"),
-            (&["---j"], "unknown flag \"--j\"; -h lists the flags"),
-            (&["-j"], "flag needs a value: -j"),
+            (
+                &["-fj"],
+                "unknown flag \"-fj\"; use -h for the list of flags",
+            ),
+            (
+                &["-q10"],
+                "unknown flag \"-q10\"; use -h for the list of flags",
+            ),
+            (
+                &["-xyzzy"],
+                "unknown flag \"-xyzzy\"; use -h for the list of flags",
+            ),
+            (
+                &["---j"],
+                "unknown flag \"--j\"; use -h for the list of flags",
+            ),
+            (&["-j"], "flag -j needs a value"),
             (
                 &["list.txt"],
-                "unexpected argument \"list.txt\"; an image list is given with -f",
+                "unexpected argument \"list.txt\"; use -f FILE for an image list",
             ),
             (
                 &["--", "-j"],
-                "unexpected argument \"-j\"; an image list is given with -f",
+                "unexpected argument \"-j\"; use -f FILE for an image list",
             ),
             (
                 &["--color", "blue"],
-                "invalid value \"blue\" for --color (wanted: auto, always, never)",
+                "invalid value \"blue\" for --color (expected auto, always, never)",
             ),
             (
                 &["--deep", "full"],
-                "unexpected argument \"full\"; a value of --deep is written --deep=full",
+                "unexpected argument \"full\"; write --deep=full to give --deep a value",
             ),
             (
                 &["--deep=half"],
-                "invalid value \"half\" for --deep (wanted: full, true or false)",
+                "invalid value \"half\" for --deep (expected full, true or false)",
             ),
             (
                 &["--timeout", "0s"],
-                "invalid value \"0s\" for --timeout (wanted: a time above 0 with its unit, for example 30s, 2m or 1m30s)",
+                "invalid value \"0s\" for --timeout (expected a duration above 0 with its unit, for example 30s, 2m or 1m30s)",
             ),
             (
                 &["--patience", "30"],
-                "invalid value \"30\" for --patience (wanted: a time with its unit, for example 0s, 30s or 2m)",
+                "invalid value \"30\" for --patience (expected a duration with its unit, for example 0s, 30s or 2m)",
             ),
             (
                 &["--retries", "-1"],
-                "invalid value \"-1\" for --retries (wanted: a number, 0 or more)",
+                "invalid value \"-1\" for --retries (expected a number, 0 or more)",
             ),
             (
                 &["--shard", "4/4"],
-                "invalid value \"4/4\" for --shard (wanted: I/N with I from 0 to N-1, for example 0/4)",
+                "invalid value \"4/4\" for --shard (expected I/N with I from 0 to N-1, for example 0/4)",
             ),
             (
                 &["-default-project", "UPPER"],
-                "invalid value \"UPPER\" for -default-project (wanted: lower-case letters, digits, and between them '.', '_', '-', '/')",
+                "invalid value \"UPPER\" for -default-project (expected lower-case letters, digits, and between them '.', '_', '-', '/')",
             ),
         ] {
             let error = parsed(args).expect_err("a mistake").to_string();

@@ -1,4 +1,4 @@
-//! What can be understood of a command line that cannot be followed.
+//! Parses the valid flags of an invalid command line, for [`super::unbegun`].
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
@@ -7,8 +7,7 @@ use super::commands::Flags;
 use super::flags::{self, Group};
 use super::parse::set;
 
-/// The flags that are known and have a value that they take; the others have their defaults, or
-/// nothing.
+/// Flags that are known and have a valid value; all others have their defaults.
 pub fn flags(mut args: impl Iterator<Item = OsString>, groups: &[Group]) -> Flags {
     let mut found = Flags::default();
     for flag in flags::all(groups).filter(|flag| !flag.default.is_empty()) {
@@ -39,7 +38,7 @@ pub fn flags(mut args: impl Iterator<Item = OsString>, groups: &[Group]) -> Flag
             value => value,
         };
         if let Some(value) = value {
-            // What is wrong with it was reported.
+            // The error has been reported.
             let _ = set(flag, &mut found, &value);
         }
     }

@@ -1,5 +1,5 @@
-//! A run that could not begin: it leaves its exit code in the metrics, so that an alert fires at once
-//! and not when the last metrics are too old.
+//! A run that could not begin writes its exit code to the metrics, so that an alert fires at once and not
+//! only when the last metrics are too old.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use crate::exit::Exit;
 use crate::list::{List, Shard};
 use crate::output::{self, METRICS, Request};
 
-/// What has to be known for it; nothing without `--metrics`.
+/// `None` without `--metrics`.
 pub struct Unbegun(Option<Note>);
 
 struct Note {
@@ -19,8 +19,7 @@ struct Note {
 }
 
 impl Unbegun {
-    /// By the flags, which need not be complete. Metrics in the place of another file of the run are
-    /// not written.
+    /// `flags` may be incomplete. Metrics that conflict with another file of the run are not written.
     pub fn of(flags: &Flags) -> Self {
         let requests = flags.output.requests();
         let is_metrics = |request: &&Request| request.kind.flag == METRICS.flag;
@@ -38,8 +37,7 @@ impl Unbegun {
         }))
     }
 
-    /// Writes it. Best effort: the error that ended the run is reported, and an error of the metrics
-    /// would only hide it.
+    /// Writes the metrics. Best effort: only the error that ended the run is reported.
     pub fn note(&self) {
         if let Some(note) = &self.0 {
             let list = List::unopened(&note.list);

@@ -1,5 +1,3 @@
-//! Why files cannot be merged, in words for the person who named them.
-
 use std::io;
 
 use crate::list::ListError;
@@ -13,11 +11,11 @@ pub enum MergeError {
     Io(String, io::Error),
     #[error("cannot merge {0}: it is not a regular file")]
     NotRegular(String),
-    #[error("{0} is one of the files to be merged; give another name for the result")]
+    #[error("{0} is also an input file; give another name for the output file")]
     OutIsInput(String),
-    /// What it seems to be.
+    /// The file, and its apparent type.
     #[error(
-        "cannot merge {0}: {1}; reports of the forms .json and .jsonl, failed lists, metrics and recordings can be merged"
+        "cannot merge {0}: {1}; merge accepts .json and .jsonl reports, failed lists, metrics and recordings"
     )]
     Unknown(String, &'static str),
     #[error("cannot merge {0} with {2}: {1} is not {3}")]
@@ -26,28 +24,28 @@ pub enum MergeError {
         "cannot write {0}: a merged report has the suffix .json, .jsonl, .xml, .csv, .md or .html"
     )]
     Suffix(String),
-    /// What is wrong with it.
+    /// The file, and its error.
     #[error("{0} is damaged: {1}; copy it again, or run its shard again")]
     Damaged(String, String),
-    #[error("cannot merge {0} with {1}: they are reports of different lists ({2}, {3})")]
+    #[error("cannot merge {0} with {1}: the reports are of different lists ({2}, {3})")]
     Lists(String, String, String, String),
-    /// Two files, and the setting with its values.
-    #[error("cannot merge {0} with {1}: their runs had different settings ({2})")]
+    #[error("cannot merge {0} with {1}: the runs had different settings ({2})")]
     Settings(String, String, String),
-    #[error("cannot merge {0} with {1}: they are parts of different divisions ({2}, {3})")]
+    #[error("cannot merge {0} with {1}: they are shards of different --shard counts ({2}, {3})")]
     Divisions(String, String, String, String),
     #[error(
-        "cannot merge {0} with {1}: both have line {2} of the list, and they are not the same shard"
+        "cannot merge {0} with {1}: both have line {2} of the list, but they are different shards"
     )]
     Overlap(String, String, u64),
-    #[error("cannot merge {0} with {1}: [{2}] had another state in each ({3}); record it again")]
+    #[error(
+        "cannot merge {0} with {1}: they have different records of [{2}] ({3}); record it again"
+    )]
     States(String, String, String, String),
-    /// A file, its line, and the image list.
     #[error("cannot merge {0}: the line [{1}] is not in the list {2}")]
     NotInList(String, String, String),
-    #[error("cannot merge {0} into {2}: {0} is {1}; a name with another suffix is needed")]
+    #[error("cannot merge {0} into {2}: {0} is {1}; give the output file another suffix")]
     NoReport(String, &'static str, String),
-    #[error("--list is for failed lists only: {0} is {1}")]
+    #[error("--list applies to failed lists only, but {0} is {1}")]
     NoFailedList(String, &'static str),
     #[error(transparent)]
     Report(ReportError),

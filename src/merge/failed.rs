@@ -1,7 +1,7 @@
-//! Failed lists of shards into one.
+//! Merges failed lists of shards.
 //!
-//! A failed list has no line numbers: the lines stay in the order of the files, unless the image list
-//! is there to say the order.
+//! A failed list has no line numbers: the lines stay in the order of the files, or are sorted in the
+//! order of the image list if that is given.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -16,24 +16,24 @@ use crate::list::List;
 use crate::output::{Output, show};
 use crate::sync::Fingerprints;
 
-/// How often a line is in the files. There can be a million of them: 16 bytes.
+/// Occurrences of a line. There can be a million of these structs: 16 bytes each.
 #[derive(Default)]
-struct Count {
-    /// The file in which it was found last, and how often it is in that one.
+struct Occurrences {
+    /// The last file with the line, and its occurrences there.
     file: u32,
     in_file: u32,
-    /// The most that any file has of it: equal lines belong to one shard.
+    /// The highest count of all files: equal lines belong to one shard.
     lines: u32,
     in_list: bool,
 }
 
-/// Merges failed lists; `list`: the image list, which says the order.
+/// `list`: the image list, for the order.
 ///
 /// # Errors
 /// [`MergeError`].
 pub fn merge(out: &Path, inputs: &[Input], list: Option<&Path>) -> Result<Merged, MergeError> {
     let mut output = output(out)?;
-    let mut counts: HashMap<u128, Count> = HashMap::new();
+    let mut counts: HashMap<u128, Occurrences> = HashMap::new();
     let fingerprints = Fingerprints::default();
     let mut written = 0_u64;
     let full = |output: &Output, error| MergeError::Output(output.left(error));
@@ -91,7 +91,7 @@ pub fn merge(out: &Path, inputs: &[Input], list: Option<&Path>) -> Result<Merged
     })
 }
 
-/// Puts a line into the buffer, and the buffer into the file when it is full.
+/// Appends a line to the buffer, and writes the buffer to the file when it is full.
 fn put(buffer: &mut Vec<u8>, file: &mut File, line: &[u8]) -> io::Result<()> {
     const FULL: usize = 1 << 16;
     buffer.extend_from_slice(line);
@@ -123,10 +123,10 @@ fn for_each_line(
     }
 }
 
-/// Refuses a line that is not in the image list: it would be lost.
+/// Refuses a line that is not in the image list, because the output would not have it.
 fn refuse_unknown(
     inputs: &[Input],
-    counts: &HashMap<u128, Count>,
+    counts: &HashMap<u128, Occurrences>,
     fingerprints: &Fingerprints,
     list: &Path,
 ) -> Result<(), MergeError> {

@@ -9,12 +9,12 @@ use chrono::DateTime;
 use serde::Deserialize;
 
 use super::error::MergeError;
-use super::report::{Kept, Report};
-use super::reports::Whole;
-use super::shards::Choice;
+use super::report::{LineLocation, Report};
+use super::reports::MergedReport;
+use super::shards::ShardSelection;
 use crate::list::{Image, Line, Numbered, Place};
 use crate::manifest::{Digest, Referrer, Spec};
-use crate::output::report_object::Head;
+use crate::output::report_object::ReportHeader;
 use crate::output::{Counts, Entry, ListEnd, Output, RunEnd, Sink, Totals, report_of_lines};
 use crate::reference::{Reference, Repository, check_path, check_registry};
 use crate::report_reading::Outcome as ReportOutcome;
@@ -33,7 +33,7 @@ pub enum JsonForm {
 #[derive(Clone, Copy)]
 pub enum Form {
     Json(JsonForm),
-    Other(fn(Output, Head) -> Box<dyn Sink>),
+    Other(fn(Output, ReportHeader) -> Box<dyn Sink>),
 }
 
 impl Form {
@@ -54,9 +54,9 @@ impl Form {
 
 /// A merged report in a form that is not JSON.
 pub struct OtherForm<'a> {
-    pub new: fn(Output, Head) -> Box<dyn Sink>,
+    pub new: fn(Output, ReportHeader) -> Box<dyn Sink>,
     pub reports: &'a [(usize, Report)],
-    pub lines: &'a [Kept],
+    pub lines: &'a [LineLocation],
 }
 
 impl OtherForm<'_> {
@@ -64,7 +64,12 @@ impl OtherForm<'_> {
     ///
     /// # Errors
     /// [`MergeError`]; `output` is not there then.
-    pub fn write(&self, output: Output, whole: &Whole, choice: &Choice) -> Result<(), MergeError> {
+    pub fn write(
+        &self,
+        output: Output,
+        whole: &MergedReport,
+        choice: &ShardSelection,
+    ) -> Result<(), MergeError> {
         let Some((_, first)) = self.reports.first() else {
             return Ok(());
         };
@@ -73,7 +78,7 @@ impl OtherForm<'_> {
         let begun = DateTime::parse_from_rfc3339(&whole.begun).unwrap_or_default();
         let mut sink = (self.new)(
             output,
-            Head {
+            ReportHeader {
                 words,
                 begun: begun.to_utc(),
                 list: first.list.clone(),
@@ -110,7 +115,7 @@ impl OtherForm<'_> {
         Ok(())
     }
 
-    fn take(&self, kept: &Kept, sink: &mut dyn Sink) -> Result<(), MergeError> {
+    fn take(&self, kept: &LineLocation, sink: &mut dyn Sink) -> Result<(), MergeError> {
         let report = &self.reports[usize::from(kept.file)].1;
         let name = || report.part.name.clone();
         let object = report

@@ -1,5 +1,5 @@
-//! Metrics of shards into those of the whole list: counts are added up, of times the latest and
-//! longest are kept, and the exit code is that of the whole run.
+//! Merges metrics of shards: counts are added, times are the latest and longest, and the exit code is
+//! that of the whole run.
 //!
 //! Format: Prometheus, "Exposition formats", as this program writes it.
 
@@ -8,25 +8,21 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use super::error::MergeError;
-use super::shards::{Part, Shard, choose};
+use super::shards::{Shard, ShardFile, choose};
 use super::{Input, Merged, output};
 use crate::exit::Exit;
 use crate::output::show;
 
-/// The longest metrics file, in bytes.
+/// Limit of a metrics file, in bytes.
 const LONGEST: u64 = 64 << 20;
 
-/// Before the label of a shard.
 const SHARD: &str = ",shard=\"";
 
-/// A metrics file.
 struct Metrics {
-    part: Part,
-    /// The label `list`, escaped as it was.
+    part: ShardFile,
+    /// The label `list`, escaped as in the file.
     list: String,
-    /// The digest of the list, if the file has it.
     digest: Option<String>,
-    /// In their order.
     families: Vec<Family>,
 }
 
@@ -35,11 +31,11 @@ struct Family {
     name: String,
     /// `# HELP` and `# TYPE`.
     comments: String,
-    /// Labels without the shard's, and value.
+    /// Labels without `shard`, and the value.
     samples: Vec<(String, String)>,
 }
 
-/// Merges metrics.
+/// Merges metrics files.
 ///
 /// # Errors
 /// [`MergeError`].
@@ -50,9 +46,9 @@ pub fn merge(out: &Path, inputs: &[Input]) -> Result<Merged, MergeError> {
         refuse_others(&files, &metrics)?;
         files.push(metrics);
     }
-    let parts: Vec<Part> = files
+    let parts: Vec<ShardFile> = files
         .iter()
-        .map(|file| Part {
+        .map(|file| ShardFile {
             name: file.part.name.clone(),
             ..file.part
         })
@@ -132,7 +128,7 @@ fn read(input: &Input) -> Result<Metrics, MergeError> {
             Some((name, labels, list, value))
         });
         let Some((name, labels, own_list, value)) = sample else {
-            return Err(damaged(number, "not a sample as image-tools writes it"));
+            return Err(damaged(number, "not a sample in the format of image-tools"));
         };
         let (labels, own_shard) = match labels.split_once(SHARD) {
             None => (labels.to_owned(), Shard::WHOLE),
@@ -140,31 +136,25 @@ fn read(input: &Input) -> Result<Metrics, MergeError> {
                 let parsed = quoted(after).and_then(|(text, rest)| {
                     Some((format!("{before}{rest}"), Shard::parse(text)?))
                 });
-                parsed.ok_or_else(|| damaged(number, "there is no such shard"))?
+                parsed.ok_or_else(|| damaged(number, "invalid shard"))?
             }
         };
         if *shard.get_or_insert(own_shard) != own_shard {
-            return Err(damaged(
-                number,
-                "it is of another shard than the lines before",
-            ));
+            return Err(damaged(number, "the shard differs from the lines before"));
         }
         if list.get_or_insert_with(|| own_list.to_owned()) != own_list {
-            return Err(damaged(
-                number,
-                "it is of another list than the lines before",
-            ));
+            return Err(damaged(number, "the list differs from the lines before"));
         }
         match families.last_mut().filter(|family| family.name == name) {
             Some(family) => family.samples.push((labels, value.to_owned())),
-            None => return Err(damaged(number, "a sample without its # TYPE")),
+            None => return Err(damaged(number, "a sample without a # TYPE line")),
         }
     }
     if text.len() as u64 == LONGEST || !text.ends_with('\n') {
-        return Err(damaged(text.lines().count() - 1, "it is cut"));
+        return Err(damaged(text.lines().count() - 1, "the file was cut off"));
     }
     let mut metrics = Metrics {
-        part: Part {
+        part: ShardFile {
             name: input.name.clone(),
             shard: shard.unwrap_or(Shard::WHOLE),
             is_complete: false,
@@ -181,7 +171,7 @@ fn read(input: &Input) -> Result<Metrics, MergeError> {
     Ok(metrics)
 }
 
-/// The text up to the quote that ends a label's value, and what follows the quote.
+/// Splits at the quote that ends a label's value.
 fn quoted(text: &str) -> Option<(&str, &str)> {
     let mut is_escaped = false;
     let end = text.bytes().position(|byte| {
@@ -197,7 +187,7 @@ impl Metrics {
         self.families.iter().find(|family| family.name == name)
     }
 
-    /// The value of a metric that has one sample.
+    /// The value of a metric with one sample.
     fn value(&self, name: &str) -> Option<&str> {
         let (_, value) = self.family(name)?.samples.first()?;
         Some(value)
@@ -226,12 +216,12 @@ fn text(files: &[&Metrics], exit: Exit) -> String {
     for family in order {
         text += &family.comments;
         let name = &family.name;
-        // The place of each label set, and its value.
+        // Position and value by label set.
         let mut values: BTreeMap<String, (usize, f64, String)> = BTreeMap::new();
         for file in files {
             let samples = file.family(name).map_or(&[][..], |found| &found.samples);
             for (labels, value) in samples {
-                // Hosts may call the list by other names.
+                // The name of the list may differ between hosts.
                 let labels = labels.replacen(&file.list, &files[0].list, 1);
                 let number: f64 = value.parse().unwrap_or_default();
                 let place = values.len();
@@ -249,7 +239,7 @@ fn text(files: &[&Metrics], exit: Exit) -> String {
             }
         }
         let mut values: Vec<_> = values.into_iter().collect();
-        // Registries stand in the order of their names, everything else as it came.
+        // Registries are sorted by name, all other samples keep their order.
         if name == "mirror_validate_registry_images" {
             let registry = |labels: &str| labels.split(",outcome=").next().map(str::to_owned);
             values.sort_by_cached_key(|(labels, (place, ..))| (registry(labels), *place));
@@ -267,7 +257,7 @@ fn text(files: &[&Metrics], exit: Exit) -> String {
     text
 }
 
-/// Whether the greatest value stands for all; otherwise their sum.
+/// Whether the merged value is the maximum; otherwise it is the sum.
 fn is_latest(name: &str) -> bool {
     ["_seconds", "_info", "_exit_code"]
         .iter()

@@ -1,5 +1,5 @@
-//! `merge`: results of shards into those of the whole list. The content of the files says what they
-//! are; all have to be of one kind.
+//! `merge`: merges result files of shards. The content decides the type of a file; all files must have
+//! the same type.
 
 mod error;
 mod failed;
@@ -22,26 +22,25 @@ use crate::task::record::FORMAT as RECORDING;
 
 pub use error::MergeError;
 
-/// A merged file has been written.
+/// The result of a merge.
 pub struct Merged {
-    /// That of the whole run.
+    /// Exit code of the whole run.
     pub exit: Exit,
-    /// For the user: what is absent, not complete or left out.
+    /// Messages on missing, incomplete and ignored files.
     pub notes: Vec<String>,
     pub summary: String,
 }
 
-/// A file to be merged.
+/// An input file.
 struct Input {
-    /// As messages call it.
+    /// For messages.
     name: String,
     path: PathBuf,
     file: File,
-    /// Its first bytes.
+    /// The first bytes.
     begin: Vec<u8>,
 }
 
-/// The output of `merge`, for messages.
 static MERGED: Kind = Kind {
     what: "merged file",
     content: "the merged file",
@@ -49,16 +48,16 @@ static MERGED: Kind = Kind {
     open: |_, _, _| Ok(None),
 };
 
-/// What a file is.
+/// Type of an input file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Content {
+enum FileType {
     Report,
     Recording,
     Metrics,
     FailedList,
 }
 
-impl Content {
+impl FileType {
     fn name(self) -> &'static str {
         match self {
             Self::Report => "a report",
@@ -69,16 +68,16 @@ impl Content {
     }
 }
 
-/// Merges files; `list`: the image list, for the order of failed lists.
+/// `list`: the image list, for the order of failed lists.
 ///
 /// # Errors
-/// [`MergeError`]; nothing has been changed then.
+/// [`MergeError`]; no file has been changed then.
 pub fn run(out: &Path, inputs: &[PathBuf], list: Option<&Path>) -> Result<Merged, MergeError> {
     let inputs: Vec<Input> = inputs
         .iter()
         .map(|path| Input::open(path, out))
         .collect::<Result<_, _>>()?;
-    let mut content = Content::FailedList;
+    let mut content = FileType::FailedList;
     for (number, input) in inputs.iter().enumerate() {
         let found = input.content()?;
         if number > 0 && found != content {
@@ -88,24 +87,25 @@ pub fn run(out: &Path, inputs: &[PathBuf], list: Option<&Path>) -> Result<Merged
         }
         content = found;
     }
-    if list.is_some() && content != Content::FailedList {
+    if list.is_some() && content != FileType::FailedList {
         let name = inputs[0].name.clone();
         return Err(MergeError::NoFailedList(name, content.name()));
     }
-    if content != Content::Report && form::Form::of(out).is_some() && content != Content::Recording
+    if content != FileType::Report
+        && form::Form::of(out).is_some()
+        && content != FileType::Recording
     {
         let name = inputs[0].name.clone();
         return Err(MergeError::NoReport(name, content.name(), show(out)));
     }
     match content {
-        Content::Report => reports::merge(out, inputs),
-        Content::Recording => recordings::merge(out, &inputs),
-        Content::Metrics => metrics::merge(out, &inputs),
-        Content::FailedList => failed::merge(out, &inputs, list),
+        FileType::Report => reports::merge(out, inputs),
+        FileType::Recording => recordings::merge(out, &inputs),
+        FileType::Metrics => metrics::merge(out, &inputs),
+        FileType::FailedList => failed::merge(out, &inputs, list),
     }
 }
 
-/// Opens the result.
 fn output(out: &Path) -> Result<Output, MergeError> {
     Ok(Output::create_apart(&MERGED, out)?)
 }
@@ -137,19 +137,19 @@ impl Input {
         })
     }
 
-    fn content(&self) -> Result<Content, MergeError> {
+    fn content(&self) -> Result<FileType, MergeError> {
         let text = String::from_utf8_lossy(&self.begin);
         let unknown = |why| Err(MergeError::Unknown(self.name.clone(), why));
         match text.chars().next() {
-            _ if has_format(&text, FORMAT) => Ok(Content::Report),
-            _ if has_format(&text, RECORDING) => Ok(Content::Recording),
+            _ if has_format(&text, FORMAT) => Ok(FileType::Report),
+            _ if has_format(&text, RECORDING) => Ok(FileType::Recording),
             Some('{' | '[') => unknown("it is JSON, but not a report or a recording"),
             Some('<') => unknown("it is XML or HTML"),
-            _ if text.contains('\0') => unknown("it is not text"),
-            _ if text.starts_with("# HELP mirror_validate_") => Ok(Content::Metrics),
+            _ if text.contains('\0') => unknown("it is a binary file"),
+            _ if text.starts_with("# HELP mirror_validate_") => Ok(FileType::Metrics),
             _ if text.starts_with("# ") => unknown("it is Markdown or a list with comments"),
-            _ if text.starts_with("line,") => unknown("it is a table"),
-            _ => Ok(Content::FailedList),
+            _ if text.starts_with("line,") => unknown("it is a CSV file"),
+            _ => Ok(FileType::FailedList),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Recordings into one that has all their sources. A recording does not say of which shard it is.
+//! Merges recordings. A recording does not name its shard.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -10,26 +10,24 @@ use crate::manifest::{Algorithm, Hasher};
 use crate::output::show;
 use crate::task::record::{Recording, Source, footer, header};
 
-/// A source, and where it was found.
-struct Found {
+struct RecordedEntry {
     source: Source,
     file: usize,
-    /// It is from an earlier time: the recording could not read it again.
+    /// The entry is of an earlier run: the last run could not read the source.
     is_old: bool,
 }
 
-/// Merges recordings.
 ///
 /// # Errors
 /// [`MergeError`].
 pub fn merge(out: &Path, inputs: &[Input]) -> Result<Merged, MergeError> {
-    let mut all: BTreeMap<String, Found> = BTreeMap::new();
+    let mut all: BTreeMap<String, RecordedEntry> = BTreeMap::new();
     let mut missing = BTreeSet::new();
     for (file, input) in inputs.iter().enumerate() {
         let (sources, not_read) = Recording::load(&input.path)?.into_parts();
         for source in sources {
             let is_old = not_read.contains(&source.source);
-            let found = Found {
+            let found = RecordedEntry {
                 source,
                 file,
                 is_old,
@@ -46,7 +44,7 @@ pub fn merge(out: &Path, inputs: &[Input]) -> Result<Merged, MergeError> {
         }
         missing.extend(not_read);
     }
-    // What one recording could not read, another one has.
+    // A source that is missing in one recording may be in another.
     missing.retain(|name| all.get(name).is_none_or(|found| found.is_old));
     output(out)?.commit_other(|_, out| {
         out.write_all(header(&missing).as_bytes())?;
@@ -79,15 +77,19 @@ pub fn merge(out: &Path, inputs: &[Input]) -> Result<Merged, MergeError> {
     })
 }
 
-/// Of two recordings of one source the one that says more.
-fn better(one: Found, other: Found, inputs: &[Input]) -> Result<Found, MergeError> {
+/// Chooses the more complete of two records of one source.
+fn better(
+    one: RecordedEntry,
+    other: RecordedEntry,
+    inputs: &[Input],
+) -> Result<RecordedEntry, MergeError> {
     match (one.is_old, other.is_old) {
         (false, true) => return Ok(one),
         (true, false | true) => return Ok(other),
         (false, false) => {}
     }
     let (mut left, mut right) = (one.source.clone(), other.source.clone());
-    // Only one of them may have looked for referrers.
+    // Only one of the runs may have had --referrers.
     if left.referrers.is_none() || right.referrers.is_none() {
         (left.referrers, right.referrers) = (None, None);
     }

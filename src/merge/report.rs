@@ -1,4 +1,4 @@
-//! A report as it is read for merging: of its lines memory holds only where they stand.
+//! Reads a report for merging: memory holds only the offsets of its lines.
 
 use std::fs::File;
 use std::io::{self, BufReader};
@@ -9,12 +9,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::error::MergeError;
-use super::shards::{Part, Shard};
+use super::shards::{Shard, ShardFile};
 use crate::report_reading::{
     Fields, Header, Outcome, Part as ReportPart, ReportError, ReportReader, Totals, one_line,
 };
 
-/// How a line of `.jsonl` begins; the rest of the object follows.
+/// Prefix of an image's line in `.jsonl`; the rest of the object follows.
 pub const IMAGE: &str = "{\"type\":\"image\",";
 
 /// How a line's object begins in `.json`.
@@ -22,12 +22,12 @@ const DOCUMENT_LINE: &str = "{\"line\":";
 
 /// Where a line's object stands.
 #[derive(Clone, Copy)]
-pub struct Kept {
-    /// Number of the line in the list.
+pub struct LineLocation {
+    /// Line number in the list.
     pub line: u64,
     pub offset: u64,
     length: u32,
-    /// Number of the report.
+    /// Index of the report.
     pub file: u16,
     pub outcome: Outcome,
 }
@@ -40,12 +40,12 @@ struct LineObject {
     requests: u64,
 }
 
-/// A report but for its lines.
+/// A report without its lines.
 pub struct Report {
     file: File,
-    pub part: Part,
+    pub part: ShardFile,
     pub begun: String,
-    /// `None`: the run did not come to its end.
+    /// `None`: the run was interrupted or killed.
     pub ended: Option<String>,
     pub list: String,
     pub list_digest: Option<String>,
@@ -54,15 +54,15 @@ pub struct Report {
     pub milliseconds: u64,
 }
 
-/// Reads a report and adds its lines; `number`: of the report.
+/// Reads a report and adds its lines; `number`: index of the report.
 ///
 /// # Errors
-/// [`MergeError`]; a report that ends in the middle is none.
+/// [`MergeError`]; a report that was cut off is no error.
 pub fn read(
     name: &str,
     file: File,
     number: u16,
-    lines: &mut Vec<Kept>,
+    lines: &mut Vec<LineLocation>,
 ) -> Result<Report, MergeError> {
     let first = lines.len();
     let (mut header, mut totals, mut requests) = (None, None, 0);
@@ -73,7 +73,7 @@ pub fn read(
             Ok(ReportPart::Header(read)) => header = Some(*read),
             Ok(ReportPart::Line(line)) => {
                 requests += line.object.requests;
-                lines.push(Kept {
+                lines.push(LineLocation {
                     line: line.object.line,
                     offset: line.offset,
                     length: u32::try_from(line.length)
@@ -89,9 +89,7 @@ pub fn read(
             }
             Ok(ReportPart::Totals(read)) => {
                 if read.counts() != counts(&lines[first..]) {
-                    return Err(reader
-                        .damaged("its totals are not those of its lines")
-                        .into());
+                    return Err(reader.damaged("the totals do not match the lines").into());
                 }
                 totals = Some(read);
             }
@@ -107,14 +105,15 @@ pub fn read(
     }
     let shard = match header.shard {
         None => Shard::WHOLE,
-        Some(shard) => Shard::new(shard.index, shard.count)
-            .ok_or_else(|| reader.damaged("there is no such shard"))?,
+        Some(shard) => {
+            Shard::new(shard.index, shard.count).ok_or_else(|| reader.damaged("invalid shard"))?
+        }
     };
     let time = ended.as_ref().unwrap_or(&header.begun);
-    let time = DateTime::parse_from_rfc3339(time).map_err(|_| reader.damaged("no such time"))?;
+    let time = DateTime::parse_from_rfc3339(time).map_err(|_| reader.damaged("invalid time"))?;
     let is_complete = list_digest.is_some() && totals.as_ref().is_some_and(Totals::are_complete);
     Ok(Report {
-        part: Part {
+        part: ShardFile {
             name: name.to_owned(),
             shard,
             is_complete,
@@ -132,7 +131,7 @@ pub fn read(
 }
 
 /// Lines that passed, failed, and were not validated.
-fn counts(lines: &[Kept]) -> [u64; 3] {
+fn counts(lines: &[LineLocation]) -> [u64; 3] {
     let mut counts = [0; 3];
     for line in lines {
         counts[match line.outcome {
@@ -159,7 +158,7 @@ impl Report {
     ///
     /// # Errors
     /// Where the file cannot be read, or is another than it was.
-    pub fn line(&self, kept: &Kept) -> io::Result<String> {
+    pub fn line(&self, kept: &LineLocation) -> io::Result<String> {
         let mut bytes = vec![0; kept.length as usize];
         self.file.read_exact_at(&mut bytes, kept.offset)?;
         let mut text = String::from_utf8(bytes).map_err(|_| io::ErrorKind::InvalidData)?;

@@ -1,4 +1,4 @@
-//! Reports of shards into that of the whole run.
+//! Merges reports of shards.
 
 use std::cmp::Reverse;
 use std::io::{self, Write};
@@ -8,17 +8,17 @@ use serde_json::{Map, Value, json};
 
 use super::error::MergeError;
 use super::form::{Form, JsonForm, OtherForm};
-use super::report::{IMAGE, Kept, Report, read};
-use super::shards::{Choice, Part, choose};
+use super::report::{IMAGE, LineLocation, Report, read};
+use super::shards::{ShardFile, ShardSelection, choose};
 use super::{Input, Merged, output};
 use crate::exit::Exit;
 use crate::output::report_object::{FORMAT, TOOL, VERSION};
 use crate::output::{json_line, show};
 use crate::report_reading::Outcome;
 
-/// What the merged report says of the whole run.
+/// Header and totals of the merged report.
 #[derive(Default)]
-pub struct Whole {
+pub struct MergedReport {
     pub passed: u64,
     pub failed: u64,
     pub not_validated: u64,
@@ -37,7 +37,7 @@ pub fn merge(out: &Path, inputs: Vec<Input>) -> Result<Merged, MergeError> {
     let mut lines = Vec::new();
     let mut reports: Vec<Report> = Vec::new();
     for (number, input) in inputs.into_iter().enumerate() {
-        // More files cannot be open.
+        // The index of a report has 16 bits.
         let number = u16::try_from(number).unwrap_or(u16::MAX);
         let report = read(&input.name, input.file, number, &mut lines)?;
         refuse_others(&reports, &report)?;
@@ -46,7 +46,7 @@ pub fn merge(out: &Path, inputs: Vec<Input>) -> Result<Merged, MergeError> {
     let (reports, choice) = chosen(reports, &mut lines)?;
     lines.shrink_to_fit();
     in_order(&reports, &choice, &mut lines)?;
-    let whole = Whole::of(&reports, &choice, &lines);
+    let whole = MergedReport::of(&reports, &choice, &lines);
     let exit = whole.exit(&choice);
     match form {
         Form::Json(form) => {
@@ -78,7 +78,6 @@ pub fn merge(out: &Path, inputs: Vec<Input>) -> Result<Merged, MergeError> {
     })
 }
 
-/// Refuses a report of another list or of a run with other settings.
 fn refuse_others(reports: &[Report], report: &Report) -> Result<(), MergeError> {
     let digest = |report: &Report| report.list_digest.clone();
     let same_list = |other: &&Report| digest(other).is_some() && digest(report).is_some();
@@ -114,20 +113,20 @@ fn settings(report: &Report) -> Map<String, Value> {
     serde_json::from_str(report.run.get()).unwrap_or_default()
 }
 
-/// Leaves the lines of the reports that count.
+/// Keeps only the lines of the used reports.
 fn chosen(
     reports: Vec<Report>,
-    lines: &mut Vec<Kept>,
-) -> Result<(Vec<(usize, Report)>, Choice), MergeError> {
+    lines: &mut Vec<LineLocation>,
+) -> Result<(Vec<(usize, Report)>, ShardSelection), MergeError> {
     let mut parts = Vec::new();
     for report in &reports {
-        parts.push(Part {
+        parts.push(ShardFile {
             name: report.part.name.clone(),
             ..report.part
         });
     }
     let choice = choose(&parts)?;
-    // What comes later in the choice is the more recent.
+    // Later reports in the choice are more recent.
     let mut rank = vec![None; reports.len()];
     for (place, number) in choice.used.iter().enumerate() {
         rank[*number] = u16::try_from(place).ok();
@@ -148,14 +147,14 @@ fn chosen(
     Ok((reports, choice))
 }
 
-/// Orders the lines as the list has them. Of several results of one line the most recent stays.
+/// Sorts the lines in the order of the list. Of several results of one line the most recent is kept.
 fn in_order(
     reports: &[(usize, Report)],
-    choice: &Choice,
-    lines: &mut Vec<Kept>,
+    choice: &ShardSelection,
+    lines: &mut Vec<LineLocation>,
 ) -> Result<(), MergeError> {
     lines.sort_unstable_by_key(|line| (line.line, Reverse((line.file, line.offset))));
-    let part = |line: &Kept| &reports[usize::from(line.file)].1.part;
+    let part = |line: &LineLocation| &reports[usize::from(line.file)].1.part;
     for pair in lines.windows(2) {
         let (one, other) = (part(&pair[0]), part(&pair[1]));
         if pair[0].line != pair[1].line {
@@ -169,7 +168,7 @@ fn in_order(
             ));
         }
         if !choice.incomplete.contains(&one.shard) {
-            let why = format!("it has line {} of the list twice", pair[0].line);
+            let why = format!("line {} of the list occurs twice", pair[0].line);
             return Err(MergeError::Damaged(one.name.clone(), why));
         }
     }
@@ -177,8 +176,8 @@ fn in_order(
     Ok(())
 }
 
-impl Whole {
-    fn of(reports: &[(usize, Report)], choice: &Choice, lines: &[Kept]) -> Self {
+impl MergedReport {
+    fn of(reports: &[(usize, Report)], choice: &ShardSelection, lines: &[LineLocation]) -> Self {
         let mut whole = Self::default();
         for line in lines {
             *match line.outcome {
@@ -204,7 +203,7 @@ impl Whole {
         whole
     }
 
-    fn exit(&self, choice: &Choice) -> Exit {
+    fn exit(&self, choice: &ShardSelection) -> Exit {
         match (self.failed, self.not_validated) {
             (1.., _) => Exit::Failed,
             (0, 0) if choice.is_whole() => Exit::Passed,
@@ -217,9 +216,9 @@ fn write(
     out: &mut dyn Write,
     form: JsonForm,
     reports: &[(usize, Report)],
-    choice: &Choice,
-    whole: &Whole,
-    lines: &[Kept],
+    choice: &ShardSelection,
+    whole: &MergedReport,
+    lines: &[LineLocation],
     exit: Exit,
 ) -> io::Result<()> {
     let Some((_, first)) = reports.first() else {

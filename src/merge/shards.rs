@@ -1,13 +1,13 @@
-//! Which parts of a list there are, which are absent, and which of several files of a part counts.
+//! The shards of the input files: which are missing, and which of several files of one shard is used.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::MergeError;
 
-/// At most so many absent shards are named one by one.
+/// Missing shards that are named.
 const NAMED: usize = 50;
 
-/// A part of a list; the whole list is the part 0 of 1.
+/// A part of a list; the whole list is shard 0 of 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
     pub index: u64,
@@ -17,7 +17,7 @@ pub struct Shard {
 impl Shard {
     pub const WHOLE: Self = Self { index: 0, count: 1 };
 
-    /// `None`: there is no such part.
+    /// `None`: `index` is not below `count`.
     pub fn new(index: u64, count: u64) -> Option<Self> {
         (index < count).then_some(Self { index, count })
     }
@@ -37,43 +37,42 @@ impl std::fmt::Display for Shard {
     }
 }
 
-/// What one file has.
-pub struct Part {
-    /// The file, for messages.
+/// Shard and completeness of one file.
+pub struct ShardFile {
     pub name: String,
     pub shard: Shard,
-    /// Whether it is the result of a run that came to its end.
+    /// Whether the run of the file was completed.
     pub is_complete: bool,
-    /// When the run ended, or else began, in seconds since 1970.
+    /// End of the run, or else its start, in seconds since 1970.
     pub time: i64,
 }
 
-/// The files that count.
+/// The files to be used.
 #[derive(Debug, Default)]
-pub struct Choice {
-    /// Their numbers, the more recent ones of a shard later.
+pub struct ShardSelection {
+    /// Their indices, sorted by time within a shard.
     pub used: Vec<usize>,
-    /// Shards without a file, the first [`NAMED`] of them.
+    /// Shards without a file, at most [`NAMED`].
     pub absent: Vec<Shard>,
-    /// Shards of which there is no complete file.
+    /// Shards without a complete file.
     pub incomplete: Vec<Shard>,
-    /// For the user: what is absent, incomplete or superseded.
+    /// Messages on missing, incomplete and superseded files.
     pub notes: Vec<String>,
 }
 
-impl Choice {
+impl ShardSelection {
     /// Whether there is a complete file of every shard.
     pub fn is_whole(&self) -> bool {
         self.absent.is_empty() && self.incomplete.is_empty()
     }
 }
 
-/// Chooses the latest complete file of each shard. Of a shard without one all files count.
+/// Chooses the latest complete file of each shard. Of a shard without one, all files are used.
 ///
 /// # Errors
-/// [`MergeError::Divisions`] where the files are not parts of one division.
-pub fn choose(parts: &[Part]) -> Result<Choice, MergeError> {
-    let mut choice = Choice::default();
+/// [`MergeError::Divisions`] where the files have different shard counts.
+pub fn choose(parts: &[ShardFile]) -> Result<ShardSelection, MergeError> {
+    let mut choice = ShardSelection::default();
     let Some(first) = parts.first() else {
         return Ok(choice);
     };
@@ -92,7 +91,7 @@ pub fn choose(parts: &[Part]) -> Result<Choice, MergeError> {
     }
     for (index, mut files) in by_index.clone() {
         let shard = Shard { index, count };
-        // Stable: of equal times the order of the arguments decides.
+        // The sort is stable: of equal times the order of the arguments decides.
         files.sort_by_key(|file| (parts[*file].is_complete, parts[*file].time));
         let Some(last) = files.last().copied() else {
             continue;
@@ -100,7 +99,7 @@ pub fn choose(parts: &[Part]) -> Result<Choice, MergeError> {
         if parts[last].is_complete {
             for superseded in &files[..files.len() - 1] {
                 choice.notes.push(format!(
-                    "{shard}: {} is used, {} is left out",
+                    "{shard}: using {}, and ignoring the older {}",
                     parts[last].name, parts[*superseded].name
                 ));
             }
@@ -108,7 +107,7 @@ pub fn choose(parts: &[Part]) -> Result<Choice, MergeError> {
         } else {
             for file in &files {
                 choice.notes.push(format!(
-                    "{shard} is not complete: {} is of a run that did not come to its end",
+                    "{shard} is incomplete: the run of {} was interrupted or killed",
                     parts[*file].name
                 ));
             }
@@ -123,10 +122,10 @@ pub fn choose(parts: &[Part]) -> Result<Choice, MergeError> {
         .map(|index| Shard { index, count })
         .collect();
     let absent = choice.absent.iter();
-    let mut notes: Vec<String> = absent.map(|shard| format!("{shard} is absent")).collect();
+    let mut notes: Vec<String> = absent.map(|shard| format!("{shard} is missing")).collect();
     let more = (count - present.len() as u64).saturating_sub(notes.len() as u64);
     if more > 0 {
-        notes.push(format!("{more} more shards are absent"));
+        notes.push(format!("{more} more shards are missing"));
     }
     choice.notes.append(&mut notes);
     Ok(choice)
@@ -136,8 +135,8 @@ pub fn choose(parts: &[Part]) -> Result<Choice, MergeError> {
 mod tests {
     use super::*;
 
-    fn part(shard: &str, is_complete: bool, time: i64) -> Part {
-        Part {
+    fn part(shard: &str, is_complete: bool, time: i64) -> ShardFile {
+        ShardFile {
             name: format!("{shard}@{time}"),
             shard: Shard::parse(shard).expect("a shard"),
             is_complete,
@@ -168,7 +167,7 @@ mod tests {
         assert_eq!(choice.absent.len(), NAMED);
         assert_eq!(
             choice.notes.last().map(String::as_str),
-            Some("18446744073709551564 more shards are absent")
+            Some("18446744073709551564 more shards are missing")
         );
     }
 }

@@ -1,5 +1,5 @@
-//! The causes of a run's failures, for the lines before its last one: how often each reason came,
-//! with the first images, and the registries that could not be reached.
+//! The causes that the log lists before the summary: a count and the first images per reason code,
+//! and the unreachable registries.
 //!
 //! Memory is bounded: by the number of codes, [`MOST_NAMED`] images each, and [`MOST_HOSTS`].
 
@@ -11,42 +11,39 @@ use chrono::{DateTime, Local};
 use super::Entry;
 use crate::verdict::{Class, Code};
 
-/// Images that are named for each reason.
+/// Images named per reason code.
 const MOST_NAMED: usize = 10;
 
-/// Registries that are named.
+/// Registries named.
 const MOST_HOSTS: usize = 20;
 
-/// The causes so far.
 #[derive(Debug)]
 pub struct Causes {
     begun: DateTime<Local>,
     codes: BTreeMap<Code, Cause>,
-    hosts: BTreeMap<String, Unreached>,
-    /// Images of further registries.
+    hosts: BTreeMap<String, UnreachableHost>,
+    /// Images of the registries beyond [`MOST_HOSTS`].
     beyond: u64,
 }
 
-/// One reason.
 #[derive(Debug, Default)]
 struct Cause {
     count: u64,
-    /// Images that differ in this way, by class.
+    /// Images per class of difference.
     classes: BTreeMap<Class, u64>,
-    /// The first lines, each with the name under which it is printed.
+    /// The first lines, by line number; the value is printed.
     first: BTreeMap<u64, String>,
 }
 
-/// A registry that could not be reached.
 #[derive(Debug)]
-struct Unreached {
+struct UnreachableHost {
     count: u64,
-    /// The first cause.
+    /// The first error.
     cause: String,
 }
 
 impl Causes {
-    /// None yet; the run begins.
+    /// Starts the clock of the run.
     pub fn new() -> Self {
         Self {
             begun: Local::now(),
@@ -56,7 +53,7 @@ impl Causes {
         }
     }
 
-    /// Forgets all of them; the run goes on.
+    /// Removes all causes, and keeps the start of the run.
     pub fn restart(&mut self) {
         *self = Self {
             begun: self.begun,
@@ -64,7 +61,6 @@ impl Causes {
         };
     }
 
-    /// Takes a line of the list with its finding.
     pub fn add(&mut self, entry: &Entry<'_>) {
         let Some(reason) = entry.finding.outcome.reason() else {
             return;
@@ -91,7 +87,7 @@ impl Causes {
             if let Some(host) = self.hosts.get_mut(&trouble.host) {
                 host.count += 1;
             } else if self.hosts.len() < MOST_HOSTS {
-                let host = Unreached {
+                let host = UnreachableHost {
                     count: 1,
                     cause: trouble.cause.clone(),
                 };
@@ -102,7 +98,7 @@ impl Causes {
         }
     }
 
-    /// The lines, not yet escaped; none if every image passed. The run ended at that time.
+    /// The lines, not yet escaped; empty if every image passed.
     pub fn lines(&self, ended: DateTime<Local>) -> Vec<String> {
         if self.codes.is_empty() {
             return Vec::new();
@@ -123,7 +119,7 @@ impl Causes {
         }
         let time = |time: DateTime<Local>| time.format("%Y-%m-%d %H:%M:%S %:z");
         lines.push(format!(
-            "image-tools {}: begun {}, ended {}",
+            "image-tools {}: started {}, ended {}",
             env!("CARGO_PKG_VERSION"),
             time(self.begun),
             time(ended)
@@ -188,7 +184,7 @@ mod tests {
     fn lines(causes: &Causes) -> Vec<String> {
         let mut lines = causes.lines(Local::now());
         let last = lines.pop().expect("the times");
-        let version = concat!("image-tools ", env!("CARGO_PKG_VERSION"), ": begun 2");
+        let version = concat!("image-tools ", env!("CARGO_PKG_VERSION"), ": started 2");
         assert!(last.starts_with(version), "{last}");
         assert!(last.contains(", ended 2") && last.contains(":00"), "{last}");
         lines

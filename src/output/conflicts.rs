@@ -1,4 +1,4 @@
-//! Files of one run that would get in each other's way.
+//! Conflicts between the input and output files of one run.
 
 use std::fs::{self, File};
 use std::io;
@@ -10,9 +10,9 @@ use super::Request;
 use super::error::{OutputError, show};
 use super::file::{PARTIAL, suffixed};
 
-/// No file that is written may be one that is read, or be written twice, also not by way of its
-/// partial file. [`super::file::Output::create`] checks the image list: it may be standard input,
-/// and the failed list may replace it.
+/// Refuses an output, or its partial file, that is also an input or another output.
+/// [`super::file::Output::create`] checks the image list, which may be standard input, and which
+/// the failed list may replace.
 ///
 /// # Errors
 /// [`OutputError::Taken`].
@@ -43,7 +43,7 @@ pub fn refuse_shared(
     Ok(())
 }
 
-/// Whether an output of these names no other of them and nothing that is read.
+/// Whether an output conflicts with no other output and no input.
 pub fn is_apart(one: &Request, outputs: &[Request], inputs: &[(&'static str, &Path)]) -> bool {
     let others = outputs
         .iter()
@@ -53,7 +53,7 @@ pub fn is_apart(one: &Request, outputs: &[Request], inputs: &[(&'static str, &Pa
         && pairs.all(|pair| refuse_shared(&pair, &[]).is_ok())
 }
 
-/// Whether two names are those of one file, which need not be there yet. Devices can be shared.
+/// Whether two paths name the same regular file, which need not exist yet. Devices can be shared.
 fn is_same(one: &Path, other: &Path) -> bool {
     match (fs::metadata(one), fs::metadata(other)) {
         (Ok(one), Ok(other)) => {
@@ -71,7 +71,8 @@ fn is_same(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// Whether a file is the one to which the log goes: `/dev/stdout` in a script.
+/// Whether a path is the regular file that standard output is redirected to, such as `/dev/stdout`
+/// in a script.
 pub fn is_standard_output(name: &Path) -> bool {
     let own = io::stdout()
         .as_fd()

@@ -1,7 +1,7 @@
-//! The failed list: the lines that failed or could not be validated, as they stood in the input. With
-//! `--not-validated` those that could not be validated have a list of their own.
+//! The failed list: the lines that failed or could not be validated, byte for byte as in the input.
+//! With `--not-validated` the lines that could not be validated go to a second list.
 //!
-//! The input is only ever read, so it may be the output of the same run.
+//! The input is never written to before the run ends, so `-o` may name the image list itself.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
@@ -22,9 +22,9 @@ pub static FAILED_LIST: Kind = Kind {
     flag: "-o",
     open: |name, input, settings| {
         let lines = if settings.splits_failed {
-            Wanted::Failed
+            OutcomeFilter::Failed
         } else {
-            Wanted::All
+            OutcomeFilter::All
         };
         open(&FAILED_LIST, lines, name, input, settings)
     },
@@ -38,7 +38,7 @@ pub static NOT_VALIDATED_LIST: Kind = Kind {
     open: |name, input, settings| {
         open(
             &NOT_VALIDATED_LIST,
-            Wanted::NotValidated,
+            OutcomeFilter::NotValidated,
             name,
             input,
             settings,
@@ -46,30 +46,29 @@ pub static NOT_VALIDATED_LIST: Kind = Kind {
     },
 };
 
-/// Whether an output may replace the image list that it was made from.
+/// Whether an output may replace the image list of its run.
 pub fn may_replace_list(kind: &'static Kind) -> bool {
     [&raw const FAILED_LIST, &raw const NOT_VALIDATED_LIST]
         .into_iter()
         .any(|other| std::ptr::eq(kind, other))
 }
 
-/// The lines that a list takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wanted {
-    /// All that did not pass.
+enum OutcomeFilter {
+    /// Failed and not validated.
     All,
     Failed,
     NotValidated,
 }
 
-/// A list being written.
 struct FailedList {
     kind: &'static Kind,
-    wanted: Wanted,
+    wanted: OutcomeFilter,
     lines: Spool<u64>,
-    /// A shard may have no lines.
+    /// The run validates a shard, which may be empty.
     is_shard: bool,
-    /// Lines were taken that the log does not name: they need not be on disk before it is printed.
+    /// All new lines are of interrupted images. The log does not name these, so they need not be on disk
+    /// before it is printed.
     only_interrupted: bool,
     /// An attempt of this run has put its list in place.
     has_restarted: bool,
@@ -79,12 +78,12 @@ struct FailedList {
 
 fn open(
     kind: &'static Kind,
-    wanted: Wanted,
+    wanted: OutcomeFilter,
     name: &Path,
     input: &List,
     settings: &RunSettings,
 ) -> Result<Opened, OutputError> {
-    // `-o /dev/null`: the list is not wanted.
+    // `-o /dev/null`: no list.
     let is_null = |path: PathBuf| fs::symlink_metadata(path).is_ok_and(|found| is_null(&found));
     if follow(name).is_ok_and(is_null) {
         return Ok(None);
@@ -110,10 +109,10 @@ fn is_null(found: &Metadata) -> bool {
 impl Sink for FailedList {
     fn take(&mut self, entry: &Entry<'_>) {
         match &entry.finding.outcome {
-            Outcome::Failed(_) if self.wanted != Wanted::NotValidated => {
+            Outcome::Failed(_) if self.wanted != OutcomeFilter::NotValidated => {
                 self.only_interrupted = false;
             }
-            Outcome::NotValidated(reason) if self.wanted != Wanted::Failed => {
+            Outcome::NotValidated(reason) if self.wanted != OutcomeFilter::Failed => {
                 self.only_interrupted &= reason.code == Code::Interrupted;
             }
             _ => return,
@@ -151,15 +150,17 @@ impl Sink for FailedList {
         let lines = &mut self.lines;
         lines.sync()?;
         match (end.list, lines.is_empty()) {
-            // The failed list says so.
-            (ListEnd::Cut, true) if self.wanted == Wanted::NotValidated => Ok(Vec::new()),
-            (ListEnd::Cut, false) if self.wanted == Wanted::NotValidated => Ok(vec![format!(
-                "not validated so far: {}",
-                lines.output().partial_name()
-            )]),
-            (ListEnd::Cut, true) => Ok(vec!["the list was not read to its end".to_owned()]),
+            // The failed list's note says that the list was not read to its end.
+            (ListEnd::Cut, true) if self.wanted == OutcomeFilter::NotValidated => Ok(Vec::new()),
+            (ListEnd::Cut, false) if self.wanted == OutcomeFilter::NotValidated => {
+                Ok(vec![format!(
+                    "lines not validated until then: {}",
+                    lines.output().partial_name()
+                )])
+            }
+            (ListEnd::Cut, true) => Ok(vec!["the image list was not read to its end".to_owned()]),
             (ListEnd::Cut, false) => Ok(vec![format!(
-                "the list was not read to its end; found so far: {}",
+                "the image list was not read to its end; lines that did not pass until then: {}",
                 lines.output().partial_name()
             )]),
             // A run that validated nothing removes nothing.
@@ -203,7 +204,7 @@ impl Sink for FailedList {
     }
 }
 
-/// The note of an image list that was its own failed list.
+/// The note for a failed list that replaced its own image list.
 fn kept(name: &str) -> String {
-    format!("the image list was kept as {name}")
+    format!("the previous image list is {name}")
 }

@@ -1,8 +1,8 @@
-//! A file that a run writes: collected beside its place, locked, and put there by a rename.
+//! An output file: written and locked as `<name>.partial`, and renamed to its name at the end.
 //!
-//! What cannot be written is known before the first request. Until the end the file under the name
-//! that the user gave is untouched, and what has been collected is in `<name>.partial`, also after
-//! a run that was killed. Two runs cannot share an output.
+//! A file that cannot be written is an error before the first request. The file under the name that
+//! the user gave is untouched until the end, and `<name>.partial` has the results so far, also after
+//! the run was killed. Two runs cannot share an output.
 
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Write};
@@ -14,27 +14,26 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use super::conflicts::is_standard_output;
 use super::error::{OutputError, show};
 use super::failed::may_replace_list;
-use super::place::{Distrust, NEW, OPEN_TO_OWNER, follow, open_partial, replaced, take_after};
+use super::place::{NEW, OPEN_TO_OWNER, PathError, follow, open_partial, replaced, take_after};
 use super::user::directory;
 use super::{Kind, RunSettings};
 use crate::list::List;
 
-/// Behind a file's name: where it is collected.
+/// Suffix of the file that is written until the end of the run.
 pub const PARTIAL: &str = ".partial";
 
-/// Behind the name of an image list that is its own failed list: the list as it was.
+/// Suffix of the image list after its own failed list replaced it.
 const PREVIOUS: &str = ".previous";
 
-/// A file being written.
 pub struct Output {
     kind: &'static Kind,
-    /// Its name as the user gave it.
+    /// As the user gave it.
     name: PathBuf,
-    /// The file itself, links followed.
+    /// With symbolic links resolved.
     path: PathBuf,
     partial: PathBuf,
     file: File,
-    /// The file that it replaces, as it was before the run.
+    /// Metadata of the file that it replaces, from before the run.
     replaced: Option<Metadata>,
     /// The partial file has been renamed or removed; `Drop` has nothing to do.
     is_done: bool,
@@ -42,17 +41,17 @@ pub struct Output {
     is_list: bool,
 }
 
-/// What was under the name of an output that leaves no file.
+/// The earlier file of an output that leaves no file.
 pub enum Removed {
     Nothing,
     /// The output of an earlier run.
     Earlier,
-    /// The run's own image list; the name that it has now.
+    /// The run's own image list, renamed to this name.
     Kept(String),
 }
 
 impl Drop for Output {
-    /// A run that could not begin leaves no partial file behind.
+    /// Removes an empty partial file, so that a run that could not begin leaves none behind.
     fn drop(&mut self) {
         if !self.is_done && self.file.metadata().is_ok_and(|found| found.len() == 0) {
             // Best effort: an empty file does no harm.
@@ -62,10 +61,10 @@ impl Drop for Output {
 }
 
 impl Output {
-    /// Opens `<name>.partial`.
+    /// Creates `<name>.partial`.
     ///
     /// # Errors
-    /// [`OutputError`]; nothing has been changed then.
+    /// [`OutputError`]; no file has been changed then.
     pub fn create(
         kind: &'static Kind,
         name: &Path,
@@ -75,10 +74,10 @@ impl Output {
         Self::create_for(kind, name, input, settings.shard.is_some())
     }
 
-    /// The same; `is_shard`: the run takes only a part of the list.
+    /// As [`Output::create`]; `is_shard`: the run validates only a part of the list.
     ///
     /// # Errors
-    /// [`OutputError`]; nothing has been changed then.
+    /// [`OutputError`]; no file has been changed then.
     pub fn create_for(
         kind: &'static Kind,
         name: &Path,
@@ -88,10 +87,10 @@ impl Output {
         Self::create_from(kind, name, Some(input), is_shard)
     }
 
-    /// Opens `<name>.partial` of a file that is made from no image list.
+    /// As [`Output::create`], for a run without an image list.
     ///
     /// # Errors
-    /// [`OutputError`]; nothing has been changed then.
+    /// [`OutputError`]; no file has been changed then.
     pub fn create_apart(kind: &'static Kind, name: &Path) -> Result<Self, OutputError> {
         Self::create_from(kind, name, None, false)
     }
@@ -121,7 +120,7 @@ impl Output {
             return Err(OutputError::NotRegular { kind, name: shown });
         }
         let is_list = input.is_some_and(|input| found.is_some_and(|found| input.is_file(&found)));
-        // The failed list may replace the list that it was made from.
+        // The failed list may replace the image list of its run.
         if is_list && !may_replace_list(kind) {
             return Err(OutputError::Taken {
                 kind,
@@ -133,7 +132,7 @@ impl Output {
             return Err(OutputError::ShardOfOwnList { kind, name: shown });
         }
         let distrusts = |distrust| OutputError::of(kind, &shown, distrust);
-        // A link stays a link: the file that it leads to is replaced.
+        // A symbolic link is kept: its target is replaced.
         let path = follow(name).map_err(distrusts)?;
         let replaced = replaced(&path, &suffixed(&path, PREVIOUS)).map_err(distrusts)?;
         let partial = suffixed(&path, PARTIAL);
@@ -147,7 +146,7 @@ impl Output {
         }
         let file =
             open_partial(&partial, replaced.as_ref()).map_err(|distrust| match distrust {
-                Distrust::Locked | Distrust::Io(_) => distrusts(distrust),
+                PathError::Locked | PathError::Io(_) => distrusts(distrust),
                 distrust => OutputError::InTheWay {
                     kind,
                     name: shown.clone(),
@@ -172,7 +171,7 @@ impl Output {
         })
     }
 
-    /// Refuses a file that another run writes in its place, without a partial file.
+    /// Refuses a file that another run writes directly, without a partial file.
     ///
     /// # Errors
     /// [`OutputError::Locked`].
@@ -184,7 +183,7 @@ impl Output {
             .read(true)
             .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
             .open(&self.path);
-        // What cannot be read can be replaced all the same.
+        // A file that cannot be read can still be replaced.
         match options.map(|file| file.try_lock_shared()) {
             Ok(Err(TryLockError::WouldBlock)) => Err(OutputError::Locked {
                 kind: self.kind,
@@ -194,18 +193,17 @@ impl Output {
         }
     }
 
-    /// Its name as the user gave it.
+    /// The name as the user gave it.
     pub fn name(&self) -> &Path {
         &self.name
     }
 
-    /// The partial file.
     pub fn file(&mut self) -> &mut File {
         &mut self.file
     }
 
-    /// Puts the partial file in its place; the name under which the image list was kept, if it
-    /// was there.
+    /// Renames the partial file to its final name. Returns the new name of the image list, if that was
+    /// replaced.
     ///
     /// # Errors
     /// [`OutputError::Left`].
@@ -220,8 +218,8 @@ impl Output {
         Ok(previous)
     }
 
-    /// Puts something else in its place, made from the partial file, which stays; the name under which
-    /// the image list was kept, if it was there.
+    /// Writes the final file from the content of the partial file, and keeps the partial file. Returns the
+    /// new name of the image list, if that was replaced.
     ///
     /// # Errors
     /// [`OutputError::Left`].
@@ -241,7 +239,7 @@ impl Output {
             })
             .and_then(|()| self.put(&other));
         let previous = placed.map_err(|error| {
-            // Best effort: the error is reported, and what was collected is in the partial file.
+            // Best effort: the error is reported, and the results are in the partial file.
             let _ = fs::remove_file(&other);
             self.left(error)
         })?;
@@ -251,7 +249,7 @@ impl Output {
         Ok(previous)
     }
 
-    /// The same, and removes the partial file.
+    /// As [`Output::place`], and removes the partial file.
     ///
     /// # Errors
     /// [`OutputError`]; after [`OutputError::Left`] the partial file is still there.
@@ -264,8 +262,7 @@ impl Output {
         Ok(previous)
     }
 
-    /// Removes what has the name of the output; an image list that was there is kept. The partial file
-    /// stays.
+    /// Removes the file of an earlier run; an image list is renamed instead. Keeps the partial file.
     ///
     /// # Errors
     /// [`OutputError::Io`].
@@ -274,7 +271,7 @@ impl Output {
             Removed::Nothing
         } else if self.is_list {
             let previous = suffixed(&self.path, PREVIOUS);
-            // Of two names of one file a rename would leave both.
+            // rename(2) does nothing where both names are links to the same file.
             remove(&previous)
                 .and_then(|()| fs::rename(&self.path, previous))
                 .map_err(|error| self.left(error))?;
@@ -298,26 +295,25 @@ impl Output {
         Ok(())
     }
 
-    /// Renames a file to the name of this one; the name under which the image list was kept, if it
-    /// was there. After an error the image list is untouched.
+    /// Renames a file to the final name. Returns the new name of the image list, if that was replaced.
+    /// After an error the image list is untouched.
     fn put(&self, file: &Path) -> io::Result<Option<String>> {
         if !self.is_list {
             return fs::rename(file, &self.path).map(|()| None);
         }
         let previous = suffixed(&self.path, PREVIOUS);
         remove(&previous)?;
-        // A moment with two names. Not every file system has links.
+        // The list has two names for a moment. Some file systems have no hard links.
         fs::hard_link(&self.path, &previous)
             .or_else(|_| self.copy(&previous))
             .and_then(|()| fs::rename(file, &self.path))
             .inspect_err(|_| {
-                // Best effort: the error is reported, and the image list is where it was.
+                // Best effort: the error is reported, and the image list is unchanged.
                 let _ = fs::remove_file(&previous);
             })?;
         Ok(Some(self.beside(PREVIOUS)))
     }
 
-    /// Copies the image list.
     fn copy(&self, to: &Path) -> io::Result<()> {
         let mut out = self.create_new(to)?;
         io::copy(&mut File::open(&self.path)?, &mut out)?;
@@ -325,8 +321,8 @@ impl Output {
         out.sync_all()
     }
 
-    /// Creates a file that is not there, also not as a link. It is for its owner only until it
-    /// takes after the file that it is to replace.
+    /// Creates a file that does not exist, not even as a symbolic link. Only its owner can read it until
+    /// it gets the permissions of the file that it replaces.
     fn create_new(&self, path: &Path) -> io::Result<File> {
         let mode = if self.replaced.is_some() {
             OPEN_TO_OWNER
@@ -348,7 +344,7 @@ impl Output {
         }
     }
 
-    /// The error of a system that refuses in the middle; what was collected until then stays.
+    /// The error of a write that failed; names the partial file if that has content.
     pub fn left(&self, error: io::Error) -> OutputError {
         if self.file.metadata().is_ok_and(|found| found.len() == 0) {
             return self.refused(error);
@@ -361,22 +357,22 @@ impl Output {
         }
     }
 
-    /// The name of the partial file, for messages.
+    /// Name of the partial file, for messages.
     pub fn partial_name(&self) -> String {
         self.beside(PARTIAL)
     }
 
-    /// The name of a file beside this one, for messages.
+    /// Name of a file in the same directory, for messages.
     fn beside(&self, suffix: &str) -> String {
         let is_link = fs::symlink_metadata(&self.name).is_ok_and(|found| found.is_symlink());
         let name = if is_link { &self.path } else { &self.name };
         show(&suffixed(name, suffix))
     }
 
-    /// A name in the same directory that nobody has.
+    /// An unused name in the same directory.
     fn temporary(&self) -> PathBuf {
         let mut random = [0; 8];
-        // Without randomness the name may be taken, which `create_new` reports.
+        // Without random bytes the name may exist already, which `create_new` reports.
         let _ = SystemRandom::new().fill(&mut random);
         let number = u64::from_ne_bytes(random);
         let mut name = std::ffi::OsString::from(".");
@@ -401,7 +397,7 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes a rename last through a power failure; not every file system can.
+/// Makes a rename survive a power failure, where the file system supports it.
 fn sync_directory(path: &Path) {
     if let Ok(directory) = File::open(directory(path)) {
         let _ = directory.sync_all();

@@ -1,19 +1,18 @@
-//! Hints that were printed: the log says each once for a host and a cause, and only the cause
-//! afterwards. Reports have all of them.
+//! Hints already printed: the log has each hint once per host and reason code, and then only the
+//! cause. Reports have every hint.
 
 use std::collections::HashSet;
 
 use crate::verdict::Code;
 
-/// The most hints that are remembered; about 500 bytes each. Beyond it hints are printed again.
+/// Hints remembered, about 500 bytes each. When full, the set is cleared and hints are repeated.
 const MOST: usize = 1000;
 
-/// The hints that were printed.
 #[derive(Debug, Default)]
 pub struct Hints(HashSet<(String, Code, String)>);
 
 impl Hints {
-    /// Whether a hint is printed for the first time. `host`: the registry that it is about.
+    /// Whether the hint has not been printed for this host and reason code.
     pub fn is_new(&mut self, host: &str, code: Code, hint: &str) -> bool {
         if self.0.len() == MOST {
             self.0.clear();

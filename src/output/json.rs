@@ -1,5 +1,5 @@
-//! JSON in which nothing hides: characters that [`crate::escape`] makes visible are written as
-//! `\u202e`, so that the file can be printed, and a program still reads the text as it was.
+//! JSON that is safe to print: characters that [`crate::escape`] makes visible are written as
+//! `\u202e`, and a JSON parser still reads the original text.
 
 use std::io::{self, Write};
 
@@ -12,16 +12,16 @@ use crate::escape::is_hidden;
 /// One line of JSON.
 pub fn line(value: &impl Serialize) -> String {
     let mut out = Vec::new();
-    let mut serializer = Serializer::with_formatter(&mut out, Visible);
+    let mut serializer = Serializer::with_formatter(&mut out, VisibleFormatter);
     // Strings and numbers into memory: neither can fail.
     let _ = value.serialize(&mut serializer);
     String::from_utf8(out).unwrap_or_default()
 }
 
-struct Visible;
+struct VisibleFormatter;
 
-impl Formatter for Visible {
-    /// JSON's own escapes never get here.
+impl Formatter for VisibleFormatter {
+    /// Gets only text that needs no escape in JSON.
     fn write_string_fragment<W: ?Sized + Write>(
         &mut self,
         writer: &mut W,

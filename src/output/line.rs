@@ -1,4 +1,4 @@
-//! The form of a log line: `HH:MM:SS [INFO] [M_ID:7] text`, local time.
+//! Format of a log line: `HH:MM:SS [INFO] [M_ID:7] text`, local time.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use crate::escape::escape;
 use crate::log::Level;
 use crate::verdict::Reason;
 
-/// The most details of an image that the log shows.
+/// Details per image in the log.
 const MOST_DETAILS: usize = 20;
 
 impl Level {
@@ -21,7 +21,7 @@ impl Level {
         }
     }
 
-    /// The SGR parameter of its colour.
+    /// SGR parameter of the colour.
     fn color(self) -> &'static str {
         match self {
             Self::Debug => "2",
@@ -32,7 +32,7 @@ impl Level {
     }
 }
 
-/// Appends one entry to `out`. Only line feeds that the program itself put into a text are kept.
+/// Appends one log line to `out`; the text must be escaped already.
 pub fn append(out: &mut String, color: bool, level: Level, image: Option<u64>, text: &str) {
     let time = chrono::Local::now().format("%H:%M:%S");
     // Writing to a String cannot fail.
@@ -52,18 +52,18 @@ pub fn append(out: &mut String, color: bool, level: Level, image: Option<u64>, t
     let _ = writeln!(out, " {text}");
 }
 
-/// A text of one line, safe to print.
+/// Escapes a text of one line.
 pub fn one_line(text: &str) -> String {
     escape(text).into_owned()
 }
 
-/// A text of several lines that the program made itself, safe to print.
+/// Escapes a text of several lines, and keeps its line feeds.
 pub fn block(text: &str) -> String {
     text.split('\n').map(escape).collect::<Vec<_>>().join("\n")
 }
 
-/// What the log says of a failure before its hints and its message: both sides, unless it is to be
-/// brief, and the first details.
+/// The log lines before the hints and the message of a failure: `srcSpec` and `dstSpec` unless
+/// `is_brief`, and the first [`MOST_DETAILS`] details.
 pub fn details(reason: &Reason, is_brief: bool) -> Vec<String> {
     let (shown, rest) = reason
         .details
@@ -73,7 +73,7 @@ pub fn details(reason: &Reason, is_brief: bool) -> Vec<String> {
     lines.extend(shown.iter().map(|detail| one_line(detail)));
     if !rest.is_empty() {
         lines.push(format!(
-            "… and {} more; all are in the report (--report)",
+            "… and {} more; use --report to see all of them",
             HumanCount(rest.len() as u64)
         ));
     }
@@ -101,7 +101,7 @@ mod tests {
             lines[MOST_DETAILS..],
             [
                 "detail 19",
-                "… and 9,980 more; all are in the report (--report)"
+                "… and 9,980 more; use --report to see all of them"
             ]
         );
     }

@@ -1,9 +1,10 @@
-//! The metrics of a run, for `node_exporter`'s textfile collector.
+//! The metrics of a run, for the textfile collector of `node_exporter`.
 //!
-//! Format: Prometheus, "Exposition formats", text-based. The label `list` keeps apart the files of
+//! Format: Prometheus, "Exposition formats", text-based. The label `list` separates the series of
+//! Format: Prometheus, "Exposition formats", text-based. The label `list` separates the series of
 //! several lists in one directory.
 //!
-//! Also a run that could not begin leaves its exit code.
+//! A run that could not begin writes its exit code, too.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -26,7 +27,6 @@ pub static METRICS: Kind = Kind {
     open,
 };
 
-/// A metrics file to be written at the end.
 struct Metrics {
     output: Output,
     words: &'static Words,
@@ -45,16 +45,16 @@ fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, Out
     })))
 }
 
-/// The labels that every value has.
+/// Labels of every sample.
 fn labels(input: &List, shard: Option<Shard>) -> String {
     let list = format!("list=\"{}\"", value(input.name()));
     shard.map_or(list.clone(), |shard| format!("{list},shard=\"{shard}\""))
 }
 
-/// Writes the metrics of a run that could not begin: when that was, and its exit code.
+/// Writes the metrics of a run that could not begin: its time and its exit code.
 ///
 /// # Errors
-/// [`OutputError`], as for every output.
+/// As [`Output::create_for`].
 pub fn write_unbegun(
     name: &Path,
     input: &List,
@@ -88,7 +88,7 @@ impl Sink for Metrics {
         }
     }
 
-    /// The totals are known at the end only.
+    /// Does nothing: the totals are known only at the end.
     fn flush(&mut self) -> Result<(), OutputError> {
         Ok(())
     }
@@ -141,20 +141,20 @@ impl Metrics {
             "Images of the last run by destination registry and outcome.",
             &by_registry,
         );
-        // Also those that did not come: a series that ends is no zero.
+        // All codes, also with a count of 0: Prometheus does not read a missing series as 0.
         let by_code = Code::ALL.map(|code| {
             let count = self.by_code.get(&code).copied().unwrap_or_default();
             (format!(",code=\"{}\"", code.as_str()), count.to_string())
         });
         text.gauge(
             "images_by_reason",
-            "Lines of the list in the last run that did not pass, by reason code.",
+            "Lines of the list that did not pass in the last run, by reason code.",
             &by_code,
         );
         if let Some(digest) = end.list_digest {
             text.gauge(
                 "list_info",
-                "The list of the last run, by the digest of its bytes.",
+                "Digest of the image list of the last run.",
                 &[(format!(",digest=\"{}\"", digest.as_str()), "1".to_owned())],
             );
         }
@@ -165,7 +165,7 @@ impl Metrics {
         );
         text.value(
             "duration_seconds",
-            "How long the last run took.",
+            "Duration of the last run.",
             format!("{:.3}", end.elapsed.as_secs_f64()),
         );
         text.end(now, totals.exit());
@@ -173,7 +173,6 @@ impl Metrics {
     }
 }
 
-/// The text of a metrics file.
 struct Text<'a> {
     labels: &'a str,
     text: String,
@@ -185,7 +184,7 @@ impl<'a> Text<'a> {
         Self { labels, text }
     }
 
-    /// A metric with several values, each with more labels.
+    /// Appends a metric with several samples; each has its own labels.
     fn gauge(&mut self, name: &str, help: &str, values: &[(String, String)]) {
         let name = format!("mirror_validate_{name}");
         // Writing to a String cannot fail.
@@ -195,27 +194,27 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// A metric with one value.
+    /// Appends a metric with one sample.
     fn value(&mut self, name: &str, help: &str, value: String) {
         self.gauge(name, help, &[(String::new(), value)]);
     }
 
-    /// What every run has.
+    /// Appends the metrics that every run has.
     fn end(&mut self, now: i64, exit: Exit) {
         self.value(
             "last_run_timestamp_seconds",
-            "When the last run ended, in seconds since 1970.",
+            "End of the last run, in seconds since 1970.",
             now.to_string(),
         );
         self.value(
             "last_run_exit_code",
-            "The exit code of the last run: 0 every image passed, 1 some failed, 2 usage, 3 some could not be validated, above 128 interrupted.",
+            "The exit code of the last run: 0 every image passed, 1 an image failed, 2 usage error, 3 an image could not be validated, above 128 interrupted.",
             exit.code().to_string(),
         );
     }
 }
 
-/// The value of a label, escaped.
+/// Escapes the value of a label.
 fn value(text: &str) -> String {
     text.replace('\\', "\\\\")
         .replace('"', "\\\"")

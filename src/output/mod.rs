@@ -1,7 +1,7 @@
-//! Outputs: the files that a run leaves. Each form is a [`Sink`] in a file of its own, registered by
-//! a [`Kind`] that its flag names; nobody else knows the forms.
+//! Outputs: the files that a run writes. Each form is a [`Sink`] in its own module, registered by the
+//! [`Kind`] of its flag.
 //!
-//! The log, the bar and the summary are here too, because they speak of the same findings.
+//! The log, the progress bar and the summary are here too.
 
 mod causes;
 mod conflicts;
@@ -45,116 +45,97 @@ pub use report::{
 };
 pub use summary::{Counts, Totals, duration};
 
-/// One form of output.
+/// An output that takes the result of every line.
 pub trait Sink: Send {
-    /// The run begins.
-    ///
-    /// # Errors
-    /// [`OutputError`] where the file cannot be written after all.
+    /// Called before the first line.
+    /// [`OutputError`] where the file cannot be written.
     fn begin(&mut self) -> Result<(), OutputError> {
         Ok(())
     }
 
-    /// Takes a line of the list with its finding.
     fn take(&mut self, entry: &Entry<'_>);
 
-    /// Puts what was taken since the last time into the partial file.
+    /// Writes the lines since the last call to the partial file.
     ///
     /// # Errors
-    /// [`OutputError::Left`] where the disk refuses (full, gone).
+    /// [`OutputError::Left`] where the write fails, for example on a full disk.
     fn flush(&mut self) -> Result<(), OutputError>;
 
-    /// An attempt of `--wait` has ended: puts the file in its place as of now, and forgets every line that
-    /// did not pass. Each of these is taken again.
+    /// Called after each attempt of `--wait`: writes the final file as of now, and removes every line that
+    /// did not pass, because the next attempt takes it again.
     ///
     /// # Errors
     /// As [`Sink::finish`].
     fn restart(&mut self, end: &RunEnd<'_>) -> Result<(), OutputError>;
 
-    /// Puts the file in its place; the notes are for the summary.
+    /// Renames the partial file to its final name, and returns notes for the summary.
     ///
     /// # Errors
-    /// [`OutputError`]; what was taken is in the partial file then.
+    /// [`OutputError`]; the lines are in the partial file then.
     fn finish(self: Box<Self>, end: &RunEnd<'_>) -> Result<Vec<String>, OutputError>;
 
-    /// Whether the run ends when this sink cannot be written, because nothing may be printed that
-    /// is not on disk.
+    /// Whether the run ends when this sink cannot be written, because the log may only name failures
+    /// that are on disk.
     fn is_vital(&self) -> bool {
         false
     }
 }
 
-/// A line of the list with its finding.
 #[derive(Clone, Copy)]
 pub struct Entry<'a> {
-    /// The line.
     pub line: &'a Line,
-    /// Its image; `None`: it is not one.
+    /// `None`: the line is not an image.
     pub image: Option<&'a Numbered>,
-    /// The finding.
     pub finding: &'a Finding,
 }
 
-/// How far the list was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListEnd {
-    /// To its end, and it did not change meanwhile.
+    /// The list was read to its end, and did not change during the run.
     Whole,
-    /// Not to its end: nothing that was found may replace or remove an earlier file.
+    /// The list was not read to its end: earlier files are neither replaced nor removed.
     Cut,
-    /// The images were typed: what did not pass is written, and nothing is removed.
+    /// The images were typed: lines that did not pass are written, and no earlier file is removed.
     Typed,
 }
 
-/// The end of a run.
 pub struct RunEnd<'a> {
-    /// The totals.
     pub totals: &'a Totals,
-    /// How long the run took.
     pub elapsed: Duration,
-    /// How far the list was read.
     pub list: ListEnd,
-    /// The digest of the bytes of the list, by [`List::digest`]; `None`: it was not read to its end, or
-    /// typed.
+    /// [`List::digest`]; `None`: the list was not read to its end, or the images were typed.
     pub list_digest: Option<&'a Digest>,
 }
 
-/// The settings of a run that the meaning of an outcome depends on, as the report shows them.
+/// The settings that decide what an outcome means, as the report has them.
 #[derive(Debug, Serialize)]
 pub struct RunSettings {
     /// The task: `validate` or `record`.
     pub work: &'static str,
-    /// `-a`, in Go's names.
+    /// `-a`, as `GOARCH` spells them.
     pub arch: Vec<String>,
-    /// `--os`, in Go's names; `None`: all.
+    /// `--os`, as `GOOS` spells them; `None`: all.
     pub os: Option<Vec<String>>,
-    /// The registry of every source: `-s`, or `$SOURCE_REGISTRY`; `None`: the list's.
+    /// `-s` or `$SOURCE_REGISTRY`; `None`: the registries of the list.
     pub source: Option<String>,
-    /// The registry of every destination: `-d`, or `$DEST_REGISTRY`; `None`: the list's.
+    /// `-d` or `$DEST_REGISTRY`; `None`: the registries of the list.
     pub destination: Option<String>,
-    /// `-default-project`.
     pub default_project: String,
-    /// `--allow-single`.
     pub allow_single: bool,
-    /// `--require-arch`.
     pub require_arch: bool,
-    /// `--accept`.
     pub accept: Vec<Class>,
     /// `--deep`: `blobs` or `full`.
     pub deep: Option<&'static str>,
-    /// `--referrers`.
     pub referrers: bool,
-    /// The recording that the sources were taken from.
+    /// `--recorded`.
     pub recorded: Option<String>,
-    /// `--tls-verify`.
     pub tls_verify: bool,
     /// `--shard`; `None`: the whole list.
     #[serde(serialize_with = "as_text")]
     pub shard: Option<Shard>,
-    /// `--not-validated`: what could not be validated is not in the failed list.
+    /// `--not-validated`: lines that could not be validated are not in the failed list.
     #[serde(skip)]
     pub splits_failed: bool,
-    /// The words of the task.
     #[serde(skip)]
     pub words: &'static crate::task::Words,
 }
@@ -163,35 +144,29 @@ fn as_text<S: serde::Serializer>(shard: &Option<Shard>, serializer: S) -> Result
     shard.map(|shard| shard.to_string()).serialize(serializer)
 }
 
-/// A form of output, as its flag names it.
+/// A form of output, and its flag.
 pub struct Kind {
-    /// Its name, for messages.
+    /// Name of the output, for messages.
     pub what: &'static str,
-    /// The content of its partial file, for messages.
+    /// Content of the partial file, for messages.
     pub content: &'static str,
-    /// The flag that names the file.
     pub flag: &'static str,
-    /// Opens it.
     pub open: Open,
 }
 
-/// Opens an output.
 pub type Open = fn(&Path, &List, &RunSettings) -> Result<Opened, OutputError>;
 
-/// An open sink; `None`: nothing is to be written.
+/// `None`: the output is not written (`/dev/null`).
 pub type Opened = Option<Box<dyn Sink>>;
 
-/// An output that the user asked for.
+/// An output that a flag requests.
 #[derive(Clone)]
 pub struct Request {
-    /// Its form.
     pub kind: &'static Kind,
-    /// The file.
     pub path: PathBuf,
 }
 
 impl Request {
-    /// Whether standard output is its file.
     pub fn is_standard_output(&self) -> bool {
         self.path == Path::new(STANDARD_OUTPUT)
     }
@@ -203,10 +178,10 @@ impl std::fmt::Debug for Request {
     }
 }
 
-/// Opens all outputs, so that what cannot be written is known before the first request.
+/// Opens all outputs, so that one that cannot be written is an error before the first request.
 ///
 /// # Errors
-/// [`OutputError`]; nothing has been changed then.
+/// [`OutputError`]; no file has been changed then.
 pub fn open(
     requests: &[Request],
     list: &List,

@@ -1,4 +1,4 @@
-//! What the log says of each line of the list, once it has its finding.
+//! The log lines of each line of the list.
 
 use super::Entry;
 use super::hints::Hints;
@@ -7,17 +7,17 @@ use crate::log::Level;
 use crate::task::Words;
 use crate::verdict::{Code, Outcome, Reason};
 
-/// Makes the log's lines; it remembers which hints were printed.
+/// Formats outcomes for the log, and remembers the hints that were printed.
 #[derive(Debug)]
 pub struct OutcomeLog {
     words: &'static Words,
-    /// Without the JSON of both sides.
+    /// Without `srcSpec` and `dstSpec`.
     is_brief: bool,
     hints: Hints,
 }
 
 impl OutcomeLog {
-    /// Nothing printed yet; `is_brief`: for `-q`.
+    /// `is_brief`: for `-q`.
     pub fn new(words: &'static Words, is_brief: bool) -> Self {
         Self {
             words,
@@ -26,7 +26,7 @@ impl OutcomeLog {
         }
     }
 
-    /// The lines for one entry, safe to print.
+    /// The lines of one entry, escaped.
     pub fn lines(&mut self, entry: &Entry<'_>) -> Vec<(Level, String)> {
         match &entry.finding.outcome {
             Outcome::Passed => {
@@ -54,7 +54,7 @@ impl OutcomeLog {
         }
     }
 
-    /// Both sides, the first details, and what to do.
+    /// `srcSpec` and `dstSpec`, the first details, and the hints.
     fn details(&mut self, entry: &Entry<'_>, reason: &Reason) -> Vec<String> {
         let host = registry(entry);
         let mut lines = details(reason, self.is_brief);
@@ -64,7 +64,7 @@ impl OutcomeLog {
         lines
     }
 
-    /// The message, with its hint if that was not printed before.
+    /// The message, with its hint if that has not been printed yet.
     fn message(&mut self, reason: &Reason) -> String {
         let trouble = reason.trouble.as_ref();
         let hint = trouble.and_then(|trouble| Some((&trouble.host, trouble.hint.as_ref()?)));
@@ -81,7 +81,7 @@ impl OutcomeLog {
     }
 }
 
-/// The registry of the destination.
+/// Registry of the destination.
 fn registry<'a>(entry: &Entry<'a>) -> &'a str {
     entry
         .image

@@ -1,4 +1,4 @@
-//! The place of an output: where its name leads, and what is there and beside it already.
+//! The path of an output: symbolic links, an existing file, and an existing partial file.
 
 use std::fs::{self, File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io;
@@ -9,53 +9,52 @@ use std::path::{Path, PathBuf};
 
 use super::user::{directory, link_maker, others_can_link, stranger};
 
-/// The most links that lead from one to the next, as in Linux.
+/// Symbolic links followed per path, as in Linux.
 const MAX_LINKS: usize = 40;
 
-/// Read, write and execute, for all three.
+/// Read, write and execute for owner, group and others.
 const PERMISSIONS: u32 = 0o777;
 
-/// The permissions of a new file, from which the umask takes away.
+/// Permissions of a new file, before the umask.
 pub const NEW: u32 = 0o666;
 
-/// A run that comes later has to be able to open a partial file.
+/// Permissions of a partial file: a later run of the same user has to be able to open it.
 pub const OPEN_TO_OWNER: u32 = 0o600;
 
-/// Why a file is not written to, or not replaced.
+/// Why a path is not used.
 #[derive(Debug, thiserror::Error)]
-pub enum Distrust {
+pub enum PathError {
     #[error("it has more than one hard link")]
     HardLink,
-    #[error("it belongs to another user (uid {0}), and other users can write to its directory")]
+    #[error("another user (uid {0}) owns it, and other users can write to its directory")]
     Stranger(u32),
-    #[error("it leads through a symbolic link of another user (uid {0})")]
+    #[error("another user (uid {0}) owns a symbolic link on its path")]
     LinkOfStranger(u32),
-    #[error("it leads through a symbolic link in a directory that other users can write to")]
+    #[error("its path has a symbolic link in a directory that other users can write to")]
     LinkAmongOthers,
-    /// What it is.
     #[error("it is a {0}")]
     NoFile(&'static str),
-    /// Another process has it.
+    /// Another process holds the lock.
     #[error("another run is writing it")]
     Locked,
     #[error("{0}")]
     Io(#[from] io::Error),
 }
 
-/// Follows the links of an output.
+/// Resolves the symbolic links of an output.
 ///
 /// # Errors
-/// [`Distrust`] where other users could have made one of them.
-pub fn follow(name: &Path) -> Result<PathBuf, Distrust> {
+/// [`PathError`] where another user could have made one of them.
+pub fn follow(name: &Path) -> Result<PathBuf, PathError> {
     let mut path = name.to_owned();
     for _ in 0..MAX_LINKS {
         match fs::symlink_metadata(&path) {
             Ok(found) if found.is_symlink() => {
                 if let Some(owner) = link_maker(&found) {
-                    return Err(Distrust::LinkOfStranger(owner));
+                    return Err(PathError::LinkOfStranger(owner));
                 }
                 if others_can_link(&path)? {
-                    return Err(Distrust::LinkAmongOthers);
+                    return Err(PathError::LinkAmongOthers);
                 }
                 let target = fs::read_link(&path)?;
                 path = directory(&path).join(target);
@@ -68,38 +67,37 @@ pub fn follow(name: &Path) -> Result<PathBuf, Distrust> {
     Err(io::Error::from_raw_os_error(libc::ELOOP).into())
 }
 
-/// The file that an output replaces, if there is one; `previous`: a name that a killed run may have
-/// given it besides.
+/// Metadata of the file that an output replaces, if there is one; `previous`: a second name that a
+/// killed run may have left.
 ///
 /// # Errors
-/// [`Distrust`] where it may not be replaced.
-pub fn replaced(path: &Path, previous: &Path) -> Result<Option<Metadata>, Distrust> {
+/// [`PathError`] where it may not be replaced.
+pub fn replaced(path: &Path, previous: &Path) -> Result<Option<Metadata>, PathError> {
     let found = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         found => found?,
     };
     if let Some(owner) = stranger(path, &found)? {
-        return Err(Distrust::Stranger(owner));
+        return Err(PathError::Stranger(owner));
     }
     let is_ours = || fs::symlink_metadata(previous).is_ok_and(|other| is_same(&found, &other));
     if found.nlink() > 2 || found.nlink() == 2 && !is_ours() {
-        return Err(Distrust::HardLink);
+        return Err(PathError::HardLink);
     }
     Ok(Some(found))
 }
 
-/// Whether both are the same file.
 pub fn is_same(one: &Metadata, other: &Metadata) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
-/// Opens and locks a partial file, never by way of a link, and without waiting for anybody. Either
-/// it is new, or a killed run left it. It is no more open to others than the file that it is to
-/// replace.
+/// Opens and locks a partial file without waiting for the lock, and never through a symbolic link.
+/// The file is new, or a killed run left it. Its permissions are at most those of the file that it
+/// replaces.
 ///
 /// # Errors
-/// [`Distrust`] where it may be anything else; nothing has been changed then.
-pub fn open_partial(path: &Path, replaced: Option<&Metadata>) -> Result<File, Distrust> {
+/// [`PathError`] where a killed run did not leave it; no file has been changed then.
+pub fn open_partial(path: &Path, replaced: Option<&Metadata>) -> Result<File, PathError> {
     let permissions = replaced.map(|found| found.mode() & PERMISSIONS | OPEN_TO_OWNER);
     loop {
         let mut options = OpenOptions::new();
@@ -112,8 +110,10 @@ pub fn open_partial(path: &Path, replaced: Option<&Metadata>) -> Result<File, Di
         let file = match created {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 match open_left(path, &options) {
-                    // Its run has just put it in its place.
-                    Err(Distrust::Io(error)) if error.kind() == io::ErrorKind::NotFound => continue,
+                    // Its run has just renamed it.
+                    Err(PathError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+                        continue;
+                    }
                     file => file?,
                 }
             }
@@ -121,10 +121,10 @@ pub fn open_partial(path: &Path, replaced: Option<&Metadata>) -> Result<File, Di
         };
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(Distrust::Locked),
+            Err(TryLockError::WouldBlock) => return Err(PathError::Locked),
             Err(TryLockError::Error(error)) => return Err(error.into()),
         }
-        // Another run may have renamed the file between our opening and our locking it.
+        // Another run may have renamed the file between the open and the lock.
         let opened = file.metadata()?;
         if fs::symlink_metadata(path).is_ok_and(|named| is_same(&named, &opened)) {
             if let Some(permissions) = permissions {
@@ -135,25 +135,25 @@ pub fn open_partial(path: &Path, replaced: Option<&Metadata>) -> Result<File, Di
     }
 }
 
-/// Opens what is there already.
-fn open_left(path: &Path, options: &OpenOptions) -> Result<File, Distrust> {
-    // Opening alone can do something to a device, so it is looked at before and after.
+/// Opens an existing partial file.
+fn open_left(path: &Path, options: &OpenOptions) -> Result<File, PathError> {
+    // Opening a device can have side effects, so the type is checked before and after.
     check_left(path, &fs::symlink_metadata(path)?)?;
     let opened = options
         .clone()
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
         .open(path);
     let file = match opened {
-        // A lease.
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(Distrust::Locked),
+        // Another process holds a lease (fcntl(2), `F_SETLEASE`).
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(PathError::Locked),
         opened => opened?,
     };
     check_left(path, &file.metadata()?)?;
     Ok(file)
 }
 
-/// Whether a killed run of this user may have left it.
-fn check_left(path: &Path, found: &Metadata) -> Result<(), Distrust> {
+/// Refuses a file that a killed run of this user cannot have left.
+fn check_left(path: &Path, found: &Metadata) -> Result<(), PathError> {
     let kind = found.file_type();
     let what = match () {
         () if kind.is_file() => None,
@@ -164,33 +164,34 @@ fn check_left(path: &Path, found: &Metadata) -> Result<(), Distrust> {
         () => Some("device"),
     };
     if let Some(what) = what {
-        return Err(Distrust::NoFile(what));
+        return Err(PathError::NoFile(what));
     }
     if let Some(owner) = stranger(path, found)? {
-        return Err(Distrust::Stranger(owner));
+        return Err(PathError::Stranger(owner));
     }
     if found.nlink() > 1 {
-        return Err(Distrust::HardLink);
+        return Err(PathError::HardLink);
     }
     Ok(())
 }
 
-/// Gives a file the owner, the group and the permissions of the one that it is about to replace, as
-/// far as this user may.
+/// Gives a file the owner, the group and the permissions of the file that it replaces, as far as this
+/// user is allowed to.
 ///
 /// # Errors
-/// Where the system refuses the permissions.
+/// Where the permissions cannot be set.
 pub fn take_after(file: &File, replaced: &Metadata) -> io::Result<()> {
     let (user, group) = (replaced.uid(), replaced.gid());
     let own = file.metadata()?;
     if (own.uid(), own.gid()) != (user, group) {
-        // Only root may give files away; a group of one's own is always possible.
+        // Only root may change the owner; a user may set any group that they belong to.
         let _ = fchown(file, Some(user), Some(group)).or_else(|_| fchown(file, None, Some(group)));
     }
     set_permissions(file, &own, replaced.mode() & PERMISSIONS)
 }
 
-/// Not every file system, and not every user of a group, can set permissions that are there already.
+/// Does nothing where the permissions are right already: some file systems, and users of the group
+/// that do not own the file, cannot set them.
 fn set_permissions(file: &File, found: &Metadata, permissions: u32) -> io::Result<()> {
     if found.mode() & PERMISSIONS == permissions {
         return Ok(());

@@ -1,5 +1,5 @@
-//! The recording being written: sources in the order of their names, so that two recordings of the
-//! same state differ in their time only. A recording that is there already is extended.
+//! The output of `--record`: sources sorted by name, so that two recordings of the same state differ
+//! only in their time. An existing recording is extended.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -20,7 +20,6 @@ pub static RECORDING: Kind = Kind {
     open,
 };
 
-/// A recording being written.
 struct RecordingFile {
     sources: Spool<String>,
     known: BTreeSet<String>,
@@ -28,7 +27,7 @@ struct RecordingFile {
 }
 
 fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, OutputError> {
-    // First the lock: another run may be about to put its recording there.
+    // Lock first: another run may be about to write its recording.
     let mut file = RecordingFile {
         sources: Spool::new(Output::create(&RECORDING, name, input, settings)?),
         known: BTreeSet::new(),
@@ -45,7 +44,7 @@ fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, Out
 }
 
 impl RecordingFile {
-    /// Takes a source in place of what was known of it.
+    /// Adds a source, or replaces its earlier entry.
     fn add(&mut self, name: String, json: &[u8]) {
         self.missing.remove(&name);
         self.known.insert(name.clone());
@@ -65,20 +64,20 @@ impl Sink for RecordingFile {
     fn take(&mut self, entry: &Entry<'_>) {
         let Some(image) = entry.image else { return };
         match &entry.finding.outcome {
-            // Without a source of its own it is the same image as an earlier line.
+            // Without a recorded source: the same image as an earlier line.
             Outcome::Passed => {
                 if let Some(recorded) = &entry.finding.recorded {
                     self.add(recorded.name.clone(), &recorded.json);
                 }
             }
             Outcome::NotValidated(reason) if reason.code == Code::Interrupted => {
-                // It was not read: what an earlier run knew of it stands.
+                // Not read: the entry of an earlier run stays.
                 let name = image.image.source_name();
                 if !self.known.contains(&name) {
                     self.missing.insert(name);
                 }
             }
-            // What an earlier run knew of it is kept, and not used.
+            // The entry of an earlier run is kept, but not used.
             Outcome::Failed(_) | Outcome::NotValidated(_) => {
                 self.missing.insert(image.image.source_name());
             }

@@ -1,5 +1,5 @@
-//! Entries that are found in any order and end in the order of their keys: collected in the partial
-//! file of an [`Output`], so that memory holds only where each of them stands.
+//! Sorts entries by key: they are appended to the partial file of an [`Output`] in any order, and
+//! memory holds only the offset of each.
 
 use std::fs::File;
 use std::io::{self, Seek as _, Write};
@@ -9,8 +9,7 @@ use super::OutputError;
 use super::file::Output;
 use crate::manifest::{Algorithm, Digest, Hasher};
 
-/// One entry in the partial file.
-struct Kept<K> {
+struct SpooledEntry<K> {
     key: K,
     offset: u64,
     /// In bytes, with the line feed.
@@ -18,16 +17,15 @@ struct Kept<K> {
     has_passed: bool,
 }
 
-/// An output whose entries are being collected.
+/// An output whose entries are sorted at the end.
 pub struct Spool<K> {
     output: Output,
-    kept: Vec<Kept<K>>,
+    kept: Vec<SpooledEntry<K>>,
     buffer: Vec<u8>,
     length: u64,
 }
 
 impl<K: Ord> Spool<K> {
-    /// Nothing collected yet.
     pub fn new(output: Output) -> Self {
         Self {
             output,
@@ -37,25 +35,23 @@ impl<K: Ord> Spool<K> {
         }
     }
 
-    /// The file being written.
     pub fn output(&mut self) -> &mut Output {
         &mut self.output
     }
 
-    /// Whether nothing was collected.
     pub fn is_empty(&self) -> bool {
         self.kept.is_empty()
     }
 
-    /// Whether the entries came in the order of their keys: the partial file is as it should end.
+    /// Whether the entries came in the order of their keys, so that the partial file needs no sorting.
     pub fn is_in_order(&self) -> bool {
         self.kept.is_sorted_by(|one, other| one.key <= other.key)
     }
 
-    /// Takes up an entry, of a line that passed or of another; [`Spool::write`] puts it into the partial
-    /// file.
+    /// Adds an entry to the buffer; [`Spool::write`] writes the buffer to the partial file. `has_passed`:
+    /// the line passed.
     pub fn add(&mut self, key: K, has_passed: bool, entry: &[u8]) {
-        self.kept.push(Kept {
+        self.kept.push(SpooledEntry {
             key,
             offset: self.length,
             // A line of the list has 16 MiB at most.
@@ -67,10 +63,10 @@ impl<K: Ord> Spool<K> {
         self.length += entry.len() as u64 + 1;
     }
 
-    /// Puts what was taken up since the last time into the partial file; true if there was anything.
+    /// Writes the buffer to the partial file; false if it was empty.
     ///
     /// # Errors
-    /// [`OutputError::Left`] where the disk refuses (full, gone).
+    /// [`OutputError::Left`] where the write fails, for example on a full disk.
     pub fn write(&mut self) -> Result<bool, OutputError> {
         if self.buffer.is_empty() {
             return Ok(false);
@@ -81,7 +77,7 @@ impl<K: Ord> Spool<K> {
         Ok(true)
     }
 
-    /// The same, through to the disk.
+    /// As [`Spool::write`], followed by `fdatasync`.
     ///
     /// # Errors
     /// As [`Spool::write`].
@@ -93,7 +89,7 @@ impl<K: Ord> Spool<K> {
         Ok(())
     }
 
-    /// Forgets the entries of lines that did not pass.
+    /// Removes the entries of lines that did not pass.
     ///
     /// # Errors
     /// [`OutputError::Left`] where the disk refuses.
@@ -126,10 +122,10 @@ impl<K: Ord> Spool<K> {
         written.map(|_| ())
     }
 
-    /// Puts the file in its place: `before`, the entries in the order of their keys, the last of those with
-    /// the same key, each ended by `separator` but for the last, which is ended by a line feed, and what
-    /// `after` makes of the sha256 of all entries, each with a line feed. The name is the one under which
-    /// the image list was kept, if it was there. The partial file stays.
+    /// Writes the final file: `before`, then the entries in the order of their keys, then the text that
+    /// `after` returns for the sha256 of all entries (each with a line feed). Of several entries with one
+    /// key the last is written. Entries are separated by `separator`, and the last ends with a line feed.
+    /// Returns the new name of the image list, if that was replaced. Keeps the partial file.
     ///
     /// # Errors
     /// [`OutputError::Left`].
@@ -140,7 +136,7 @@ impl<K: Ord> Spool<K> {
         after: impl FnOnce(&Digest) -> String,
     ) -> Result<Option<String>, OutputError> {
         self.write()?;
-        // Stable: the last of equal keys is the one that was added last.
+        // The sort is stable: the last of equal keys is the entry that was added last.
         self.kept.sort_by(|one, other| one.key.cmp(&other.key));
         let kept = &self.kept;
         self.output.place(|partial, out| {
@@ -168,17 +164,17 @@ impl<K: Ord> Spool<K> {
     }
 }
 
-/// Entries in the order of their keys.
+/// Iterates over the entries in the order of their keys.
 pub struct Entries<'a, K> {
     partial: &'a File,
-    rest: std::slice::Iter<'a, Kept<K>>,
+    rest: std::slice::Iter<'a, SpooledEntry<K>>,
 }
 
 impl<'a, K> Entries<'a, K> {
-    /// Reads the next entry with its line feed; its key.
+    /// Reads the next entry with its line feed into `bytes`, and returns its key.
     ///
     /// # Errors
-    /// Where the partial file cannot be read.
+    /// Read errors of the partial file.
     pub fn next(&mut self, bytes: &mut Vec<u8>) -> io::Result<Option<&'a K>> {
         let Some(entry) = self.rest.next() else {
             return Ok(None);
@@ -189,7 +185,7 @@ impl<'a, K> Entries<'a, K> {
 }
 
 /// Reads an entry with its line feed.
-fn read<K>(partial: &File, entry: &Kept<K>, bytes: &mut Vec<u8>) -> io::Result<()> {
+fn read<K>(partial: &File, entry: &SpooledEntry<K>, bytes: &mut Vec<u8>) -> io::Result<()> {
     bytes.resize(entry.length as usize, 0);
     partial.read_exact_at(bytes, entry.offset)
 }

@@ -1,4 +1,4 @@
-//! The totals of a run, and the line that ends it.
+//! The totals of a run, and the summary line.
 
 use std::time::Duration;
 
@@ -8,19 +8,17 @@ use crate::exit::Exit;
 use crate::task::Words;
 use crate::verdict::Outcome;
 
-/// How many images came to which end.
+/// Lines by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Images that passed, or were recorded.
+    /// Passed, or recorded.
     pub passed: u64,
-    /// Images that failed.
     pub failed: u64,
-    /// Images and lines that could not be validated, or not be recorded.
+    /// Not validated, or not recorded; invalid lines included.
     pub not_validated: u64,
 }
 
 impl Counts {
-    /// Counts one line.
     pub fn add(&mut self, outcome: &Outcome) {
         match outcome {
             Outcome::Passed => self.passed += 1,
@@ -35,40 +33,36 @@ impl Counts {
     }
 }
 
-/// How many lines came to which end, and how the run ended.
+/// Totals of a run, from which its exit code follows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// How many.
     pub counts: Counts,
-    /// Images whose source lacks a wanted architecture.
+    /// Images whose source lacks an architecture of `-a`.
     pub lacking: u64,
-    /// Those of them that passed.
+    /// Those of [`Totals::lacking`] that passed.
     pub lacking_passed: u64,
-    /// Requests that were sent for them.
     pub requests: u64,
-    /// Bytes of blobs that were read.
+    /// Blob bytes read.
     pub bytes: u64,
-    /// The signal that ended the run.
     pub signal: Option<i32>,
-    /// Whether the list could not be read, or an output not be written.
+    /// The list could not be read, or an output could not be written.
     pub broke: bool,
     /// Whether reports were merged of which some are absent or of runs that did not come to their end.
     pub lacks_lines: bool,
 }
 
 impl Totals {
-    /// All that have come to an end.
+    /// Lines with an outcome.
     pub fn images(&self) -> u64 {
         self.counts.passed + self.counts.failed + self.counts.not_validated
     }
 
-    /// Forgets the lines that did not pass; each of them is counted again.
+    /// Removes the lines that did not pass, because the next attempt counts them again.
     pub fn forget_unsettled(&mut self) {
         self.counts.forget_unsettled();
         self.lacking = self.lacking_passed;
     }
 
-    /// The exit code that they make.
     pub fn exit(&self) -> Exit {
         match self {
             Self {
@@ -93,7 +87,7 @@ impl Totals {
         }
     }
 
-    /// The last line of a run; `notes`: of the outputs.
+    /// The summary line; `notes`: from [`Sink::finish`](super::Sink::finish).
     pub fn summary(&self, words: &Words, elapsed: Duration, notes: &[String]) -> String {
         let images = self.images();
         let mut text = match self.signal {
@@ -107,7 +101,7 @@ impl Totals {
         }
         text += &format!("{} {}", self.counts.not_validated, words.not_passed);
         if self.bytes > 0 {
-            text += &format!(", {} of blobs read", HumanBytes(self.bytes));
+            text += &format!(", {} of blob data read", HumanBytes(self.bytes));
         }
         text += &format!(" in {}", duration(elapsed));
         match self.lacking {
@@ -131,7 +125,7 @@ fn signal_name(signal: i32) -> String {
     }
 }
 
-/// A time for people: `0.3s`, `12m05s`, `2h00m`.
+/// `0.3s`, `12m05s`, `2h00m`.
 pub fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {

@@ -1,7 +1,7 @@
-//! The user that this process acts as, and what other users could have put in its way.
+//! The user of this process, and files that other users could have prepared.
 //!
-//! A run as root may write to `/tmp` or to the directory of a service. Nothing there is followed,
-//! reused or replaced that another user could have made for that purpose.
+//! A run as root may write to `/tmp` or to the directory of a service. It follows no link and reuses or
+//! replaces no file there that another user could have made to attack it.
 
 #![allow(
     unsafe_code,
@@ -20,22 +20,21 @@ const STICKY: u32 = 0o1000;
 const WRITABLE_BY_ALL: u32 = 0o002;
 const WRITABLE_BY_GROUP: u32 = 0o020;
 
-/// The user that owns what this process creates.
+/// The owner of the files that this process creates.
 fn user() -> u32 {
     // SAFETY: it has no arguments, reads no memory of ours and cannot fail (POSIX).
     unsafe { libc::geteuid() }
 }
 
-/// The group of the user.
 fn group() -> u32 {
     // SAFETY: as `user`.
     unsafe { libc::getegid() }
 }
 
-/// The other user that owns a file, in a directory where others could have put it.
+/// The owner of a file, if that is another user who could have put it into its directory.
 ///
 /// # Errors
-/// Where the directory cannot be read.
+/// Where the directory's metadata cannot be read.
 pub fn stranger(path: &Path, found: &Metadata) -> io::Result<Option<u32>> {
     let owner = found.uid();
     if owner == user() {
@@ -46,18 +45,18 @@ pub fn stranger(path: &Path, found: &Metadata) -> io::Result<Option<u32>> {
     Ok(is_shared.then_some(owner))
 }
 
-/// The other user that owns a link; root's links can be trusted.
+/// The owner of a symbolic link, unless that is root or this user.
 pub fn link_maker(link: &Metadata) -> Option<u32> {
     Some(link.uid()).filter(|owner| !is_trusted(*owner))
 }
 
-/// Whether other users can put links into the directory of a file.
+/// Whether other users can create links in the directory of a file.
 ///
 /// # Errors
-/// Where the directory cannot be read.
+/// Where the directory's metadata cannot be read.
 pub fn others_can_link(path: &Path) -> io::Result<bool> {
     let directory = fs::metadata(directory(path))?;
-    // On many systems every user has a group of their own, and directories are writable by it.
+    // On many systems every user has their own group, and their directories are group-writable.
     let is_own_group = [ROOT, group()].contains(&directory.gid());
     Ok(!is_trusted(directory.uid())
         || directory.mode() & WRITABLE_BY_ALL != 0
@@ -68,7 +67,7 @@ fn is_trusted(owner: u32) -> bool {
     [ROOT, user()].contains(&owner)
 }
 
-/// The directory of a file.
+/// The directory of a file; `.` for a bare name.
 pub fn directory(path: &Path) -> &Path {
     path.parent()
         .filter(|parent| !parent.as_os_str().is_empty())

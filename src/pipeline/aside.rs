@@ -1,8 +1,7 @@
-//! Images that were put aside because a registry of theirs is down: they hold no thread and no place,
-//! and go back to the pool when the registry takes requests again, or when the patience with it is
-//! used up.
+//! Images that wait for a registry that is down. They occupy no thread and no place, and return to the
+//! pool when the registry accepts requests again, or when `--patience` is over.
 //!
-//! While a registry is down, one image at a time goes back to try it.
+//! While a registry is down, one image at a time returns to probe it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,13 +12,13 @@ use super::workers::Job;
 use crate::registry::Gate;
 use crate::sync::Interrupt;
 
-/// How often it is looked whether a registry is back.
+/// Time between two checks of the registries.
 const TICK: Duration = Duration::from_millis(50);
 
-/// The longest rest of an image that is put aside again and again.
+/// Limit of the pause of an image that is put aside repeatedly.
 const LONGEST_REST: Duration = Duration::from_secs(5);
 
-/// The images that are aside.
+/// The waiting images.
 pub struct Aside {
     jobs: Mutex<Jobs>,
     interrupt: Arc<Interrupt>,
@@ -30,12 +29,12 @@ struct Jobs {
     /// By the names of their registries, in the list's order, with the end of their rest: one look at a
     /// registry is for all of its images.
     waiting: HashMap<(String, String), Vec<(Instant, Job)>>,
-    /// Whether a thread looks after them.
+    /// Whether a thread checks them.
     is_watched: bool,
 }
 
 impl Aside {
-    /// None yet. The interrupt drops them: the writer knows what has not ended.
+    /// The interrupt drops all waiting images: the writer knows which lines are in progress.
     pub fn new(interrupt: Arc<Interrupt>) -> Arc<Self> {
         Arc::new(Self {
             jobs: Mutex::default(),
@@ -43,7 +42,7 @@ impl Aside {
         })
     }
 
-    /// Takes an image; `begin` gives it back to the pool.
+    /// Adds an image; `begin` returns it to the pool.
     pub fn put(self: &Arc<Self>, job: Job, begin: fn(Job)) {
         let rest = (TICK * (1 << job.times_aside.min(10))).min(LONGEST_REST);
         let is_watched = {
@@ -58,7 +57,7 @@ impl Aside {
         let own = self.clone();
         let watch = thread::Builder::new().name("aside".to_owned());
         if watch.spawn(move || own.watch(begin)).is_err() {
-            // Without another thread, this one watches: the run goes on, if slowly.
+            // If no thread can be started, this one checks: the run continues slowly.
             self.watch(begin);
         }
     }
@@ -69,7 +68,7 @@ impl Aside {
         }
     }
 
-    /// Gives back what can go on; false: nothing is aside any more.
+    /// Returns images to the pool whose registries accept requests; false if none is left.
     fn look(&self, begin: fn(Job)) -> bool {
         let mut ready = Vec::new();
         let goes_on = {

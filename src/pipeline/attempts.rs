@@ -1,4 +1,5 @@
-//! Attempts: with `--wait` the images that did not pass are tried again, after growing pauses, until all
+//! Attempts of `--wait`: images that did not pass are validated again, with growing pauses, until all
+//! Attempts of `--wait`: images that did not pass are validated again, with growing pauses, until all
 //! pass or the time is over.
 
 use std::collections::HashMap;
@@ -24,16 +25,16 @@ const LONGEST: Duration = Duration::from_secs(600);
 
 /// `--wait`.
 pub struct Wait {
-    /// How long to go on.
+    /// Time limit.
     pub time: Duration,
-    /// Makes the task of the next attempt, which remembers nothing of any registry.
+    /// Creates the task of the next attempt, without state from earlier attempts.
     pub renew: Renew,
 }
 
-/// Makes a task; the error is in words.
+/// Creates a task; the error is a message.
 pub type Renew = Box<dyn Fn() -> Result<Arc<dyn Task>, String> + Send>;
 
-/// The pauses between attempts. The last attempt begins when the time is over.
+/// Pauses between attempts. The last attempt begins when the time is over.
 #[derive(Debug)]
 pub struct Pauses {
     end: Instant,
@@ -61,27 +62,26 @@ impl Pauses {
 #[derive(Debug)]
 pub struct Unsettled {
     line: Line,
-    /// `None`: it is not an image, and is not tried again.
+    /// `None`: the line is not an image, and is not validated again.
     image: Option<Numbered>,
 }
 
-/// The lines that have not passed. In memory: a line and its outcome, without details.
+/// The lines that have not passed, each with its outcome but without details.
 #[derive(Debug, Default)]
 pub struct Attempts {
     lines: Vec<Unsettled>,
-    /// What they came to in this attempt, by the number of the line.
+    /// Outcomes of this attempt, by line number.
     outcomes: HashMap<u64, Outcome>,
-    /// What they came to in the attempt before.
+    /// Outcomes of the previous attempt.
     before: HashMap<u64, Outcome>,
 }
 
 impl Attempts {
-    /// What the line came to in the attempt before; `None`: there was none.
+    /// Outcome of a line in the previous attempt.
     pub fn before(&mut self, line: &Line) -> Option<Outcome> {
         self.before.remove(&line.number)
     }
 
-    /// Takes a line with its finding.
     pub fn add(&mut self, line: &Line, image: Option<&Numbered>, finding: &Finding) {
         let Some(reason) = finding.outcome.reason() else {
             return;
@@ -94,13 +94,13 @@ impl Attempts {
         });
     }
 
-    /// Images that have not passed.
+    /// Number of images that have not passed.
     pub fn images(&self) -> usize {
         let images = self.lines.iter();
         images.filter(|unsettled| unsettled.image.is_some()).count()
     }
 
-    /// The next attempt begins: its lines, in the list's order.
+    /// Starts the next attempt; returns its lines in the order of the list.
     pub fn begin(&mut self) -> Again {
         self.before = std::mem::take(&mut self.outcomes);
         let mut lines = std::mem::take(&mut self.lines);
@@ -117,7 +117,8 @@ impl Attempts {
     }
 }
 
-/// Whether the log has said it already. The words of what could not be validated vary: attempts, pauses.
+/// Whether the log already has this outcome. Messages of images that were not validated may differ, for
+/// example in the number of attempts.
 pub fn is_unchanged(before: &Outcome, now: &Outcome) -> bool {
     match (before, now) {
         (Outcome::Failed(before), Outcome::Failed(now)) => {
@@ -131,12 +132,12 @@ pub fn is_unchanged(before: &Outcome, now: &Outcome) -> bool {
 /// The lines of an attempt after the first.
 pub struct Again {
     lines: Vec<Unsettled>,
-    /// Why lines are no images.
+    /// Reasons of lines that are not images.
     reasons: HashMap<u64, Reason>,
 }
 
 impl Again {
-    /// Gives the images to the workers.
+    /// Passes the images to the workers.
     pub fn run(
         mut self,
         workers: &Workers,

@@ -1,4 +1,4 @@
-//! The destinations that the list has named, to find two sources that meet in one of them.
+//! Finds lines with the same destination and different sources.
 //!
 //! Bounded for lists of any length: the first [`MOST`] destinations are remembered, about 60 bytes
 //! each.
@@ -9,23 +9,22 @@ use std::collections::hash_map::Entry;
 use crate::list::{Image, Line, Place};
 use crate::sync::Fingerprints;
 
-/// Destinations that are remembered.
+/// Destinations remembered.
 const MOST: usize = 200_000;
 
-/// The destinations of a list.
 #[derive(Debug, Default)]
 pub struct Destinations {
     fingerprints: Fingerprints,
-    /// The source of each destination, and the place of its first line.
+    /// Source and place of the first line, by destination.
     known: HashMap<u128, (u128, Place)>,
 }
 
 impl Destinations {
-    /// Remembers the destination of a line; a warning if an earlier line has another source for it.
+    /// Adds the destination of a line; returns a warning if an earlier line has another source for it.
     pub fn add(&mut self, line: &Line, image: &Image) -> Option<String> {
         let destination = (&image.destination, &image.destination_reference);
         let destination = self.fingerprints.of(&destination);
-        // A tag and the digest that pins it are the same source.
+        // A tag, and the same tag with a digest, are the same source.
         let reference = match image.pinned() {
             Some(_) => &image.destination_reference,
             None => &image.source_reference,
@@ -34,7 +33,7 @@ impl Destinations {
         let has_room = self.known.len() < MOST;
         match self.known.entry(destination) {
             Entry::Occupied(known) if known.get().0 != source => Some(format!(
-                "{} and {} have different sources and one destination, [{}]: at most one of them can pass; -d REG/{{registry}}/{{path}} keeps the registries of sources apart",
+                "{} and {} have the same destination [{}] but different sources, so at most one of them can pass; use -d REG/{{registry}}/{{path}} to separate the source registries",
                 known.get().1,
                 line.place,
                 image.destination_name()

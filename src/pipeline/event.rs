@@ -6,45 +6,43 @@ use crate::log::Record;
 use crate::manifest::Digest;
 use crate::verdict::{Finding, Reason};
 
-/// A message to the writer.
 #[derive(Debug)]
 pub enum Event {
     /// A log line.
     Log(Record),
-    /// An image of the list is in progress.
+    /// An image is in progress.
     Begun {
         /// The line.
         line: Line,
         /// Its image.
         image: Numbered,
-        /// The place that it took.
+        /// Memory and place that it occupies.
         load: Load,
     },
-    /// An image that had begun was put aside: it needs no place meanwhile.
+    /// An image in progress was put aside, and occupies no place meanwhile.
     PutAside {
-        /// The line's number in the list.
+        /// Line number in the list.
         line: u64,
     },
-    /// An image that had begun has its finding.
+    /// An image in progress has its finding.
     Ended {
-        /// The line's number in the list.
+        /// Line number in the list.
         line: u64,
         /// The finding.
         finding: Box<Finding>,
     },
-    /// A line that is not begun: it is not an image, or the run was interrupted before.
+    /// A line that was not started: it is not an image, or the run was interrupted before.
     NotBegun {
         /// The line.
         line: Line,
-        /// Its image, if it is one.
         image: Option<Numbered>,
-        /// Why not.
         reason: Reason,
-        /// The place that it took.
+        /// Memory that it occupies.
         load: Load,
     },
-    /// The reader is done, with the digest of the list; without this message, the list was not read to its end.
+    /// The reader has ended, with the digest of the list. Without this event the list was not read to its
+    /// end.
     ListEnded(Result<Option<Digest>, String>),
-    /// Text for the person at the terminal, printed as it is.
+    /// Text for the user at the terminal, printed unchanged.
     Prompt(&'static str),
 }

@@ -1,20 +1,20 @@
-//! The grace after a signal: how long the images in progress and the rest of the list may take.
+//! Time limit after a signal for the images in progress and the rest of the list.
 //!
-//! Only time spent waiting for events counts, not the time of a slow disk. The rest of a file is
-//! read as long as lines keep coming; a pipe that trickles ends the run all the same.
+//! Only the time spent waiting for events counts, not the time of a slow disk. The rest of a regular file
+//! is read as long as lines arrive; a slow pipe does not extend the limit.
 
 use std::time::Duration;
 
-/// How long the writer waits for events.
+/// Limit of waits for events.
 const GRACE: Duration = Duration::from_millis(700);
 
-/// How long it waits in all for lines from a pipe.
+/// Limit of all waits for lines from a pipe.
 const IN_ALL: Duration = Duration::from_secs(5);
 
-/// Waits that are shorter belong to a reader at full speed.
+/// Shorter waits do not count: the reader runs at full speed.
 const SHORT: Duration = Duration::from_millis(1);
 
-/// The grace of a run that was interrupted.
+/// The time left of an interrupted run.
 #[derive(Debug)]
 pub struct Grace {
     waited: Duration,
@@ -23,7 +23,7 @@ pub struct Grace {
 }
 
 impl Grace {
-    /// A full grace; `is_file`: the list is a regular file.
+    /// `is_file`: the list is a regular file.
     pub fn new(is_file: bool) -> Self {
         Self {
             waited: Duration::ZERO,
@@ -32,12 +32,12 @@ impl Grace {
         }
     }
 
-    /// How long to wait for the next event.
+    /// Limit of the next wait.
     pub fn left(&self) -> Duration {
         GRACE.saturating_sub(self.waited)
     }
 
-    /// Counts a wait; `made_progress`: it ended with a further line of the list.
+    /// Counts a wait; `made_progress`: it ended with another line of the list.
     pub fn waited(&mut self, time: Duration, made_progress: bool) {
         self.in_all += time;
         if made_progress && self.is_file {
@@ -47,7 +47,7 @@ impl Grace {
         }
     }
 
-    /// Whether it is used up.
+    /// Whether no time is left.
     pub fn is_over(&self) -> bool {
         self.waited >= GRACE || !self.is_file && self.in_all >= IN_ALL
     }

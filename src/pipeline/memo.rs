@@ -1,8 +1,8 @@
-//! The outcome of each image of the run, so that one that the list names twice costs once.
+//! Outcomes of the images of a run, so that an image on several lines is validated once.
 //!
-//! Bounded for lists of millions: an image is a hash of 128 bits, a pass is a mark, a failure its
-//! code and message; at most [`MOST_IMAGES`] and [`MOST_FAILURES`] are kept, and images beyond that
-//! are validated each time. What could not be validated is not kept: another attempt may succeed.
+//! Memory is bounded for lists of millions: an image is a 128-bit hash, and a failure is its code and
+//! message. At most [`MOST_IMAGES`] and [`MOST_FAILURES`] are kept; further images are validated each
+//! time. Images that could not be validated are not kept, because another attempt may succeed.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -12,29 +12,29 @@ use crate::list::Image;
 use crate::sync::Fingerprints;
 use crate::verdict::{Class, Finding, Outcome, Reason};
 
-/// Images whose outcome is kept; about 50 bytes each.
+/// Outcomes kept; about 50 bytes each.
 const MOST_IMAGES: usize = 200_000;
 
-/// Failures that are kept.
+/// Failures kept.
 const MOST_FAILURES: usize = 10_000;
 
-/// The longest message of a failure that is kept, in bytes.
+/// Limit of the message of a failure, in bytes.
 const LONGEST: usize = 4096;
 
-/// How a line gets the finding of its image.
+/// Where the finding of a line comes from.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Turn {
-    /// By validating it, and telling with [`Memo::end`].
+    /// The line validates the image, and reports it with [`Memo::end`].
     Validate,
-    /// From the line that is validating it now.
+    /// Another line is validating the image.
     Wait,
-    /// It is known.
+    /// The outcome is known.
     Known {
-        /// The line that validated it.
+        /// The line that validated the image.
         line: u64,
-        /// Why it failed; `None`: it passed.
+        /// `None`: the image passed.
         failed: Option<Arc<Reason>>,
-        /// The differences with which it passed.
+        /// Accepted differences of an image that passed.
         accepted: Vec<Class>,
     },
 }
@@ -48,9 +48,9 @@ struct State {
 
 #[derive(Debug)]
 enum Ending {
-    /// Not there yet; these lines wait for it.
+    /// In progress; these lines wait for the outcome.
     Awaited(Vec<u64>),
-    /// With differences of these classes, which are accepted.
+    /// Passed with accepted differences of these classes.
     Passed(Vec<Class>),
     Failed(Arc<Reason>),
 }
@@ -69,7 +69,7 @@ struct Inner {
 }
 
 impl Memo {
-    /// How this line gets the finding of its image.
+    /// Decides where the finding of a line comes from.
     pub fn begin(&self, image: &Image, line: u64) -> Turn {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         match inner.images.entry(self.fingerprints.of(image)) {
@@ -102,7 +102,7 @@ impl Memo {
         }
     }
 
-    /// Keeps the outcome, and returns the lines that waited for it.
+    /// Stores the outcome, and returns the lines that wait for it.
     pub fn end(&self, image: &Image, line: u64, finding: &Finding) -> Vec<u64> {
         let key = self.fingerprints.of(image);
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
@@ -133,7 +133,7 @@ impl Memo {
     }
 }
 
-/// A reason for a further line with the same image: the details stand with the first.
+/// The reason for another line with the same image, without the details of the first.
 pub fn in_short(reason: &Reason) -> Reason {
     Reason {
         trouble: reason.trouble.clone(),

@@ -1,10 +1,9 @@
 //! The pipeline: lines of the list → reader → workers → writer.
 //!
-//! A reader thread takes lines from the list and gives each that is an image to the pool, as long
-//! as there are free [`places`]; the threads of the pool send what they find to the writer, which
-//! runs on the thread that called. Memory is bounded, whatever the list's length: by the places and
-//! bytes of lines in progress, by the images that [`memo`] and the [`destinations`] that the reader keep, and by 24 bytes per line that an
-//! output has taken.
+//! A reader thread passes each image of the list to the pool, as long as there are free [`places`]. The
+//! threads of the pool send their findings to the writer, which runs on the calling thread. Memory is
+//! bounded for lists of any length: by the places and bytes of lines in progress, by the images that
+//! [`memo`] and [`destinations`] keep, and by 24 bytes per line in an output.
 
 mod aside;
 mod attempts;
@@ -52,28 +51,28 @@ const PLACES: usize = 64;
 /// Events on their way to the writer.
 const EVENTS: usize = 1024;
 
-/// The look of the log.
+/// Format of the log.
 #[derive(Clone, Copy, Debug)]
 pub struct LogForm {
-    /// The least level that is printed.
+    /// The lowest level printed.
     pub level: Level,
     /// Whether levels are coloured.
     pub color: bool,
-    /// Whether it is written to standard error, because standard output has a report.
+    /// Whether the log goes to standard error, because a report goes to standard output.
     pub to_stderr: bool,
 }
 
-/// How images reach the program.
+/// How image lines arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// As a list; reading a regular file never waits for its writer.
+    /// As a list. Reading a regular file never waits for its writer.
     List {
         /// Whether it is a regular file.
         is_file: bool,
     },
     /// Line by line, from another program.
     Lines,
-    /// Line by line, from a person at a terminal.
+    /// Line by line, from a user at a terminal.
     Terminal,
 }
 
@@ -83,13 +82,12 @@ pub struct Run {
     pub list: List,
     /// How its images reach the program.
     pub input: Input,
-    /// Images of the list, if that is known.
+    /// Number of images, if known.
     pub total: Option<u64>,
-    /// How names are resolved.
     pub rules: Rules,
     /// The part of the list that is taken; `None`: all of it.
     pub shard: Option<Shard>,
-    /// Whether a list without images is no error.
+    /// `--allow-empty`, or a shard.
     pub may_be_empty: bool,
     /// The work that is done with each image.
     pub task: Arc<dyn Task>,
@@ -101,13 +99,13 @@ pub struct Run {
     pub jobs: usize,
     /// Where the findings go.
     pub sinks: Vec<Box<dyn Sink>>,
-    /// Whether debug records are wanted.
+    /// `-debug`.
     pub debug: bool,
-    /// The look of the log.
+    /// Format of the log.
     pub form: LogForm,
     /// How progress is shown.
     pub display: Display,
-    /// Warnings that are printed before the first image.
+    /// Logged before the first image.
     pub warnings: Vec<String>,
 }
 
@@ -199,7 +197,7 @@ impl Run {
             match (wait.renew)() {
                 Ok(new) => *task.lock().unwrap_or_else(PoisonError::into_inner) = new,
                 Err(error) => writer.warn(&format!(
-                    "this attempt uses the settings of the one before: {error}"
+                    "using the settings of the previous attempt: {error}"
                 )),
             }
             feed = Feed::Again(again);

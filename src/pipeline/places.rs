@@ -1,4 +1,4 @@
-//! Admission: how many lines of the list may be in progress.
+//! Limits the lines of the list that are in progress.
 //!
 //! Lines that are read and not yet reported are the pipeline's memory, so two things are counted:
 //! images that a thread works on or will (a place each), and the bytes of all lines in progress,
@@ -11,13 +11,13 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 use crate::sync::Interrupt;
 
-/// Bytes of lines that may be in progress.
+/// Limit of the bytes of all lines in progress.
 const BYTES: usize = 16 * 1024 * 1024;
 
 /// Memory of a line in progress besides its bytes: names, map entries, events.
 const OVERHEAD: usize = 512;
 
-/// What one line takes up.
+/// Memory and place that one line occupies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Load {
     places: usize,
@@ -25,7 +25,7 @@ pub struct Load {
 }
 
 impl Load {
-    /// A line of so many bytes that a thread works on.
+    /// A line of this many bytes with an image for a thread.
     pub fn image(bytes: usize) -> Self {
         Self {
             places: 1,
@@ -33,7 +33,7 @@ impl Load {
         }
     }
 
-    /// A line of so many bytes that no thread works on.
+    /// A line of this many bytes that needs no thread.
     pub fn line(bytes: usize) -> Self {
         Self {
             places: 0,
@@ -59,7 +59,7 @@ impl std::ops::AddAssign for Load {
     }
 }
 
-/// The places of a run: one reader waits for them, one writer gives them back.
+/// The places of a run: the reader takes them, and the writer releases them.
 #[derive(Debug)]
 pub struct Places {
     used: Mutex<Load>,
@@ -68,7 +68,6 @@ pub struct Places {
 }
 
 impl Places {
-    /// This many places, all free.
     pub fn new(most: usize) -> Self {
         Self {
             used: Mutex::default(),
@@ -77,7 +76,7 @@ impl Places {
         }
     }
 
-    /// Waits until a line may be in progress; false when the run is interrupted.
+    /// Waits until there is room for a line; false if the run is interrupted.
     pub fn take(&self, load: Load, interrupt: &Interrupt) -> bool {
         loop {
             if interrupt.is_set() {
@@ -103,7 +102,7 @@ impl Places {
         has_place && has_room
     }
 
-    /// Gives places back.
+    /// Releases a load.
     pub fn give_back(&self, load: Load) {
         if load == Load::default() {
             return;

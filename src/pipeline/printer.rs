@@ -1,4 +1,4 @@
-//! The printer: the log of a batch, on its way to the terminal or the pipe behind it.
+//! The printer: writes the log of a batch to the terminal or pipe.
 
 use std::io::{self, Write};
 
@@ -12,7 +12,7 @@ pub struct Printer {
     pub progress: Progress,
     /// The current batch.
     out: String,
-    /// The stream is closed or broken: nothing is printed any more.
+    /// The stream is closed or failed: nothing is printed any more.
     is_closed: bool,
     /// Why standard output could not be written; a closed pipe is no error.
     error: Option<io::Error>,
@@ -39,7 +39,7 @@ impl Printer {
         }
     }
 
-    /// The same for an entry of the summary, which every log has.
+    /// As above, for an entry of the summary, which is printed at every level.
     pub fn summary(&mut self, text: &str) {
         self.add(Level::Info, None, text);
     }
@@ -49,7 +49,7 @@ impl Printer {
         line::append(&mut self.out, self.form.color, level, image, &text);
     }
 
-    /// Adds lines of an image's log that are safe to print.
+    /// Adds escaped lines of an image's log.
     pub fn log_lines(&mut self, image: Option<u64>, lines: Vec<(Level, String)>) {
         for (level, text) in lines {
             if level >= self.form.level {
@@ -58,25 +58,25 @@ impl Printer {
         }
     }
 
-    /// Adds text for the person at the terminal as it is.
+    /// Adds text for the user at the terminal, unchanged.
     pub fn prompt(&mut self, text: &str) {
         self.at_prompt = !text.ends_with('\n');
         self.out.push_str(text);
     }
 
-    /// Ends the line of a prompt behind which the terminal shows `^C`.
+    /// Ends the line of a prompt after which the terminal shows `^C`.
     pub fn leave_prompt(&mut self) {
         if self.at_prompt {
             self.out.push('\n');
         }
     }
 
-    /// Forgets the batch: what it says is not on disk.
+    /// Drops the batch, because its results are not on disk.
     pub fn discard(&mut self) {
         self.out.clear();
     }
 
-    /// Prints the batch. False: the stream is broken, which is not the same as closed.
+    /// Prints the batch; false after a write error other than a closed pipe.
     pub fn print(&mut self) -> bool {
         let out = std::mem::take(&mut self.out);
         if out.is_empty() || self.is_closed {
@@ -99,7 +99,7 @@ impl Printer {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return true;
         }
-        // Of standard error nothing can be said on standard error.
+        // An error of standard error cannot be reported on standard error.
         self.error = Some(error).filter(|_| !self.form.to_stderr);
         false
     }

@@ -1,4 +1,4 @@
-//! The reader: takes lines from the list and gives each that is an image to the workers.
+//! The reader: reads the lines of the list and passes images to the workers.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub struct Reader {
     pub shard: Option<Shard>,
     /// The destinations so far; `None`: there are none.
     pub destinations: Option<Destinations>,
-    /// A person types the images at a terminal.
+    /// A user types the images at a terminal.
     pub at_terminal: bool,
     /// The places that bound what is in progress.
     pub places: Arc<Places>,
@@ -48,7 +48,7 @@ impl Reader {
         let mut images = 0;
         if self.at_terminal {
             self.send(Event::Prompt(
-                "Type one image a line: SOURCE DESTINATION TAG, for example: hello-world library/hello-world latest\nCtrl-D ends.\n",
+                "Type one image per line: SOURCE DESTINATION TAG, for example: hello-world library/hello-world latest\nPress Ctrl-D to end.\n",
             ));
         }
         while let Some(line) = self.next()? {
@@ -61,7 +61,7 @@ impl Reader {
                 continue;
             }
             if self.at_terminal && self.interrupt.is_set() {
-                // What is typed after Ctrl-C is not for this program.
+                // Input after Ctrl-C belongs to the shell.
                 break;
             }
             let number = images;
@@ -78,7 +78,7 @@ impl Reader {
         }
         if self.list.has_changed() {
             return Err(format!(
-                "the list changed while it was being read: {}; run again when it is complete",
+                "the image list changed while it was being read: {}; run again when the list is complete",
                 self.list.name()
             ));
         }
@@ -100,7 +100,7 @@ impl Reader {
         let line = if self.at_terminal {
             self.wait_for_verdict();
             self.send(Event::Prompt(">>> "));
-            // A person sees a new prompt also after an empty line.
+            // An empty line gets a new prompt, too.
             self.list.next_of_any_kind()
         } else {
             self.list.next_line()
@@ -108,7 +108,7 @@ impl Reader {
         line.map_err(|error| error.to_string())
     }
 
-    /// The next prompt comes after the verdict on the line before.
+    /// Waits for the verdict on the last line, so that the next prompt comes after it.
     fn wait_for_verdict(&self) {
         let one = Load::image(0);
         if self.places.take(one, &self.interrupt) {

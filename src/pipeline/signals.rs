@@ -1,4 +1,4 @@
-//! Signals: the first interrupts the run, the second ends the program as if nobody listened.
+//! Signals: the first interrupts the run, the second ends the program at once.
 
 use std::io;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use crate::sync::Interrupt;
 
 /// The signals of a run.
 pub struct Signals {
-    /// Sends the first signal once the interrupt is set.
+    /// Gets the first signal after the interrupt is set.
     pub receiver: Receiver<i32>,
-    /// The signal handler's own note: it is written before the thread that listens has woken up.
+    /// Written by the signal handler, before the listening thread wakes up.
     noted: Arc<AtomicUsize>,
 }
 
 impl Signals {
-    /// Listens on a thread of its own; `shutdown` ends all requests.
+    /// Starts a listening thread; `shutdown` aborts all requests.
     ///
     /// # Errors
     /// Where the system refuses handlers or the thread.
@@ -56,7 +56,7 @@ impl Signals {
         Ok(Self { receiver, noted })
     }
 
-    /// The signal that has arrived, if one has, whether or not anybody was told yet.
+    /// The signal that has arrived, even before the receiver gets it.
     pub fn arrived(&self) -> Option<i32> {
         match self.noted.load(Ordering::SeqCst) {
             0 => None,

@@ -22,46 +22,45 @@ use crate::sync::{Backlog, Interrupt};
 use crate::task::Task;
 use crate::verdict::{Class, Code, Finding, Outcome, Reason};
 
-/// Gives images to the pool.
+/// Passes images to the thread pool.
 pub struct Workers {
     crew: Arc<Crew>,
 }
 
-/// The pool, and what its threads need.
+/// The pool, and the shared state of its threads.
 struct Crew {
     pool: ThreadPool,
     backlog: Arc<Backlog>,
     task: Arc<dyn Task>,
-    /// `None` where a person types images: one that is typed again is validated again.
+    /// `None` for typed images: each is validated again.
     memo: Option<Arc<Memo>>,
     aside: Arc<Aside>,
     log: Log,
     events: Sender<Event>,
 }
 
-/// An image on its way through the pool.
+/// An image in the pool.
 pub struct Job {
-    /// The number of its line.
+    /// Line number.
     line: u64,
-    /// Its own number.
+    /// `M_ID`.
     number: u64,
     image: Image,
     crew: Arc<Crew>,
-    /// Requests that were sent for it before it was put aside.
+    /// Requests sent before it was put aside.
     requests: u64,
-    /// While it is aside: shows what it waits for.
+    /// Set while the image is put aside: keeps its host among the hosts that are waited for.
     waiting: Option<Log>,
-    /// How often it was put aside.
+    /// Number of times that it was put aside.
     pub times_aside: u32,
 }
 
 impl Job {
-    /// Whether its registries take requests.
+    /// Whether its registries accept requests.
     pub fn gate(&self) -> Gate {
         self.crew.task.gate(&self.image)
     }
 
-    /// The names of its registries.
     pub fn registries(&self) -> (String, String) {
         let image = &self.image;
         (
@@ -126,7 +125,6 @@ impl Crew {
 }
 
 impl Workers {
-    /// A pool of this many threads.
     ///
     /// # Errors
     /// Where the system refuses threads.
@@ -161,7 +159,6 @@ impl Workers {
         })
     }
 
-    /// How a line gets the finding of its image.
     fn turn(&self, image: &Image, line: u64) -> Turn {
         match &self.crew.memo {
             Some(memo) => memo.begin(image, line),
@@ -240,7 +237,7 @@ fn shortened(outcome: &Outcome) -> Outcome {
     }
 }
 
-/// The finding for another line with the same image.
+/// The finding of another line with the same image.
 fn same_as(line: u64, outcome: Outcome, accepted: Vec<Class>) -> Finding {
     Finding {
         accepted,
@@ -249,14 +246,14 @@ fn same_as(line: u64, outcome: Outcome, accepted: Vec<Class>) -> Finding {
     }
 }
 
-/// A panic is the outcome of its image, so that the other images do not suffer.
+/// Turns a panic into an outcome, so that the other images are validated.
 fn finding_of(run: impl FnOnce() -> Finding) -> Finding {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
         Reason::new(Code::InternalError, describe_panic(panic.as_ref())).into()
     })
 }
 
-/// A panic on a thread of the pipeline is reported as an outcome, not on standard error.
+/// Silences the panic message of the pipeline's threads, whose panics are reported as outcomes.
 fn report_panics_as_outcomes() {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -267,7 +264,7 @@ fn report_panics_as_outcomes() {
     }));
 }
 
-/// A panic in words.
+/// The message of a panic.
 pub fn describe_panic(panic: &(dyn Any + Send)) -> String {
     let text = panic
         .downcast_ref::<&str>()

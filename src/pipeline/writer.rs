@@ -1,7 +1,7 @@
 //! The writer: takes events in batches, prints the log, and hands every finding to the sinks.
 //!
-//! The order within a batch is the promise that users rely on: first every failure is put on
-//! disk, then its log line is printed.
+//! Within a batch, every failure is written to disk before its log line is printed. Users rely on this
+//! order.
 
 use std::collections::HashMap;
 use std::io;
@@ -26,13 +26,13 @@ use crate::output::{
 use crate::task::{Task, Words};
 use crate::verdict::{Finding, Reason};
 
-/// The most events that share one write to the disk and one to standard output.
+/// Limit of the events that share one write to disk and one to standard output.
 const BATCH: usize = 1024;
 
-/// How often the bar is drawn while nothing happens.
+/// Time between two redraws of the bar without events.
 const TICK: Duration = Duration::from_millis(500);
 
-/// How long the end of the input of a terminal waits for the signal that may have come with it.
+/// Wait for a signal that may have arrived together with the end of terminal input.
 const LATE_SIGNAL: Duration = Duration::from_millis(50);
 
 /// The writer's state.
@@ -59,10 +59,10 @@ pub struct Writer {
     is_first_attempt: bool,
     /// Places that the current batch gives back.
     freed: Load,
-    /// Images whose source and destination are not the same image.
+    /// Images whose source and destination differ.
     true_mirrors: u64,
     own_mirrors: u64,
-    /// How the reader ended; `None`: it has not.
+    /// `None`: the reader is running.
     list_end: Option<ListEnd>,
     /// The digest of the list, as soon as it is known.
     list_digest: Option<Digest>,
@@ -70,14 +70,12 @@ pub struct Writer {
 
 /// The end of a run.
 pub struct Ended {
-    /// The totals, which make the exit code.
     pub totals: Totals,
-    /// Why standard output could not be written; a closed pipe is no error.
+    /// Write error of standard output; a closed pipe is no error.
     pub stdout_error: Option<io::Error>,
 }
 
 impl Writer {
-    /// A writer that has taken nothing yet.
     pub fn new(
         task: Arc<dyn Task>,
         may_be_empty: bool,
@@ -245,7 +243,7 @@ impl Writer {
         }
     }
 
-    /// True if the reader came further in the list.
+    /// Returns true if the reader has made progress in the list.
     fn handle(&mut self, event: Event) -> bool {
         match event {
             Event::Log(Record { level, image, text }) => {
@@ -344,7 +342,7 @@ impl Writer {
         self.printer.log_lines(number, self.outcomes.lines(&entry));
     }
 
-    /// An image that is compared with itself passes, and says nothing.
+    /// Warns of an image that is compared with itself, which always passes.
     fn note_own_mirror(&mut self, image: Option<&Numbered>) {
         let Some(image) = image else { return };
         if !self.task.compares_registries() || !image.image.is_its_own_mirror() {
@@ -352,7 +350,7 @@ impl Writer {
         } else {
             self.own_mirrors += 1;
             let text = format!(
-                "[{}]: source and destination are the same image; give the mirror's registry with -d",
+                "[{}]: source and destination are the same image; use -d for the mirror's registry",
                 image.image.source_name()
             );
             self.printer.log(Level::Warn, Some(image.number), &text);
@@ -379,7 +377,7 @@ impl Writer {
             }
         });
         if !may_go_on {
-            // What was to be printed is not on disk: it is not printed either.
+            // Results that are not on disk are not printed.
             self.printer.discard();
         }
         for error in errors {
@@ -426,15 +424,15 @@ impl Writer {
         }
     }
 
-    /// Says what can be said of the run as a whole.
+    /// Logs warnings and errors on the whole run.
     fn close(&mut self) {
         let images = self.totals.images();
         let error = if self.input == Input::Terminal {
             return;
         } else if images == 0 && !self.may_be_empty {
-            "no image in the list; give --allow-empty if that is expected"
+            "the list has no images; use --allow-empty if this is expected"
         } else if self.own_mirrors > 0 && self.true_mirrors == 0 {
-            "every line compares an image with itself; give the mirror's registry with -d"
+            "source and destination are the same image in every line; use -d for the mirror's registry"
         } else {
             for warning in self.task.closing_warnings() {
                 self.printer.log(Level::Warn, None, &warning);

@@ -1,4 +1,4 @@
-//! A failed line of a report, checked: what is in here is safe in a command.
+//! A failed line of a report, validated: its fields are safe to use in a command.
 
 use std::str::FromStr;
 
@@ -6,55 +6,51 @@ use crate::manifest::Digest;
 use crate::reference::{NameError, Reference, Repository, check_path, check_registry};
 use crate::report_reading::LineObject;
 
-/// What kind of work mends a failure.
+/// The kind of repair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mending {
-    /// The source is copied to the tag.
+pub enum Repair {
+    /// Copy the source to the tag.
     Copy,
-    /// Manifests are pushed that an index lists already.
+    /// Push manifests that an index lists but the registry lacks.
     Manifests,
-    /// Blobs are pushed that manifests name already.
+    /// Push blobs that manifests name but the registry lacks.
     Blobs {
-        /// Whether the registry has them, with other content.
+        /// Whether the registry has them with wrong content.
         damaged: bool,
     },
-    /// What refers to the image is copied.
+    /// Copy the referrers of the image.
     Referrers,
-    /// No copy helps.
+    /// No copy helps; the reason.
     Nothing(&'static str),
 }
 
-/// A failed image.
 pub struct Failure {
-    /// Number of the line in the list.
+    /// Line number in the list.
     pub line: u64,
     /// `M_ID`.
     pub number: Option<u64>,
     pub code: String,
     pub message: String,
-    pub mending: Mending,
+    pub mending: Repair,
     source: Repository,
-    /// The list's tag or digest of the source.
+    /// Tag or digest of the source in the list.
     listed: Reference,
-    /// The digest that was validated; the list's tag where the report does not have it.
+    /// The validated digest; the tag of the list if the report has no digest.
     source_reference: Reference,
     pub destination: Repository,
     pub destination_reference: Reference,
-    /// Whether the destination's tag leads to the source's manifest.
+    /// Whether the tag at the destination points to the source's manifest.
     pub is_there: bool,
     /// Whether the source is a single image, not an index.
     pub is_bare: bool,
-    /// The digests that the message names, of manifests or blobs at the destination.
+    /// Digests in the message, of manifests or blobs at the destination.
     pub named: Vec<Digest>,
-    /// The digests of the destination's manifests that the details name.
+    /// Digests in the details, of manifests at the destination.
     pub manifests: Vec<Digest>,
 }
 
 impl Failure {
-    /// Of a failed line.
-    ///
-    /// # Errors
-    /// What in it no image has.
+    /// Names the invalid field.
     pub fn of(object: &LineObject) -> Result<Self, String> {
         let source = repository("source", object.source.as_deref())?;
         let destination = repository("destination", object.destination.as_deref())?;
@@ -72,7 +68,10 @@ impl Failure {
             _ => false,
         };
         let is_there = source_digest.is_some() && source_digest == destination_digest;
-        let code = object.code.clone().ok_or("a failed line without code")?;
+        let code = object
+            .code
+            .clone()
+            .ok_or("a failed line has no field code")?;
         let name = destination.to_string();
         let message = object.message.clone().unwrap_or_default();
         let details = object.details.iter();
@@ -94,12 +93,12 @@ impl Failure {
         })
     }
 
-    /// Whether what is copied is what was validated.
+    /// Whether the source is copied by its validated digest.
     pub fn is_pinned(&self) -> bool {
         matches!(self.source_reference, Reference::Digest(_))
     }
 
-    /// The source as commands name it.
+    /// The source, as an argument of a command.
     pub fn source_name(&self) -> String {
         self.source_reference.of(&full(&self.source))
     }
@@ -109,7 +108,7 @@ impl Failure {
         format!("{}@{digest}", full(&self.source))
     }
 
-    /// The destination's repository, as commands name it.
+    /// The repository of the destination, as an argument of a command.
     pub fn destination_repository(&self) -> String {
         full(&self.destination)
     }
@@ -119,10 +118,10 @@ impl Failure {
         format!("{}@{digest}", full(&self.destination))
     }
 
-    /// Where the copy goes: the list's tag, or only its digest where the tag is an index around it
-    /// that is to stay.
+    /// The target of the copy: the tag of the list, or the digest only, where the tag is an index that
+    /// contains the image and must stay.
     pub fn target(&self, allow_single: bool) -> Reference {
-        let stays = self.is_bare && !allow_single && self.mending != Mending::Copy;
+        let stays = self.is_bare && !allow_single && self.mending != Repair::Copy;
         match (&self.source_reference, stays) {
             (Reference::Digest(digest), true) => Reference::Digest(digest.clone()),
             _ => self.destination_reference.clone(),
@@ -134,7 +133,7 @@ impl Failure {
         [&self.source.registry, &self.destination.registry]
     }
 
-    /// Source, destination and tag, where both sides have the same tag.
+    /// Source, destination and tag; `None` where the tags of the two sides differ.
     pub fn by_tag(&self) -> Option<[String; 3]> {
         match (&self.listed, &self.destination_reference) {
             (Reference::Tag(one), Reference::Tag(other)) if one == other => {
@@ -145,7 +144,7 @@ impl Failure {
     }
 }
 
-fn mending(code: &str, is_there: bool) -> Mending {
+fn mending(code: &str, is_there: bool) -> Repair {
     match code {
         "destination-missing"
         | "destination-empty"
@@ -154,28 +153,28 @@ fn mending(code: &str, is_there: bool) -> Mending {
         | "digest-differs"
         | "platform-differs"
         | "index-differs"
-        | "tag-differs" => Mending::Copy,
-        // The list of referrers is what has the wrong size.
-        "index-damaged" if is_there => Mending::Referrers,
-        "index-damaged" => Mending::Copy,
-        "image-missing" => Mending::Manifests,
-        "blob-missing" => Mending::Blobs { damaged: false },
-        "blob-damaged" => Mending::Blobs { damaged: true },
-        "referrer-missing" => Mending::Referrers,
-        "no-platform" => Mending::Nothing(
-            "nothing to copy: the source lacks the wanted platforms; correct -a or --os, or the list",
+        | "tag-differs" => Repair::Copy,
+        // The wrong size is in the list of referrers.
+        "index-damaged" if is_there => Repair::Referrers,
+        "index-damaged" => Repair::Copy,
+        "image-missing" => Repair::Manifests,
+        "blob-missing" => Repair::Blobs { damaged: false },
+        "blob-damaged" => Repair::Blobs { damaged: true },
+        "referrer-missing" => Repair::Referrers,
+        "no-platform" => Repair::Nothing(
+            "nothing to copy: the source lacks the platforms of -a and --os; correct these flags or the list",
         ),
-        _ => Mending::Nothing("nothing is known about this reason code; see a newer image-tools"),
+        _ => Repair::Nothing("unknown reason code; use a newer image-tools"),
     }
 }
 
-/// The name with Docker Hub's `library/`.
+/// The name with `library/` for official images of Docker Hub.
 fn full(repository: &Repository) -> String {
     format!("{}/{}", repository.registry, repository.registry_path())
 }
 
 fn repository(field: &str, text: Option<&str>) -> Result<Repository, String> {
-    let text = text.ok_or_else(|| format!("a failed line without {field}"))?;
+    let text = text.ok_or_else(|| format!("a failed line has no field {field}"))?;
     let wrong = |error: NameError| format!("{field} {text:?}: {error}");
     let (registry, path) = text
         .split_once('/')
@@ -189,7 +188,7 @@ fn repository(field: &str, text: Option<&str>) -> Result<Repository, String> {
 }
 
 fn parsed<T: FromStr<Err: ToString>>(field: &str, text: Option<&str>) -> Result<T, String> {
-    let text = text.ok_or_else(|| format!("a failed line without {field}"))?;
+    let text = text.ok_or_else(|| format!("a failed line has no field {field}"))?;
     text.parse()
         .map_err(|error: T::Err| format!("{field} {text:?}: {}", error.to_string()))
 }
@@ -201,7 +200,7 @@ fn optional<T: FromStr<Err: ToString>>(
     text.map(|text| parsed(field, Some(text))).transpose()
 }
 
-/// The digests that a line of the log names as this repository's, each once: `[docker://]NAME@DIGEST`.
+/// The digests of this repository in a log line, each once: `[docker://]NAME@DIGEST`.
 fn digests(text: &str, repository: &str) -> Vec<Digest> {
     let mut found = Vec::new();
     for word in text.split([' ', '[', ']']) {

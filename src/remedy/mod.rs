@@ -1,8 +1,8 @@
-//! `remedy`: from a report to the commands, or the file for a mirror tool, that mend what failed.
-//! Nothing is run.
+//! `remedy`: prints the commands, or the configuration file of a mirror tool, that repair the failed
+//! images of a report. Nothing is run.
 //!
-//! A report is a file from outside, and what is printed is for a shell: names, tags and digests go
-//! through the parsers of references, and nothing is printed of a report that is not whole.
+//! A report is untrusted, and the output is for a shell: names, tags and digests are parsed as
+//! references, and an incomplete report prints nothing.
 
 mod failure;
 mod print;
@@ -20,16 +20,14 @@ use crate::registry::InsecureHosts;
 use crate::report_reading::{
     Header, LineObject, Located, Outcome, Part, ReportError, ReportReader, Run, Totals,
 };
-use failure::{Failure, Mending};
+use failure::{Failure, Repair};
 use print::Printer;
 use tool::Plan;
 
 pub use tool::Tool;
 
-/// The name of standard input.
 const STANDARD_INPUT: &str = "-";
 
-/// Why there is no remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum RemedyError {
     #[error(transparent)]
@@ -38,30 +36,29 @@ pub enum RemedyError {
     Output(io::Error),
 }
 
-/// What is wanted.
-pub struct Wish {
+/// Arguments of the command.
+pub struct RemedyOptions {
     pub report: PathBuf,
     pub tool: Tool,
     pub insecure: InsecureHosts,
 }
 
-/// The lines of a report, by what is done with them.
+/// Lines of a report by treatment.
 #[derive(Debug, Default)]
-pub struct Counts {
-    /// All lines of the report.
+pub struct LineCounts {
     pub lines: u64,
-    /// Failed images for which something is printed.
+    /// Failed images.
     pub failed: u64,
     pub not_validated: u64,
-    /// Further lines with an image that failed in an earlier line.
+    /// Lines with an image that has already failed in an earlier line.
     pub repeated: u64,
 }
 
-/// Prints what mends the failures of a report.
+/// Prints the commands for a report.
 ///
 /// # Errors
-/// The report is damaged, not whole, or not a report: nothing has been printed then.
-pub fn run(wish: Wish, out: &mut impl Write) -> Result<(), RemedyError> {
+/// The report is damaged or incomplete, or the file is not a report; nothing has been printed then.
+pub fn run(wish: RemedyOptions, out: &mut impl Write) -> Result<(), RemedyError> {
     let name = match wish.report.as_path() {
         path if path == Path::new(STANDARD_INPUT) => "standard input".to_owned(),
         path => path.display().to_string(),
@@ -70,7 +67,7 @@ pub fn run(wish: Wish, out: &mut impl Write) -> Result<(), RemedyError> {
         name: name.clone(),
         error,
     })?;
-    let mut counts = Counts::default();
+    let mut counts = LineCounts::default();
     let mut header = None;
     let mut plan = Plan {
         tool: wish.tool,
@@ -82,10 +79,10 @@ pub fn run(wish: Wish, out: &mut impl Write) -> Result<(), RemedyError> {
     let mut attempts = 0_u64;
     read(&file, &name, |part| {
         match part {
-            Read::Header(read) => header = Some(read),
-            Read::Failure(failure) => {
+            ReportItem::Header(read) => header = Some(read),
+            ReportItem::Failure(failure) => {
                 counts.failed += 1;
-                if !matches!(failure.mending, Mending::Nothing(_)) {
+                if !matches!(failure.mending, Repair::Nothing(_)) {
                     for registry in failure.registries() {
                         if !registries.contains(registry) {
                             registries.insert(registry.to_owned());
@@ -93,14 +90,14 @@ pub fn run(wish: Wish, out: &mut impl Write) -> Result<(), RemedyError> {
                     }
                 }
             }
-            Read::Attempt => {
+            ReportItem::Attempt => {
                 attempts += 1;
-                counts = Counts::default();
+                counts = LineCounts::default();
                 registries.clear();
             }
-            Read::Repeated => counts.repeated += 1,
-            Read::NotValidated => counts.not_validated += 1,
-            Read::Totals(totals) => counts.lines = totals.lines,
+            ReportItem::Repeated => counts.repeated += 1,
+            ReportItem::NotValidated => counts.not_validated += 1,
+            ReportItem::Totals(totals) => counts.lines = totals.lines,
         }
         Ok(())
     })?;
@@ -125,11 +122,11 @@ pub fn run(wish: Wish, out: &mut impl Write) -> Result<(), RemedyError> {
         .begin(&header.list, &counts)
         .map_err(RemedyError::Output)?;
     read(&file, &name, |part| match part {
-        Read::Attempt => {
+        ReportItem::Attempt => {
             attempts -= 1;
             Ok(())
         }
-        Read::Failure(failure) if attempts == 0 => {
+        ReportItem::Failure(failure) if attempts == 0 => {
             printer.image(&failure).map_err(RemedyError::Output)
         }
         _ => Ok(()),
@@ -137,8 +134,8 @@ pub fn run(wish: Wish, out: &mut impl Write) -> Result<(), RemedyError> {
     printer.end(&counts).map_err(RemedyError::Output)
 }
 
-/// A part of a report, as far as it matters here.
-enum Read {
+/// A part of a report that this command uses.
+enum ReportItem {
     Header(Header),
     Failure(Box<Failure>),
     /// The failures so far do not count.
@@ -151,13 +148,13 @@ enum Read {
 fn read(
     file: &File,
     name: &str,
-    mut take: impl FnMut(Read) -> Result<(), RemedyError>,
+    mut take: impl FnMut(ReportItem) -> Result<(), RemedyError>,
 ) -> Result<(), RemedyError> {
     let mut reader =
         ReportReader::<_, LineObject>::new(BufReader::with_capacity(1 << 16, file), name);
     while let Some(part) = reader.next() {
         match part? {
-            Part::Header(header) => take(Read::Header(*header))?,
+            Part::Header(header) => take(ReportItem::Header(*header))?,
             Part::Line(Located { object, .. }) => {
                 if let Some(line) = of_line(&object).map_err(|why| {
                     reader.damaged(format!("line {} of the list: {why}", object.line))
@@ -165,28 +162,28 @@ fn read(
                     take(line)?;
                 }
             }
-            Part::Attempt => take(Read::Attempt)?,
-            Part::Totals(totals) => take(Read::Totals(totals))?,
+            Part::Attempt => take(ReportItem::Attempt)?,
+            Part::Totals(totals) => take(ReportItem::Totals(totals))?,
         }
     }
     Ok(())
 }
 
-fn of_line(object: &LineObject) -> Result<Option<Read>, String> {
+fn of_line(object: &LineObject) -> Result<Option<ReportItem>, String> {
     Ok(match object.outcome {
         Outcome::Passed | Outcome::Recorded => None,
-        Outcome::NotValidated => Some(Read::NotValidated),
+        Outcome::NotValidated => Some(ReportItem::NotValidated),
         Outcome::Failed => {
             let failure = Failure::of(object)?;
             Some(match object.same_as_line {
-                Some(_) => Read::Repeated,
-                None => Read::Failure(Box::new(failure)),
+                Some(_) => ReportItem::Repeated,
+                None => ReportItem::Failure(Box::new(failure)),
             })
         }
     })
 }
 
-/// The report, as a file that can be read twice.
+/// Opens the report as a file that can be read twice.
 fn open(path: &Path) -> io::Result<File> {
     if path == Path::new(STANDARD_INPUT) {
         return copied(&mut io::stdin().lock());
@@ -199,7 +196,7 @@ fn open(path: &Path) -> io::Result<File> {
     }
 }
 
-/// An empty file that is gone with the program.
+/// Creates a temporary file without a name.
 fn nameless() -> io::Result<File> {
     let name = format!("image-tools-remedy-{}", std::process::id());
     for attempt in 0..100 {
@@ -222,7 +219,7 @@ fn nameless() -> io::Result<File> {
     Err(ErrorKind::AlreadyExists.into())
 }
 
-/// A copy without a name.
+/// Copies the input to a temporary file without a name.
 fn copied(input: &mut impl io::Read) -> io::Result<File> {
     let mut file = nameless()?;
     io::copy(input, &mut file)?;

@@ -1,21 +1,20 @@
-//! Printing remedies: a script, or a file in the form of the tool.
+//! Prints a shell script, or a configuration file of the tool.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-use super::Counts;
+use super::LineCounts;
 use super::failure::Failure;
 use super::steps::steps;
 use super::text::{comment, shell_word, yaml_scalar};
 use super::tool::{Plan, Step, Tool};
 
-/// Writes the remedies of one report.
 pub struct Printer<'a, W> {
     out: W,
     plan: &'a Plan,
-    /// Of regsync: whether the list has begun.
+    /// regsync: whether the list has entries.
     has_entries: bool,
-    /// Of image-syncer, whose file is a map: the destinations of each source, sources in their order.
+    /// image-syncer, whose file is a map: the destinations per source.
     sources: Vec<(String, Vec<String>)>,
     indices: HashMap<String, usize>,
 }
@@ -35,8 +34,7 @@ impl<'a, W: Write> Printer<'a, W> {
         writeln!(self.out, "{}", comment(text))
     }
 
-    /// What stands before the first image.
-    pub fn begin(&mut self, list: &str, counts: &Counts) -> io::Result<()> {
+    pub fn begin(&mut self, list: &str, counts: &LineCounts) -> io::Result<()> {
         let s = if counts.failed == 1 { "" } else { "s" };
         self.comment(&format!(
             "image-tools remedy --for {}: {} failed image{s} of {list} ({})",
@@ -45,13 +43,13 @@ impl<'a, W: Write> Printer<'a, W> {
             lines(counts.lines)
         ))?;
         let usage = match self.plan.tool {
-            Tool::Regsync => "Nothing has been run. To run it: regsync once -c FILE".to_owned(),
+            Tool::Regsync => "This file was only printed. To use it: regsync once -c FILE".to_owned(),
             Tool::ImageSyncer => {
-                "Nothing has been run. To run it: image-syncer --force --images FILE --auth AUTH-FILE"
+                "This file was only printed. To use it: image-syncer --force --images FILE --auth AUTH-FILE"
                     .to_owned()
             }
             Tool::Hangar => self.hangar(),
-            _ => "Nothing has been run. Read it, then run it with sh.".to_owned(),
+            _ => "These commands were only printed. Read them, then run this file with sh.".to_owned(),
         };
         self.comment(&usage)?;
         let insecure: Vec<String> = self.plan.insecure_registries.iter().cloned().collect();
@@ -71,17 +69,17 @@ impl<'a, W: Write> Printer<'a, W> {
         Ok(())
     }
 
-    /// What to know of registries that are not verified.
+    /// Prints the notes on insecure registries.
     fn insecure(&mut self, registries: &[String]) -> io::Result<()> {
         match self.plan.tool {
             Tool::Regctl | Tool::Regsync => self.comment(
-                "tls=insecure does not verify certificates; for plain HTTP write disabled in its place",
+                "tls=insecure disables certificate verification; for plain HTTP use tls=disabled",
             ),
             Tool::Oras => self.comment(
-                "--from-insecure and --to-insecure do not verify certificates; plain HTTP is --from-plain-http and --to-plain-http",
+                "--from-insecure and --to-insecure disable certificate verification; for plain HTTP use --from-plain-http and --to-plain-http",
             ),
             Tool::ImageSyncer => {
-                self.comment("in AUTH-FILE, for registries that are not verified:")?;
+                self.comment("add to AUTH-FILE, for the insecure registries:")?;
                 for registry in registries {
                     self.comment(&format!("  {}: {{insecure: true}}", yaml_scalar(registry)))?;
                 }
@@ -91,11 +89,11 @@ impl<'a, W: Write> Printer<'a, W> {
         }
     }
 
-    /// The command for the list, with the platforms of the run.
+    /// The hangar command, with the platforms of the run.
     fn hangar(&self) -> String {
         let run = &self.plan.run;
         let mut text =
-            "Nothing has been run. To run it: hangar mirror --overwrite -f FILE".to_owned();
+            "This file was only printed. To use it: hangar mirror --overwrite -f FILE".to_owned();
         for (flag, words) in [("--arch", Some(&run.arch)), ("--os", run.os.as_ref())] {
             if let Some(words) = words.filter(|words| !words.is_empty()) {
                 text += &format!(" {flag} {}", shell_word(&words.join(",")));
@@ -107,7 +105,7 @@ impl<'a, W: Write> Printer<'a, W> {
         text
     }
 
-    /// What mends an image.
+    /// Prints the repair of one image.
     pub fn image(&mut self, failure: &Failure) -> io::Result<()> {
         let number = match failure.number {
             Some(number) => format!("M_ID:{number}"),
@@ -163,8 +161,7 @@ impl<'a, W: Write> Printer<'a, W> {
         Ok(())
     }
 
-    /// What stands behind the last image.
-    pub fn end(&mut self, counts: &Counts) -> io::Result<()> {
+    pub fn end(&mut self, counts: &LineCounts) -> io::Result<()> {
         if self.plan.tool == Tool::Regsync && !self.has_entries {
             writeln!(self.out, "sync: []")?;
         }
@@ -183,13 +180,13 @@ impl<'a, W: Write> Printer<'a, W> {
         }
         if counts.repeated > 0 {
             self.comment(&format!(
-                "{} more with an image of the above",
+                "{} more with an image that is listed above",
                 lines(counts.repeated)
             ))?;
         }
         if counts.not_validated > 0 {
             self.comment(&format!(
-                "{} not validated: nothing is known of them, so nothing is printed; validate them again",
+                "{} not validated: no commands are printed for them; run mirror-validate again",
                 lines(counts.not_validated)
             ))?;
         }

@@ -1,64 +1,62 @@
-//! What mends one failed image with one tool.
+//! The repair of one failed image with one tool.
 //!
-//! What the tools skip, by their sources: skopeo pushes every manifest, and no blob that the registry
-//! claims to have; regctl and regsync the same with `--force-recursive`, and nothing below an equal
-//! manifest without it; crane and oras take a manifest that is there for whole; image-syncer needs
-//! `--force`; hangar adds to the index that is there.
+//! What the tools skip, according to their source code: skopeo pushes every manifest, and skips blobs
+//! that the registry claims to have; regctl and regsync do the same with `--force-recursive`, and skip
+//! everything below an equal manifest without it; crane and oras assume that an existing manifest is
+//! complete; image-syncer needs `--force`; hangar adds to the existing index.
 
 use crate::manifest::Digest;
 use crate::reference::Reference;
 
-use super::failure::{Failure, Mending};
+use super::failure::{Failure, Repair};
 use super::text::shell_word;
 use super::tool::{Plan, Step, Tool};
 
-/// The most digests that comments name.
+/// Digests named in comments.
 const MOST_NAMED: usize = 20;
 
-/// Commands, entries and comments for an image.
 pub fn steps(plan: &Plan, failure: &Failure) -> Vec<Step> {
     let mut steps = Vec::new();
-    if let Mending::Nothing(why) = failure.mending {
+    if let Repair::Nothing(why) = failure.mending {
         return vec![Step::comment(why)];
     }
     if !failure.is_pinned() {
         steps.push(Step::comment(
-            "not pinned: the report does not have the source's digest; the tag may have moved since",
+            "not pinned: the report has no digest of the source, so this copies the current image of the tag",
         ));
     }
-    let copies = Copies { plan, failure };
+    let copies = CopySteps { plan, failure };
     match failure.mending {
-        Mending::Copy => copies.whole(&mut steps),
-        Mending::Manifests => copies.manifests(&mut steps),
-        Mending::Blobs { damaged } => copies.blobs(damaged, &mut steps),
-        Mending::Referrers => copies.referrers(&mut steps),
-        Mending::Nothing(_) => {}
+        Repair::Copy => copies.whole(&mut steps),
+        Repair::Manifests => copies.manifests(&mut steps),
+        Repair::Blobs { damaged } => copies.blobs(damaged, &mut steps),
+        Repair::Referrers => copies.referrers(&mut steps),
+        Repair::Nothing(_) => {}
     }
     steps
 }
 
-struct Copies<'a> {
+struct CopySteps<'a> {
     plan: &'a Plan,
     failure: &'a Failure,
 }
 
-impl Copies<'_> {
+impl CopySteps<'_> {
     fn tool(&self) -> Tool {
         self.plan.tool
     }
 
-    /// Where the copy goes.
     fn target(&self) -> String {
         let reference = self.failure.target(self.plan.run.allow_single);
         let repository = self.failure.destination_repository();
         match (&reference, self.tool()) {
-            // oras copies by digest to a name without tag.
+            // oras copies by digest to a name without a tag.
             (Reference::Digest(_), Tool::Oras) => repository,
             _ => reference.of(&repository),
         }
     }
 
-    /// The copy of the whole source.
+    /// Copies the whole source.
     fn whole(&self, steps: &mut Vec<Step>) {
         let failure = self.failure;
         let needs_index = failure.is_bare && !self.plan.run.allow_single;
@@ -71,7 +69,7 @@ impl Copies<'_> {
         let is_tag = matches!(failure.destination_reference, Reference::Tag(_));
         if self.tool() == Tool::Regctl && is_tag {
             steps.push(Step::comment(
-                "the source is a single image: an index of it is made, as validation without --allow-single wants it",
+                "the source is a single image: this creates an index of it, because validation without --allow-single requires one",
             ));
             let mut words = self.regctl();
             words.extend(["index", "create", "--ref"].map(String::from));
@@ -84,7 +82,7 @@ impl Copies<'_> {
             return;
         }
         steps.push(Step::comment(
-            "the source is a single image: its copy passes only with --allow-single. For an index of it, in place of the copy:",
+            "the source is a single image: its copy passes only with --allow-single. To create an index instead of the copy:",
         ));
         steps.push(Step::comment(format!(
             "  docker buildx imagetools create -t {} {}",
@@ -92,13 +90,13 @@ impl Copies<'_> {
             shell_word(&from)
         )));
         if failure.is_there {
-            steps.push(Step::comment("the copy is there already"));
+            steps.push(Step::comment("the copy exists already"));
         } else {
             steps.push(self.copy(from, to, false, self.plan.run.referrers));
         }
     }
 
-    /// Manifests that the destination's index lists and the registry does not have.
+    /// Copies manifests that the destination's index lists and the registry lacks.
     fn manifests(&self, steps: &mut Vec<Step>) {
         match self.tool() {
             Tool::Crane | Tool::Oras => {
@@ -113,9 +111,9 @@ impl Copies<'_> {
 
     fn blobs(&self, damaged: bool, steps: &mut Vec<Step>) {
         let what = if damaged {
-            "damaged blobs: the registry claims to have them, and no copy tool replaces them. Remove them first, or the copy changes nothing:"
+            "damaged blobs: copy tools skip blobs that the registry claims to have. Delete them first:"
         } else {
-            "missing blobs: where the registry claims to have them, the copy skips them. If it changes nothing, remove them first:"
+            "missing blobs: copy tools skip blobs that the registry claims to have. If the copy changes nothing, delete them first:"
         };
         steps.push(Step::comment(what));
         if self.tool() == Tool::Regctl {
@@ -124,11 +122,11 @@ impl Copies<'_> {
                 format!("  regctl blob delete {repository} {digest}")
             });
             steps.push(Step::comment(
-                "where the registry refuses that, or keeps the file (docker-registry): delete the manifests, and let it collect garbage:",
+                "if the registry refuses to delete blobs, or keeps the files (docker-registry): delete the manifests, and run the registry's garbage collection:",
             ));
         } else {
             steps.push(Step::comment(
-                "delete the manifests (tags of them go, too), let the registry collect garbage, then copy:",
+                "delete the manifests (this also deletes their tags), run the registry's garbage collection, then copy:",
             ));
         }
         self.name(&self.failure.manifests, steps, |digest| {
@@ -136,7 +134,7 @@ impl Copies<'_> {
         });
         if matches!(self.tool(), Tool::Crane | Tool::Oras) && !self.failure.manifests.is_empty() {
             steps.push(Step::comment(format!(
-                "{} takes a manifest that is there for whole: without the deletion the copy changes nothing",
+                "{} assumes that an existing manifest is complete: without the deletion the copy changes nothing",
                 self.tool().name()
             )));
             self.each(&self.failure.manifests, steps);
@@ -145,7 +143,7 @@ impl Copies<'_> {
         }
     }
 
-    /// Signatures and whatever else refers to the image.
+    /// Copies the referrers of the image.
     fn referrers(&self, steps: &mut Vec<Step>) {
         let failure = self.failure;
         let (from, to) = (failure.source_name(), self.target());
@@ -154,7 +152,7 @@ impl Copies<'_> {
             Tool::Oras => {
                 steps.push(self.copy(from.clone(), to.clone(), false, true));
                 steps.push(Step::comment(
-                    "oras copies no tags of cosign (sha256-….sig); for them:",
+                    "oras does not copy the tags of cosign (sha256-….sig); to copy them:",
                 ));
                 steps.push(Step::comment(cosign(&from, &to)));
             }
@@ -163,7 +161,7 @@ impl Copies<'_> {
                     steps.push(self.copy(from.clone(), to.clone(), false, false));
                 }
                 steps.push(Step::comment(format!(
-                    "{} copies no referrers; one of these does:",
+                    "{} does not copy referrers; use one of these commands:",
                     self.tool().name()
                 )));
                 let (from_word, to_word) = (shell_word(&from), shell_word(&to));
@@ -180,11 +178,11 @@ impl Copies<'_> {
         }
     }
 
-    /// The copy of all, also of what seems to be there.
+    /// Copies everything, also manifests that seem to exist.
     fn forced(&self, steps: &mut Vec<Step>) {
         if self.tool() == Tool::Hangar {
             steps.push(Step::comment(
-                "hangar skips images that the destination's index lists: delete the tag first, or use another tool",
+                "hangar skips images that the index at the destination lists: delete the tag first, or use another tool",
             ));
         }
         let (from, to) = (self.failure.source_name(), self.target());
@@ -192,7 +190,7 @@ impl Copies<'_> {
         self.warn_of_hangar(steps);
     }
 
-    /// A copy of each of these manifests by its digest.
+    /// Copies each of these manifests by digest.
     fn each(&self, digests: &[Digest], steps: &mut Vec<Step>) {
         for digest in digests {
             let to = match self.tool() {
@@ -208,13 +206,13 @@ impl Copies<'_> {
 
     fn delete_first(&self, steps: &mut Vec<Step>) {
         steps.push(Step::comment(format!(
-            "{} takes a manifest that is there for whole; delete it first:",
+            "{} assumes that an existing manifest is complete; delete it first:",
             self.tool().name()
         )));
         steps.push(Step::comment(self.delete(&self.target())));
     }
 
-    /// The command that deletes a manifest, for a comment.
+    /// The command that deletes a manifest.
     fn delete(&self, name: &str) -> String {
         match self.tool() {
             Tool::Skopeo => format!(
@@ -234,7 +232,7 @@ impl Copies<'_> {
         steps.extend(shown.map(|digest| Step::Comment(line(digest))));
         if digests.len() > MOST_NAMED {
             steps.push(Step::comment(format!(
-                "  … and {} more; the report has them",
+                "  … and {} more; the report names all of them",
                 digests.len() - MOST_NAMED
             )));
         }
@@ -244,7 +242,7 @@ impl Copies<'_> {
         if self.tool() == Tool::Hangar && matches!(steps.last(), Some(Step::Line(_))) {
             steps.insert(
                 steps.len() - 1,
-                Step::comment("not pinned: hangar copies what the tag is when it runs"),
+                Step::comment("not pinned: hangar copies the current image of the tag"),
             );
         }
     }
@@ -311,7 +309,7 @@ impl Copies<'_> {
                 return match self.failure.by_tag() {
                     Some(line) => Step::Line(line),
                     None => Step::comment(
-                        "hangar's lists have one tag for both sides, and no digest: use another tool",
+                        "a list for hangar has one tag for both sides, and no digests: use another tool",
                     ),
                 };
             }

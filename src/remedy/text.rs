@@ -1,12 +1,11 @@
-//! Text that a shell or a YAML parser takes as it is meant: quoting, and comments that nothing in them
-//! can end.
+//! Quoting for shells and YAML, and comments that their text cannot end.
 
 use crate::escape::escape;
 
-/// The longest comment, in characters: room for a command with two names of any length.
+/// Limit of a comment, in characters; a command with two of the longest names fits.
 const LONGEST: usize = 2_000;
 
-/// A word of a POSIX shell.
+/// Quotes a word for a POSIX shell.
 pub fn shell_word(word: &str) -> String {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:@=,%+".contains(&b);
     if !word.is_empty() && word.bytes().all(is_plain) {
@@ -16,12 +15,12 @@ pub fn shell_word(word: &str) -> String {
     }
 }
 
-/// A scalar of YAML, in single quotes.
+/// Quotes a scalar for YAML.
 pub fn yaml_scalar(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// A line that shells, YAML and lists of images skip.
+/// A comment for shells, YAML and image lists.
 pub fn comment(text: &str) -> String {
     let text = escape(text);
     let mut line = "# ".to_owned();

@@ -1,4 +1,4 @@
-//! The tools for which remedies are printed, and what a remedy is made of.
+//! The supported copy tools, and the steps of a repair.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,6 @@ use url::Url;
 use crate::registry::InsecureHosts;
 use crate::report_reading::Run;
 
-/// A tool that copies images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tool {
     Skopeo,
@@ -20,7 +19,7 @@ pub enum Tool {
 }
 
 impl Tool {
-    /// Their names, for `--for`.
+    /// Values of `--for`.
     pub const NAMES: &[&str] = &[
         "skopeo",
         "regctl",
@@ -31,7 +30,7 @@ impl Tool {
         "hangar",
     ];
 
-    /// Of a name of [`Tool::NAMES`].
+    /// `name`: one of [`Tool::NAMES`].
     pub fn of(name: &str) -> Option<Self> {
         Some(match name {
             "skopeo" => Self::Skopeo,
@@ -50,37 +49,37 @@ impl Tool {
     }
 }
 
-/// What is the same for all images of a report.
+/// Settings for all images of a report.
 pub struct Plan {
     pub tool: Tool,
     pub insecure: InsecureHosts,
     pub run: Run,
-    /// The insecure registries of the images that are copied.
+    /// Insecure registries of the copied images.
     pub insecure_registries: BTreeSet<String>,
 }
 
 impl Plan {
-    /// Whether the user says that a registry's certificate is not to be verified.
+    /// Whether `--insecure` or `--tls-verify=false` applies to a registry.
     pub fn is_insecure(&self, registry: &str) -> bool {
         Url::parse(&format!("https://{registry}/")).is_ok_and(|url| self.insecure.covers(&url))
     }
 }
 
-/// A piece of a remedy.
+/// One step of a repair.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
     Comment(String),
-    /// A command, word by word.
+    /// A command as a list of words.
     Command(Vec<String>),
-    /// Of a file: a copy.
+    /// A copy, in a configuration file.
     Entry {
         from: String,
         to: String,
-        /// Whether manifests are copied that the destination seems to have.
+        /// Whether to copy manifests that the destination seems to have.
         force: bool,
         referrers: bool,
     },
-    /// Of a file: source, destination and tag.
+    /// Source, destination and tag, in an image list.
     Line([String; 3]),
 }
 

@@ -1,7 +1,7 @@
-//! Reading reports: the document of `.json` and the lines of `.jsonl`, as a stream of parts. The form
-//! is known by its content, not by a name.
+//! Reads `.json` and `.jsonl` reports as a stream of parts. The form is detected by content, not by file
+//! name.
 //!
-//! A report is a file from outside: what is in it is only as good as its writer.
+//! A report is untrusted input.
 
 mod fields;
 mod object;
@@ -14,28 +14,27 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::escape::escape;
-use values::Values;
+use values::JsonValues;
 
 pub use fields::{Fields, one_line};
 pub use object::{Header, LineObject, Outcome, Run, Totals};
 
-/// The newest version of the format that is read.
+/// The highest supported version.
 const VERSION: u64 = 1;
 
-/// What the field `format` of every report says.
+/// The field `format`.
 const FORMAT: &str = "image-tools report";
 
-/// Why a report cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     #[error("cannot read the report {}: {error}", escape(.name))]
     Unreadable { name: String, error: io::Error },
-    #[error("{} is not a report of image-tools: {}; 'image-tools mirror-validate --report FILE' writes one as .json or .jsonl", escape(.name), escape(.why))]
+    #[error("{} is not a report of image-tools: {}; use a .json or .jsonl file of 'image-tools mirror-validate --report'", escape(.name), escape(.why))]
     NotReport { name: String, why: String },
-    #[error("{} is a report of version {version}, and this program reads version {VERSION}; use the image-tools that wrote it, or a newer one", escape(.name))]
+    #[error("{} is a report of version {version}, but this program reads version {VERSION}; use a newer image-tools", escape(.name))]
     Newer { name: String, version: u64 },
-    /// Also of a run that goes on, in `.jsonl`.
-    #[error("{}:{line}: the report ends before its totals: its run was killed or goes on, or the file was cut off", escape(.name))]
+    /// In `.jsonl` also the report of a run in progress.
+    #[error("{}:{line}: the report has no totals: the run was killed or is in progress, or the file was cut off", escape(.name))]
     Unfinished { name: String, line: u64 },
     #[error("{}:{line}: the report is damaged: {}", escape(.name), escape(.why))]
     Damaged {
@@ -52,7 +51,7 @@ pub enum Part<L> {
     Line(Located<L>),
     /// Of the lines so far only those that passed count: `--wait` made another attempt.
     Attempt,
-    /// The last one.
+    /// The last part.
     Totals(Totals),
 }
 
@@ -78,13 +77,13 @@ enum State {
 
 /// Reads one report, whose lines are taken as `L`. Ends without an error only after the totals.
 pub struct ReportReader<R, L> {
-    values: Values<R>,
+    values: JsonValues<R>,
     name: String,
     state: State,
     /// What stands in front of a document's lines, until its header is known.
     fields: Fields,
     totals: Option<Totals>,
-    /// Lines that were read.
+    /// Lines read.
     lines: u64,
     line_type: PhantomData<L>,
 }
@@ -104,10 +103,10 @@ struct Attempt {
 }
 
 impl<R: BufRead, L: DeserializeOwned> ReportReader<R, L> {
-    /// `name`: of the file, for messages.
+    /// `name`: file name for messages.
     pub fn new(input: R, name: &str) -> Self {
         Self {
-            values: Values::new(input),
+            values: JsonValues::new(input),
             name: name.to_owned(),
             state: State::Begin,
             fields: Fields::default(),
@@ -117,7 +116,7 @@ impl<R: BufRead, L: DeserializeOwned> ReportReader<R, L> {
         }
     }
 
-    /// An error at the part that was read last.
+    /// An error at the last part.
     pub fn damaged(&self, why: impl Into<String>) -> ReportError {
         ReportError::Damaged {
             name: self.name.clone(),
@@ -141,7 +140,7 @@ impl<R: BufRead, L: DeserializeOwned> ReportReader<R, L> {
                 }
                 State::End => match self.peek()? {
                     None => Ok(None),
-                    Some(_) => Err(self.damaged("something follows the report's end")),
+                    Some(_) => Err(self.damaged("there is data after its end")),
                 },
             };
         }
@@ -151,14 +150,14 @@ impl<R: BufRead, L: DeserializeOwned> ReportReader<R, L> {
     fn begin(&mut self) -> Result<Option<Box<Header>>, ReportError> {
         match self.peek()? {
             Some(b'{') => self.values.skip(),
-            None => return Err(self.not_report("it is empty")),
-            Some(_) => return Err(self.not_report("it is not a JSON object")),
+            None => return Err(self.not_report("the file is empty")),
+            Some(_) => return Err(self.not_report("the content is not a JSON object")),
         }
         let has_lines = self.read_fields(true)?;
         match self.fields.get::<String>("format").as_deref() {
             Some(FORMAT) => {}
-            Some(_) => return Err(self.not_report("its format is another")),
-            None => return Err(self.not_report("it does not begin with the field \"format\"")),
+            Some(_) => return Err(self.not_report("the field \"format\" has another value")),
+            None => return Err(self.not_report("the first field is not \"format\"")),
         }
         let is_sorted = ["version", "list", "run"]
             .iter()
@@ -185,7 +184,7 @@ impl<R: BufRead, L: DeserializeOwned> ReportReader<R, L> {
                 let name = self.name.clone();
                 return Err(ReportError::Newer { name, version });
             }
-            _ => return Err(self.damaged("it has no version")),
+            _ => return Err(self.damaged("the field \"version\" is missing")),
         }
         let text = std::mem::take(&mut self.fields).to_text();
         let header = serde_json::from_str(&text);
@@ -194,8 +193,8 @@ impl<R: BufRead, L: DeserializeOwned> ReportReader<R, L> {
             .map_err(|error| self.damaged(error.to_string()))
     }
 
-    /// Reads the fields of an object up to its end or, if wanted, to the value of `lines`; says whether
-    /// it is there.
+    /// Reads the fields of an object up to its end or, if requested, up to the value of `lines`. Returns
+    /// whether that is next.
     fn read_fields(&mut self, until_lines: bool) -> Result<bool, ReportError> {
         if self.peek()? == Some(b'}') {
             self.values.skip();
@@ -209,7 +208,7 @@ impl<R: BufRead, L: DeserializeOwned> ReportReader<R, L> {
             }
             let value = self.value()?;
             if !self.fields.insert(key, value) {
-                return Err(self.damaged("a field stands twice"));
+                return Err(self.damaged("a field occurs twice"));
             }
             match self.peek()? {
                 Some(b',') => self.values.skip(),
@@ -232,7 +231,7 @@ impl<R: BufRead, L: DeserializeOwned> ReportReader<R, L> {
                 self.expect(b'}')?;
             }
             let Some(totals) = self.fields.remove("totals") else {
-                return Err(self.damaged("it has no totals"));
+                return Err(self.damaged("the field \"totals\" is missing"));
             };
             let totals = self.totals(totals.get().as_bytes())?;
             if !self.fields.contains("format") {
@@ -252,7 +251,7 @@ impl<R: BufRead, L: DeserializeOwned> ReportReader<R, L> {
         self.line(&text, offset)
     }
 
-    /// The next line of `.jsonl`.
+    /// Reads the next line of `.jsonl`.
     fn json_line(&mut self) -> Result<Part<L>, ReportError> {
         self.peek()?;
         let offset = self.values.offset();
@@ -282,7 +281,7 @@ impl<R: BufRead, L: DeserializeOwned> ReportReader<R, L> {
         let totals: Totals = self.object(text)?;
         if totals.lines != self.lines {
             return Err(self.damaged(format!(
-                "its totals count {} lines, and it has {}",
+                "the totals count {} lines, but the report has {}",
                 totals.lines, self.lines
             )));
         }
@@ -314,7 +313,7 @@ impl<R: BufRead, L: DeserializeOwned> ReportReader<R, L> {
                 Ok(())
             }
             None => Err(self.failed(ErrorKind::UnexpectedEof.into())),
-            Some(_) => Err(self.damaged(format!("no {:?} where one belongs", char::from(byte)))),
+            Some(_) => Err(self.damaged(format!("expected {:?}", char::from(byte)))),
         }
     }
 
@@ -329,7 +328,7 @@ impl<R: BufRead, L: DeserializeOwned> ReportReader<R, L> {
         let name = self.name.clone();
         match error.kind() {
             ErrorKind::UnexpectedEof if self.state == State::Begin => {
-                self.not_report("it is not JSON, or its begin only")
+                self.not_report("the content is not JSON, or was cut off")
             }
             ErrorKind::UnexpectedEof => ReportError::Unfinished {
                 name,

@@ -1,9 +1,8 @@
-//! The objects of a report, as far as they are read. Fields that a later version adds are no matter.
+//! The objects of a report. Unknown fields are ignored.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// What a report says of its run.
 #[derive(Debug, Deserialize)]
 pub struct Header {
     /// RFC 3339.
@@ -12,7 +11,6 @@ pub struct Header {
     /// `.json` only; `.jsonl` has it in its totals.
     #[serde(default)]
     pub ended: Option<String>,
-    /// The name of the list.
     pub list: String,
     #[serde(default)]
     pub list_digest: Option<String>,
@@ -29,7 +27,7 @@ pub struct Shard {
     pub count: u64,
 }
 
-/// What the run looked at.
+/// Settings of the run.
 #[derive(Debug, Default, Deserialize)]
 pub struct Run {
     pub arch: Vec<String>,
@@ -39,7 +37,7 @@ pub struct Run {
     pub referrers: bool,
 }
 
-/// One line of the list. Names, tags and digests are text from outside: nothing has checked them.
+/// One line of the list. Names, tags and digests have not been validated.
 #[derive(Debug, Deserialize)]
 pub struct LineObject {
     pub line: u64,
@@ -47,7 +45,7 @@ pub struct LineObject {
     pub source: Option<String>,
     pub destination: Option<String>,
     pub tag: Option<String>,
-    /// Absent in reports of versions before 0.1.0.
+    /// Missing in reports of versions before 0.1.0.
     #[serde(default)]
     pub destination_tag: Option<String>,
     pub outcome: Outcome,
@@ -65,7 +63,6 @@ pub struct LineObject {
     pub same_as_line: Option<u64>,
 }
 
-/// An image of one side.
 #[derive(Debug, Deserialize)]
 pub struct Spec {
     pub digest: String,

@@ -1,21 +1,21 @@
-//! JSON values out of a stream, one after the other, so that a document of a million lines never has
-//! to be in memory. Finds where a value ends; what is in it, `serde_json` checks.
+//! Splits a JSON stream into values, so that a document of a million lines is never in memory as a
+//! whole. Only finds the end of each value; `serde_json` parses it.
 
 use std::io::{self, BufRead, ErrorKind};
 
-/// The longest value that is taken into memory, in bytes.
+/// Limit of a value, in bytes.
 const LONGEST: usize = 64 * 1024 * 1024;
 
 /// A stream of JSON text.
-pub struct Values<R> {
+pub struct JsonValues<R> {
     input: R,
-    /// Number of the text line that is read, from 1.
+    /// Current line number, from 1.
     line: u64,
     /// Bytes that were read.
     offset: u64,
 }
 
-impl<R: BufRead> Values<R> {
+impl<R: BufRead> JsonValues<R> {
     pub fn new(input: R) -> Self {
         Self {
             input,
@@ -29,15 +29,15 @@ impl<R: BufRead> Values<R> {
         self.offset
     }
 
-    /// Number of the text line where the next byte stands, from 1.
+    /// Line number of the next byte, from 1.
     pub fn line(&self) -> u64 {
         self.line
     }
 
-    /// The next byte that is not white space, which stays; `None`: the end.
+    /// Returns the next byte that is not white space, without consuming it; `None`: end of input.
     ///
     /// # Errors
-    /// Those of the input.
+    /// Errors of the input.
     pub fn peek(&mut self) -> io::Result<Option<u8>> {
         loop {
             let buffer = match self.input.fill_buf() {
@@ -61,17 +61,17 @@ impl<R: BufRead> Values<R> {
         }
     }
 
-    /// Takes the byte that [`Values::peek`] found.
+    /// Consumes the byte of [`JsonValues::peek`].
     pub fn skip(&mut self) {
         self.offset += 1;
         self.input.consume(1);
     }
 
-    /// The text of the next value.
+    /// Reads the text of the next value.
     ///
     /// # Errors
-    /// Those of the input; `UnexpectedEof` where the value has no end, `InvalidData` where it is longer
-    /// than a report's values are.
+    /// Errors of the input; `UnexpectedEof` where the value is cut off, `InvalidData` where it is longer than
+    /// [`LONGEST`].
     pub fn value(&mut self) -> io::Result<Vec<u8>> {
         self.peek()?;
         let mut text = Vec::new();
@@ -82,7 +82,7 @@ impl<R: BufRead> Values<R> {
                 buffer => buffer?,
             };
             if buffer.is_empty() {
-                // A number or a word can end with the text.
+                // The end of the input can end a number or a literal.
                 let ended = state.is_scalar && !text.is_empty();
                 return if ended {
                     Ok(text)
@@ -125,13 +125,13 @@ fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
-/// Where in a value one is.
+/// Position within a value.
 #[derive(Default)]
 struct State {
     depth: usize,
     in_string: bool,
     is_escaped: bool,
-    /// A number or a word: what follows ends it.
+    /// A number or a literal, which the next delimiter ends.
     is_scalar: bool,
 }
 
@@ -201,7 +201,7 @@ mod tests {
     fn values_end_where_they_end() {
         let text = " {\"a\":\"}\\\"\",\n\"b\":[1,{}]} \"x\" 12\n,true]";
         // A buffer of one byte: every cut is tried.
-        let mut values = Values::new(BufReader::with_capacity(1, text.as_bytes()));
+        let mut values = JsonValues::new(BufReader::with_capacity(1, text.as_bytes()));
         let mut next = || {
             let value = values.value().expect("a value");
             String::from_utf8(value).expect("text")
@@ -213,7 +213,7 @@ mod tests {
         assert_eq!(values.line(), 3);
         values.skip();
         assert_eq!(values.value().expect("a value"), b"true");
-        let mut torn = Values::new(&b"{\"a\": [1"[..]);
+        let mut torn = JsonValues::new(&b"{\"a\": [1"[..]);
         let error = torn.value().expect_err("no end");
         assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
     }
@@ -221,7 +221,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_comes_to_an_end(text in any::<Vec<u8>>()) {
-            let mut values = Values::new(&text[..]);
+            let mut values = JsonValues::new(&text[..]);
             for _ in 0..=text.len() {
                 if values.value().is_err() {
                     return Ok(());

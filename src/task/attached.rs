@@ -1,5 +1,5 @@
-//! Referrers of a source: signatures, SBOMs and attestations, and what refers to those in turn (the
-//! signature of an SBOM), as its registry lists them.
+//! Lists the referrers of a source: signatures, SBOMs and attestations, and their own referrers (such as
+//! the signature of an SBOM).
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -12,35 +12,33 @@ use crate::registry::{Client, Error, Side};
 use crate::sync::fan_out;
 use crate::verdict::{Code, Reason};
 
-/// How many levels of referrers are followed: referrers of an image are the first.
+/// Levels of referrers that are followed; the referrers of an image are the first level.
 const MAX_DEPTH: usize = 3;
 
-/// The most referrers of one image.
+/// Limit per image.
 const MAX_REFERRERS: usize = 1000;
 
-/// What the referrers of an image refer to, and what its index lists.
+/// The subjects of an image's referrers, and the entries of its index.
 pub struct Subjects {
-    /// The source's manifest, and its compared images.
+    /// Digests of the source's manifest and its compared images.
     pub digests: Vec<Digest>,
-    /// The entries of the source's index, which are no referrers of it.
+    /// Entries of the source's index, which are not referrers.
     pub children: HashSet<Digest>,
-    /// The attestations that the source's index lists.
+    /// Attestations in the source's index.
     pub attestations: Vec<Referrer>,
 }
 
-/// The referrers of a source.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Attached {
-    /// They, each once.
     pub referrers: BTreeSet<Referrer>,
-    /// The sizes in bytes that lists say, by subject and referrer.
+    /// Sizes in bytes according to the lists of referrers, by subject and referrer.
     pub sizes: HashMap<(Digest, Digest), u64>,
-    /// Why there may be more of them.
+    /// Reason why there may be more referrers.
     pub incomplete: Option<Reason>,
 }
 
 impl Attached {
-    /// Takes a referrer. False: there are too many.
+    /// Adds a referrer; false above [`MAX_REFERRERS`].
     fn add(&mut self, referrer: Referrer) -> bool {
         if self.referrers.len() == MAX_REFERRERS && !self.referrers.contains(&referrer) {
             return false;
@@ -54,7 +52,7 @@ impl Attached {
     }
 }
 
-/// The digests of an index's entries; none of anything else.
+/// Digests of the entries of an index; empty for other manifests.
 pub fn children(manifest: &Manifest) -> HashSet<Digest> {
     match &manifest.body {
         Body::Index(entries) => entries
@@ -66,11 +64,11 @@ pub fn children(manifest: &Manifest) -> HashSet<Digest> {
     }
 }
 
-/// The referrers of these manifests at the source, with the attestations that its index lists, and
-/// their referrers in turn.
+/// Lists the referrers of the subjects at the source, the attestations of its index, and their own
+/// referrers.
 ///
 /// # Errors
-/// The reason why the referrers of one of them cannot be listed.
+/// The reason why the referrers of a subject cannot be listed.
 pub fn attached(
     client: &Arc<Client>,
     image: &Image,
@@ -108,7 +106,7 @@ pub fn attached(
             && let Some(referrer) = next.first()
         {
             let why = format!(
-                "[{name}]: referrers refer to referrers more than {MAX_DEPTH} levels deep ({} to {}), and deeper ones were not compared",
+                "[{name}]: the referrers are nested more than {MAX_DEPTH} levels deep ({} refers to {}); deeper levels were not compared",
                 referrer.digest, referrer.subject
             );
             found.incomplete(Code::InvalidAnswer, why);
@@ -120,7 +118,7 @@ pub fn attached(
         }
         if is_full {
             let why = format!(
-                "[{name}]: it has more than {MAX_REFERRERS} referrers, and only so many were compared"
+                "[{name}]: the source has more than {MAX_REFERRERS} referrers; the others were not compared"
             );
             found.incomplete(Code::InvalidAnswer, why);
             break;
@@ -136,12 +134,12 @@ pub fn attached(
     Ok(found)
 }
 
-/// The referrers of one manifest, as its registry lists them.
+/// Referrers of one manifest.
 #[derive(Default)]
 struct OfSubject {
-    /// With each the size in bytes that a list says.
+    /// Each with its size in bytes according to the list.
     referrers: Vec<(Referrer, Option<u64>)>,
-    /// What is wrong with an entry of the list.
+    /// Error of an entry in the list.
     damage: Option<Error>,
 }
 
@@ -189,7 +187,7 @@ fn read_subject(
     Ok(found)
 }
 
-/// Those of the recorded referrers that lead to one of these subjects.
+/// The recorded referrers of these subjects, including indirect ones.
 pub fn leading_to(subjects: &[Digest], referrers: &[Referrer]) -> BTreeSet<Referrer> {
     let mut known: HashSet<&Digest> = subjects.iter().collect();
     let mut rest: Vec<&Referrer> = referrers.iter().collect();
@@ -207,7 +205,7 @@ pub fn leading_to(subjects: &[Digest], referrers: &[Referrer]) -> BTreeSet<Refer
     }
 }
 
-/// Each digest once, in their order.
+/// Removes duplicates and keeps the order.
 pub fn distinct(digests: impl Iterator<Item = Digest>) -> Vec<Digest> {
     let mut seen = HashSet::new();
     digests

@@ -1,6 +1,6 @@
-//! The work that is done with each image of a list: it is validated, or its source is recorded.
+//! Tasks: the work per image, which is to validate it or to record its source.
 //!
-//! A task reads registries and makes a [`Finding`]. It knows nothing of the outputs that take it.
+//! A task reads registries and returns a [`Finding`]. It does not depend on the outputs.
 
 mod attached;
 pub mod record;
@@ -17,46 +17,45 @@ use crate::registry::{Client, Error, Gate, Side};
 use crate::sync::Interrupt;
 use crate::verdict::{Code, Finding, Outcome, Reason, Trouble};
 
-/// The words of a task, for the log, the bar and the summary.
+/// Terms of a task for the log, the progress bar and the summary.
 #[derive(Debug)]
 pub struct Words {
-    /// The task itself: `validate`.
+    /// The task: `validate`.
     pub task: &'static str,
-    /// An image with which it succeeded: `passed`.
+    /// Success: `passed`.
     pub passed: &'static str,
-    /// An image with which it could not be done: `not validated`.
+    /// No result: `not validated`.
     pub not_passed: &'static str,
-    /// Whether images are compared: only then can one fail, and only then is there a destination.
+    /// Whether the task compares images: only then is there a destination, and only then can an image fail.
     pub compares: bool,
-    /// The log line of an image with which it succeeded.
+    /// The log line of a successful image.
     pub pass_line: fn(&Image, &Finding) -> String,
 }
 
-/// One kind of work; shared by all threads.
+/// A task, shared by all threads.
 pub trait Task: Send + Sync {
-    /// Its words.
     fn words(&self) -> &'static Words;
 
-    /// Takes note of an image that is begun later: the list is read ahead.
+    /// Announces an image before its turn, because the list is read ahead.
     fn announce(&self, image: &Image);
 
-    /// Does it for one image.
+    /// Processes one image.
     fn run(&self, image: &Image, log: &Log) -> Finding;
 
-    /// Whether the registries of an image take requests now, as far as is known.
+    /// Whether the registries of an image accept requests now, as far as known.
     fn gate(&self, _: &Image) -> Gate {
         Gate::Open
     }
 
-    /// Ends all requests; images in progress end as interrupted.
+    /// Aborts all requests; images in progress end as interrupted.
     fn shutdown(&self);
 
-    /// Warnings about the run as a whole, once it has come to its end.
+    /// Warnings on the whole run, logged at its end.
     fn closing_warnings(&self) -> Vec<String> {
         Vec::new()
     }
 
-    /// Whether both sides are read from registries, so that an image must not be its own mirror.
+    /// Whether both sides are read from registries, so that source and destination must differ.
     fn compares_registries(&self) -> bool {
         false
     }
@@ -92,7 +91,7 @@ impl From<Error> for Reason {
     }
 }
 
-/// A failure that was found stands; what a signal cut off is no verdict on the image.
+/// A failure found before a signal is kept; anything that the signal interrupted is not validated.
 fn outcome(result: Result<(), Reason>, interrupt: &Interrupt) -> Outcome {
     match result {
         Ok(()) => Outcome::Passed,
@@ -111,7 +110,7 @@ fn read(client: &Client, side: Side, image: &Image, log: &Log) -> Result<Manifes
     client.manifest(side, repository, reference, log)
 }
 
-/// Reads the source's manifest at the source; `prefix`: the path that `-s` puts in front of names.
+/// Reads the manifest of the source; `prefix`: the path that `-s` adds before names.
 fn read_source(
     client: &Client,
     image: &Image,
@@ -135,12 +134,12 @@ fn read_source(
     }
 }
 
-/// The name of an official image in a proxy cache, where the list leaves `library` out.
+/// The name of an official image in a proxy cache, if the list omits `library`.
 fn name_in_cache(image: &Image, prefix: &str) -> Option<String> {
     let name = image.source.path.strip_prefix(prefix)?.strip_prefix('/')?;
     (!prefix.is_empty() && !name.contains('/')).then(|| {
         format!(
-            "; if this is a proxy cache of Docker Hub, it has the image as {prefix}/library/{name}: write library/{name} in the list"
+            "; in a proxy cache of Docker Hub the name is {prefix}/library/{name}: write library/{name} in the list"
         )
     })
 }

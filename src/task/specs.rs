@@ -1,5 +1,5 @@
-//! Reducing a manifest to the images that are compared: nested indexes followed, platforms that
-//! an index does not tell read from the images' configs, attestations left out.
+//! Reduces a manifest to the images to compare: follows nested indexes, reads missing platforms from the
+//! image configs, and omits attestations.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,25 +14,25 @@ use crate::registry::{Client, Error, Side};
 use crate::sync::fan_out;
 use crate::verdict::{Code, Reason};
 
-/// How deep an index may be nested in indexes.
+/// Levels of indexes below the top.
 const MAX_DEPTH: usize = 4;
 
-/// So many entries are read before it is seen whether one of them failed; more than threads.
+/// Entries read before the next check for failures; more than there are threads.
 const AT_A_TIME: usize = 32;
 
-/// An image as its index lists it.
+/// An entry of an index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// Its digest and platform; one without a platform is an artifact.
+    /// An entry without a platform is an artifact.
     pub spec: Spec,
-    /// The length of its manifest in bytes, where the index says one.
+    /// Size of its manifest in bytes, if the index has it.
     pub size: Option<u64>,
-    /// The type of its manifest, where the index says one of the six.
+    /// Media type of its manifest, if the index has one of the six known types.
     pub media_type: Option<MediaType>,
 }
 
 impl Listed {
-    /// An image that no index lists.
+    /// An image without an index.
     pub fn alone(digest: Digest, platform: Platform) -> Self {
         Self {
             spec: Spec { digest, platform },
@@ -49,15 +49,15 @@ impl Listed {
         }
     }
 
-    /// Refuses a manifest of another format than the index says. Schema 1 is parsed from a part of
-    /// its document, so it could pass for anything.
+    /// Refuses a manifest whose format is not that of the index entry. The parser of schema 1 reads only a
+    /// part of the document, so it accepts almost anything.
     ///
     /// # Errors
-    /// The contradiction, in words.
+    /// The contradiction, for a message.
     pub fn check_type(&self, found: MediaType) -> Result<(), String> {
         match self.media_type {
             Some(listed) if found.is_schema1() && !listed.is_schema1() => Err(format!(
-                "{}: a schema 1 manifest, but listed as {}",
+                "{}: the manifest is schema 1, but the index lists it as {}",
                 self.spec.digest,
                 listed.as_str()
             )),
@@ -66,19 +66,18 @@ impl Listed {
     }
 }
 
-/// Why a side cannot be reduced.
+/// Why one side could not be reduced.
 #[derive(Clone, Debug)]
 pub enum Unreadable {
-    /// A manifest, or its config, is listed but not there.
+    /// The registry lacks a listed manifest or its config.
     ChildMissing(Vec<Digest>, Box<Error>),
-    /// Anything else that a registry says.
+    /// Any other error of a registry.
     Registry(Error),
-    /// The index is beyond the bounds, or an entry that is compared is damaged.
+    /// The index exceeds a limit, or a compared entry is damaged.
     Bounds(String),
 }
 
 impl From<Unreadable> for Reason {
-    /// Why a source cannot be reduced.
     fn from(why: Unreadable) -> Self {
         match why {
             Unreadable::ChildMissing(_, error) => Self::from(*error),
@@ -94,30 +93,29 @@ impl From<Error> for Unreadable {
     }
 }
 
-/// Reads the images that one manifest leads to.
+/// Reads the images below one manifest.
 pub struct Reader {
     client: Arc<Client>,
     side: Side,
     repository: Repository,
     log: Log,
-    /// Images that are known not to be of these platforms need not be read.
+    /// Images of other platforms are not read.
     filter: Option<Filter>,
-    /// Of an index at the destination: the digests of the source. That anything else is listed and
-    /// not there makes no difference.
+    /// For a destination: the digests of the source. Any other listed image may be missing.
     needed: Option<Vec<Digest>>,
     entries: AtomicUsize,
-    beside: Mutex<Beside>,
+    beside: Mutex<IndexExtras>,
 }
 
-/// Facts of the indexes besides the images that were asked for.
+/// Further results besides the requested images.
 #[derive(Default)]
-struct Beside {
+struct IndexExtras {
     attestations: Vec<Referrer>,
     names: PlatformNames,
 }
 
 impl Reader {
-    /// A reader of one side of one image.
+    /// For one side of one image.
     pub fn new(
         client: &Arc<Client>,
         side: Side,
@@ -137,7 +135,7 @@ impl Reader {
         }
     }
 
-    /// The same, for a destination that has to have these images.
+    /// For a destination that must have these images.
     pub fn needing(self, needed: Vec<Digest>) -> Self {
         Self {
             needed: Some(needed),
@@ -145,37 +143,37 @@ impl Reader {
         }
     }
 
-    /// The images of an index, in its order; what has no platform is not filtered.
+    /// The images of an index in its order; entries without a platform are not filtered.
     ///
     /// # Errors
-    /// [`Unreadable`] where one of them cannot be told.
     pub fn images(self: &Arc<Self>, entries: &[IndexEntry]) -> Result<Vec<Listed>, Unreadable> {
         self.level(entries, 1)
     }
 
-    /// The platform of an image, from its config.
+    /// [`Unreadable`]
+    /// Reads the platform of an image from its config.
     ///
     /// # Errors
-    /// [`Unreadable::ChildMissing`] where the config is not there.
+    /// [`Unreadable::ChildMissing`] where the registry lacks the config.
     pub fn platform(&self, image: &Digest, config: &Digest) -> Result<Platform, Unreadable> {
         self.client
             .config(self.side, &self.repository, config, &self.log)
             .map_err(|error| missing_child(image, error))
     }
 
-    /// The attestations that were listed beside the images, in a fixed order.
+    /// Attestations in the indexes, sorted.
     pub fn attestations(&self) -> Vec<Referrer> {
         let mut found = self.beside().attestations.clone();
         found.sort_unstable();
         found
     }
 
-    /// The platforms of all images that were listed, selected or not.
+    /// Platforms of all listed images, selected or not.
     pub fn names(&self) -> PlatformNames {
         self.beside().names.clone()
     }
 
-    fn beside(&self) -> MutexGuard<'_, Beside> {
+    fn beside(&self) -> MutexGuard<'_, IndexExtras> {
         self.beside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -186,7 +184,7 @@ impl Reader {
     ) -> Result<Vec<Listed>, Unreadable> {
         if self.entries.fetch_add(entries.len(), Ordering::Relaxed) + entries.len() > MAX_ENTRIES {
             return Err(Unreadable::Bounds(format!(
-                "{}: its indexes have more than {MAX_ENTRIES} entries",
+                "{}: the indexes have more than {MAX_ENTRIES} entries in total",
                 self.repository
             )));
         }
@@ -198,7 +196,7 @@ impl Reader {
         }
         let relevant: Vec<Entry> = relevant.into_iter().cloned().collect();
         let mut images = Vec::new();
-        // Some at a time: an index of thousands that are not there is not read to its end.
+        // In groups, so that an index of thousands of missing images is not read to its end.
         for entries in relevant.chunks(AT_A_TIME) {
             let reader = self.clone();
             let levels = fan_out(entries.to_vec(), move |entry| {
@@ -209,7 +207,7 @@ impl Reader {
         Ok(images)
     }
 
-    /// Notes what a level lists besides the images that are asked for.
+    /// Records the attestations and platforms of one level.
     fn note(&self, entries: &[IndexEntry]) {
         let mut beside = self.beside();
         let attestations = entries.iter().flatten().filter_map(attestation);
@@ -253,7 +251,7 @@ impl Reader {
         let platform = match manifest.body {
             Body::Index(_) if depth > MAX_DEPTH => {
                 return Err(Unreadable::Bounds(format!(
-                    "{}: its indexes are nested deeper than {MAX_DEPTH}",
+                    "{}: the indexes are nested more than {MAX_DEPTH} levels deep",
                     self.repository
                 )));
             }
@@ -274,8 +272,8 @@ impl Reader {
     }
 }
 
-/// All images; or all that are missing, which counts more than what cannot be read; or the first
-/// that cannot be read. So the result does not depend on who was quicker.
+/// All images, or else all missing images, or else the first read error. Missing images come first so
+/// that the result does not depend on timing.
 fn gather(levels: Vec<Result<Vec<Listed>, Unreadable>>) -> Result<Vec<Listed>, Unreadable> {
     let mut images = Vec::new();
     let mut missing: Option<(Vec<Digest>, Box<Error>)> = None;
@@ -296,7 +294,7 @@ fn gather(levels: Vec<Result<Vec<Listed>, Unreadable>>) -> Result<Vec<Listed>, U
     }
 }
 
-/// What an entry says about an image, if that is what it does.
+/// The attestation of an entry, if it is one.
 fn attestation(entry: &Entry) -> Option<Referrer> {
     Some(Referrer {
         subject: entry.subject.clone()?,
@@ -306,7 +304,7 @@ fn attestation(entry: &Entry) -> Option<Referrer> {
     })
 }
 
-/// An image of which the index says enough; the entry of an index is none.
+/// An image whose entry is complete; `None` for nested indexes.
 fn told_by_index(entry: &Entry) -> Option<Listed> {
     let platform = entry.complete_platform()?;
     (!entry.is_index()).then(|| Listed::of(entry, platform.clone()))

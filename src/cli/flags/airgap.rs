@@ -1,19 +1,19 @@
-//! Air gap: recordings of sources, made on one side and compared on the other.
+//! Flags of recordings.
 
 use std::path::PathBuf;
 
-use super::{Conflict, Flag, Group, PLAIN, Takes};
+use super::{Conflict, Flag, FlagValue, Group, PLAIN};
 use crate::output::RECORDING;
 
-/// Of every flag that a recording would ignore.
+/// For every flag that `--record` would ignore.
 pub const READS_SOURCES_ONLY: Conflict = Conflict {
     with: "--record",
-    why: "only the sources are read for a recording",
+    why: "--record reads only the sources",
 };
 
 #[derive(Debug, Default)]
 pub struct AirGapFlags {
-    /// The sources are recorded; the file is among the outputs.
+    /// `--record`; the file is among the output requests.
     pub records: bool,
     pub recorded: Option<PathBuf>,
 }
@@ -23,20 +23,20 @@ pub const GROUP: Group = Group {
     flags: &[
         Flag {
             names: &["--record"],
-            takes: Takes::Path("file", |flags, path| {
+            takes: FlagValue::Path("file", |flags, path| {
                 flags.airgap.records = true;
                 flags.output.request(&RECORDING, path);
             }),
-            help: "read only the sources and write to this file what they are, for '--recorded'; a file that is there is extended",
+            help: "record the sources in this file for '--recorded'; an existing recording is extended",
             ..PLAIN
         },
         Flag {
             names: &["--recorded"],
-            takes: Takes::Path("file", |flags, path| flags.airgap.recorded = Some(path)),
-            help: "take from this file what the sources are, and ask the destination only",
+            takes: FlagValue::Path("file", |flags, path| flags.airgap.recorded = Some(path)),
+            help: "compare with the sources recorded in this file; only the destination is contacted",
             conflicts: &[Conflict {
                 with: "--record",
-                why: "the one writes a recording, the other reads one",
+                why: "--record writes a recording, and --recorded reads one",
             }],
             ..PLAIN
         },

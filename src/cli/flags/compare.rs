@@ -1,16 +1,16 @@
-//! What to compare: the list, the registries, the platforms, and how much of each image.
+//! Flags that decide what is compared: list, registries, platforms, and depth.
 
 use std::path::PathBuf;
 
 use super::airgap::READS_SOURCES_ONLY;
-use super::{Flag, Group, PLAIN, Takes};
+use super::{Flag, FlagValue, Group, PLAIN};
 use crate::list::{Override, Shard, names as list_names};
 use crate::task::Depth;
 use crate::verdict::Class;
 
 #[derive(Debug, Default)]
 pub struct CompareFlags {
-    /// `-` is standard input. Empty: images are typed.
+    /// `-` is standard input. Empty: lines are read from standard input one by one.
     pub files: Vec<PathBuf>,
     pub source: Option<Override>,
     pub destination: Option<Override>,
@@ -32,36 +32,36 @@ pub const GROUP: Group = Group {
     flags: &[
         Flag {
             names: &["-f", "--file"],
-            takes: Takes::Path("string", |flags, path| flags.compare.files.push(path)),
-            help: "image list file; '-' reads standard input as a file; may be repeated; without it images are typed in line by line",
+            takes: FlagValue::Path("string", |flags, path| flags.compare.files.push(path)),
+            help: "image list file; '-' reads standard input as a file; may be repeated; without it, lines are read from standard input one by one",
             is_original: true,
             accumulates: true,
             ..PLAIN
         },
         Flag {
             names: &["-s", "--source"],
-            takes: Takes::Text("string", |flags, text| {
+            takes: FlagValue::Text("string", |flags, text| {
                 flags.compare.source = Some(registry(text)?);
                 Ok(())
             }),
-            help: "override the source registry; without it $SOURCE_REGISTRY, then the list",
+            help: "override the source registry; default: $SOURCE_REGISTRY, else the registries of the list",
             is_original: true,
             ..PLAIN
         },
         Flag {
             names: &["-d", "--destination"],
-            takes: Takes::Text("string", |flags, text| {
+            takes: FlagValue::Text("string", |flags, text| {
                 flags.compare.destination = Some(registry(text)?);
                 Ok(())
             }),
-            help: "override the destination registry; without it $DEST_REGISTRY, then the list",
+            help: "override the destination registry; default: $DEST_REGISTRY, else the registries of the list",
             is_original: true,
             conflicts: &[READS_SOURCES_ONLY],
             ..PLAIN
         },
         Flag {
             names: &["-a", "--arch"],
-            takes: Takes::Text("string", |flags, text| {
+            takes: FlagValue::Text("string", |flags, text| {
                 flags.compare.architectures.extend(names(text)?);
                 Ok(())
             }),
@@ -73,46 +73,46 @@ pub const GROUP: Group = Group {
         },
         Flag {
             names: &["-default-project"],
-            takes: Takes::Text("string", |flags, text| {
+            takes: FlagValue::Text("string", |flags, text| {
                 if !list_names::is_project(text) {
                     return Err(PROJECT.into());
                 }
                 flags.compare.default_project = text.to_owned();
                 Ok(())
             }),
-            help: "project put into a destination that has none",
+            help: "project for destinations without one",
             default: "library",
             conflicts: &[READS_SOURCES_ONLY],
             ..PLAIN
         },
         Flag {
             names: &["--os"],
-            takes: Takes::Text("string", |flags, text| {
+            takes: FlagValue::Text("string", |flags, text| {
                 flags.compare.systems.extend(names(text)?);
                 Ok(())
             }),
-            help: "operating system list of images, separate with ','; without it all",
+            help: "operating system list of images, separate with ','; default: all",
             accumulates: true,
             conflicts: &[READS_SOURCES_ONLY],
             ..PLAIN
         },
         Flag {
             names: &["--allow-single"],
-            takes: Takes::Switch(|flags, on| flags.compare.allow_single = on),
-            help: "accept a destination that is a single image, not a manifest list (as 'skopeo copy' leaves it)",
+            takes: FlagValue::Switch(|flags, on| flags.compare.allow_single = on),
+            help: "accept a destination that is a single image instead of a manifest list ('skopeo copy' without --all makes these)",
             conflicts: &[READS_SOURCES_ONLY],
             ..PLAIN
         },
         Flag {
             names: &["--require-arch"],
-            takes: Takes::Switch(|flags, on| flags.compare.require_arch = on),
+            takes: FlagValue::Switch(|flags, on| flags.compare.require_arch = on),
             help: "fail an image whose source lacks an architecture of -a",
             conflicts: &[READS_SOURCES_ONLY],
             ..PLAIN
         },
         Flag {
             names: &["--accept"],
-            takes: Takes::Text("CLASSES", |flags, text| {
+            takes: FlagValue::Text("CLASSES", |flags, text| {
                 for class in classes(text)? {
                     if !flags.compare.accept.contains(&class) {
                         flags.compare.accept.push(class);
@@ -120,63 +120,62 @@ pub const GROUP: Group = Group {
                 }
                 Ok(())
             }),
-            help: "pass images that differ only in these ways, separate with ',': re-serialised, converted, re-compressed",
+            help: "accept these classes of differences, separate with ',': re-serialised, converted, re-compressed",
             accumulates: true,
             conflicts: &[READS_SOURCES_ONLY],
             ..PLAIN
         },
         Flag {
             names: &["--deep"],
-            takes: Takes::Grade(&["full"], |flags, word| {
+            takes: FlagValue::Grade(&["full"], |flags, word| {
                 flags.compare.deep = match word {
                     "full" => Some(Depth::Full),
                     "true" => Some(Depth::Blobs),
                     _ => None,
                 };
             }),
-            help: "ask the destination also for the blobs (configs, layers) of the images, and compare their sizes; '--deep=full' reads them and compares their digests",
+            help: "also check that the blobs (configs, layers) exist at the destination with the right size; '--deep=full' downloads them and verifies their digests",
             conflicts: &[READS_SOURCES_ONLY],
             ..PLAIN
         },
         Flag {
             names: &["--referrers"],
-            takes: Takes::Switch(|flags, on| flags.compare.referrers = on),
-            help: "what is attached to the source (signatures, SBOMs, attestations) has to be at the destination",
+            takes: FlagValue::Switch(|flags, on| flags.compare.referrers = on),
+            help: "also require the source's signatures, SBOMs and attestations at the destination",
             ..PLAIN
         },
         Flag {
             names: &["--allow-empty"],
-            takes: Takes::Switch(|flags, on| flags.compare.allow_empty = on),
+            takes: FlagValue::Switch(|flags, on| flags.compare.allow_empty = on),
             help: "accept an image list without images",
             ..PLAIN
         },
         Flag {
             names: &["--shard"],
-            takes: Takes::Text("I/N", |flags, text| {
+            takes: FlagValue::Text("I/N", |flags, text| {
                 let shard = text.parse();
                 flags.compare.shard =
                     Some(shard.map_err(|()| "I/N with I from 0 to N-1, for example 0/4")?);
                 Ok(())
             }),
-            help: "validate only part I of N of the list, I from 0 to N-1, so that several hosts share it",
+            help: "validate only part I of N of the list, with I from 0 to N-1, to split it between several hosts",
             ..PLAIN
         },
     ],
 };
 
-/// What is wanted in place of a project.
+/// Expected form of a project.
 pub const PROJECT: &str = "lower-case letters, digits, and between them '.', '_', '-', '/'";
 
-/// A registry with an optional path.
-///
-/// # Errors
-/// What is wanted instead.
+/// Parses a registry with an optional path.
+/// The expected form.
 pub fn registry(text: &str) -> Result<Override, String> {
     text.parse()
         .map_err(|error| format!("a registry, HOST[:PORT][/PATH]; {error}"))
 }
 
-/// Names of architectures or operating systems, separated by commas. Blanks around them are
+/// Parses names of architectures or operating systems, separated by commas. Blanks around them are
+/// Parses names of architectures or operating systems, separated by commas. Blanks around them are
 /// ignored.
 fn names(text: &str) -> Result<Vec<String>, &'static str> {
     let names: Vec<String> = text
@@ -197,7 +196,7 @@ fn names(text: &str) -> Result<Vec<String>, &'static str> {
     Ok(names)
 }
 
-/// Classes of differences that can be accepted, separated by commas.
+/// Parses classes of differences, separated by commas.
 fn classes(text: &str) -> Result<Vec<Class>, String> {
     let class = |name: &str| {
         let mut known = Class::ACCEPTABLE.into_iter();

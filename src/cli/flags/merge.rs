@@ -1,12 +1,12 @@
-//! The command `merge`: what orders its result.
+//! Flags of `merge`.
 
 use std::path::PathBuf;
 
-use super::{Flag, Group, PLAIN, Takes};
+use super::{Flag, FlagValue, Group, PLAIN};
 
 #[derive(Debug, Default)]
 pub struct MergeFlags {
-    /// The image list, for the order of failed lists.
+    /// The image list, for the order of the merged failed list.
     pub list: Option<PathBuf>,
 }
 
@@ -14,8 +14,8 @@ pub const GROUP: Group = Group {
     title: "How to merge",
     flags: &[Flag {
         names: &["--list"],
-        takes: Takes::Path("FILE", |flags, path| flags.merge.list = Some(path)),
-        help: "put failed lists into the order of this image list; without it the lines of the first file stand first",
+        takes: FlagValue::Path("FILE", |flags, path| flags.merge.list = Some(path)),
+        help: "sort the merged failed list in the order of this image list; default: the order of the input files",
         ..PLAIN
     }],
 };

@@ -1,10 +1,10 @@
-//! A flag is one row of a table, with its setter: the parser, the help, the man page, the
-//! completions and the check for conflicts are all made from the rows.
+//! A flag is one row of a table, with its setter. Parser, help, man page, completions and the check for
+//! conflicts use the rows.
 //!
-//! The rows stand in groups, one file each, together with the struct that their setters write to.
-//! [`Flags`] holds these structs; a command takes the groups that it wants. Values are checked one
-//! by one here. Defaults from the environment, and checks of several values
-//! against each other, are in [`Options`](super::options::Options).
+//! Each group of rows has its own module, with the struct that its setters write to. [`Flags`] has one
+//! field per struct, and a command names its groups. Setters check single values. Defaults from the
+//! environment, and checks of several values against each other, are in
+//! [`Options`](super::options::Options).
 
 pub mod airgap;
 pub mod compare;
@@ -19,28 +19,33 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 
 use super::commands::Flags;
-use super::help::Page;
+use super::help::HelpPage;
 
 pub use output::When;
 
-/// What is wanted in place of a value.
-pub type Wanted = Cow<'static, str>;
+/// Expected form of an invalid value.
+pub type ExpectedValue = Cow<'static, str>;
 
-/// The value of a flag, and the setter that checks it and writes it.
-///
-/// A setter returns what is wanted instead of the value. It never gets an empty value.
+/// The kind of value of a flag, and the setter that checks and stores it.
+/// A setter returns the expected form of an invalid value. It never gets an empty value.
 #[derive(Clone, Copy)]
-pub enum Takes {
+pub enum FlagValue {
     /// No value, or `=true` and `=false`.
     Switch(fn(&mut Flags, bool)),
     /// As a switch, or `=` and one of the words. The setter gets `true`, `false` or the word.
     Grade(&'static [&'static str], fn(&mut Flags, &str)),
-    /// Text; the first string stands for it in the help.
-    Text(&'static str, fn(&mut Flags, &str) -> Result<(), Wanted>),
-    /// A path; the string stands for it in the help.
+    /// Text; the first string is its placeholder in the help.
+    Text(
+        &'static str,
+        fn(&mut Flags, &str) -> Result<(), ExpectedValue>,
+    ),
+    /// A path; the string is its placeholder in the help.
     Path(&'static str, fn(&mut Flags, PathBuf)),
-    /// A path whose suffix says something; the string stands for it in the help.
-    SuffixedPath(&'static str, fn(&mut Flags, PathBuf) -> Result<(), Wanted>),
+    /// A path whose suffix is checked; the string is its placeholder in the help.
+    SuffixedPath(
+        &'static str,
+        fn(&mut Flags, PathBuf) -> Result<(), ExpectedValue>,
+    ),
     /// One of the words.
     Choice(&'static [&'static str], fn(&mut Flags, &str)),
 }
@@ -48,32 +53,32 @@ pub enum Takes {
 /// A row of the table. Rows are written as `Flag { …, ..PLAIN }`.
 #[derive(Clone, Copy)]
 pub struct Flag {
-    /// With their dashes as the help shows them, the main one first. Each is also accepted with
-    /// one dash and with two.
+    /// With their dashes as the help shows them, the main name first. Each is accepted with one dash and
+    /// with two.
     pub names: &'static [&'static str],
-    pub takes: Takes,
+    pub takes: FlagValue,
     pub help: &'static str,
-    /// Goes through the setter when the flag is absent. Empty: none.
+    /// Passed to the setter when the flag is absent. Empty: none.
     pub default: &'static str,
-    /// Whether the flag is in the usage of image-tools 1.3.0. Such flags stand first in the help.
+    /// Whether the flag is in the usage of image-tools 1.3.0. The help lists these first.
     pub is_original: bool,
-    /// Whether the values of a repeated flag add up. Otherwise the last one counts.
+    /// Whether the values of a repeated flag accumulate. Otherwise the last one is used.
     pub accumulates: bool,
     pub conflicts: &'static [Conflict],
 }
 
-/// Another flag that cannot be given together with this one.
+/// Another flag that cannot be used together with this one.
 #[derive(Clone, Copy)]
 pub struct Conflict {
-    /// The main name of the other flag.
+    /// Main name of the other flag.
     pub with: &'static str,
     pub why: &'static str,
 }
 
-/// What most rows have in common.
+/// Defaults of a row.
 pub const PLAIN: Flag = Flag {
     names: &[],
-    takes: Takes::Switch(|_, _| ()),
+    takes: FlagValue::Switch(|_, _| ()),
     help: "",
     default: "",
     is_original: false,
@@ -81,58 +86,58 @@ pub const PLAIN: Flag = Flag {
     conflicts: &[],
 };
 
-/// Flags under a title of the help.
+/// Flags under one title in the help.
 #[derive(Clone, Copy)]
 pub struct Group {
     pub title: &'static str,
     pub flags: &'static [Flag],
 }
 
-/// The flags that every command has.
+/// Flags of every command.
 pub const HELP: Group = Group {
     title: "Help",
     flags: &[
         Flag {
             names: &["-h"],
-            takes: Takes::Switch(|flags, on| flags.help = page(on, Page::Short)),
-            help: "print the most used flags",
+            takes: FlagValue::Switch(|flags, on| flags.help = page(on, HelpPage::Short)),
+            help: "print a short help with the most common flags",
             ..PLAIN
         },
         Flag {
             names: &["--help"],
-            takes: Takes::Switch(|flags, on| flags.help = page(on, Page::Full)),
-            help: "print all flags",
+            takes: FlagValue::Switch(|flags, on| flags.help = page(on, HelpPage::Full)),
+            help: "print the full help with all flags",
             ..PLAIN
         },
         Flag {
             names: &["-v", "--version"],
-            takes: Takes::Switch(|flags, on| flags.version = on),
+            takes: FlagValue::Switch(|flags, on| flags.version = on),
             help: "print the version",
             ..PLAIN
         },
     ],
 };
 
-fn page(on: bool, page: Page) -> Page {
-    if on { page } else { Page::Nothing }
+fn page(on: bool, page: HelpPage) -> HelpPage {
+    if on { page } else { HelpPage::Nothing }
 }
 
 impl Flag {
-    /// The main name, with dashes.
+    /// The main name with its dashes.
     pub fn name(&self) -> &'static str {
         self.names[0]
     }
 
-    /// Whether the flag can stand without a value; a value then stands behind `=`.
+    /// Whether the value is optional; it is then given after `=`.
     pub fn is_switch(&self) -> bool {
-        matches!(self.takes, Takes::Switch(_) | Takes::Grade(..))
+        matches!(self.takes, FlagValue::Switch(_) | FlagValue::Grade(..))
     }
 
-    /// The default as Go's `flag` package prints it: strings in quotes.
+    /// The default as Go's `flag` package prints it, with strings in quotes.
     pub fn shown_default(&self) -> String {
         match (self.default, self.takes) {
             ("", _) => String::new(),
-            (default, Takes::Text("string", _) | Takes::Path("string", _)) => {
+            (default, FlagValue::Text("string", _) | FlagValue::Path("string", _)) => {
                 format!(" (default \"{default}\")")
             }
             (default, _) => format!(" (default {default})"),
@@ -140,29 +145,28 @@ impl Flag {
     }
 }
 
-/// The flags of some groups.
 pub fn all(groups: &[Group]) -> impl Iterator<Item = &'static Flag> {
     groups.iter().flat_map(|group| group.flags)
 }
 
-/// The flag of this name. Dashes in front are ignored.
+/// Finds a flag by any of its names; leading dashes are ignored.
 pub fn find(groups: &[Group], name: &str) -> Option<&'static Flag> {
     let name = bare(name);
     all(groups).find(|flag| flag.names.iter().any(|known| bare(known) == name))
 }
 
-/// A name without the dashes in front.
+/// A name without its leading dashes.
 pub fn bare(name: &str) -> &str {
     name.trim_start_matches('-')
 }
 
-/// The word that is nearest to a mistyped one, if one is near enough. Dashes in front are ignored.
+/// The word nearest to a mistyped one, if one is near enough; leading dashes are ignored.
 pub fn nearest<'a>(typed: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let distance = |word: &str| strsim::damerau_levenshtein(bare(typed), bare(word));
     words
         .filter(|word| bare(word).len() > 1)
         .filter(|word| distance(word) <= (bare(word).len() / 3).clamp(1, 3))
-        // Of equal distances, swapped letters are the likelier mistake: they are all still there.
+        // Of equal distances, swapped letters are the likelier mistake.
         .min_by(|one, other| {
             let likeness = |word: &str| strsim::jaro(bare(typed), bare(word));
             let nearer = distance(one).cmp(&distance(other));

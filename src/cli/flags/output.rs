@@ -1,11 +1,11 @@
-//! Output: the files that a run writes, the log and the progress bar.
+//! Flags of output files, log and progress bar.
 
 use std::path::PathBuf;
 
-use super::{Flag, Group, PLAIN, Takes, Wanted};
+use super::{ExpectedValue, Flag, FlagValue, Group, PLAIN};
 use crate::output::{self, FAILED_LIST, Kind, METRICS, NOT_VALIDATED_LIST, Request};
 
-/// When the log is coloured, or the progress bar is shown.
+/// When to colour the log, or to show the progress bar.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum When {
     /// On a terminal.
@@ -18,7 +18,7 @@ pub enum When {
 impl When {
     const WORDS: &[&str] = &["auto", "always", "never"];
 
-    /// Of a word of [`When::WORDS`].
+    /// `word`: one of [`WORDS`].
     fn of(word: &str) -> Self {
         match word {
             "always" => Self::Always,
@@ -38,18 +38,18 @@ pub struct OutputFlags {
 }
 
 impl OutputFlags {
-    /// The files that are written, the failed list first.
+    /// The requested outputs, the failed list first.
     pub fn requests(&self) -> &[Request] {
         &self.requests
     }
 
-    /// Whether what could not be validated has a list of its own.
+    /// Whether `--not-validated` was given.
     pub fn splits_failed(&self) -> bool {
         let mut requests = self.requests.iter();
         requests.any(|request| request.kind.flag == NOT_VALIDATED_LIST.flag)
     }
 
-    /// Asks for an output, in place of an earlier request for the same form.
+    /// Requests an output, and replaces an earlier request for the same form.
     pub fn request(&mut self, kind: &'static Kind, path: PathBuf) {
         let same = |request: &&mut Request| request.kind.flag == kind.flag;
         match self.requests.iter_mut().find(same) {
@@ -63,13 +63,13 @@ impl OutputFlags {
 }
 
 impl OutputFlags {
-    /// Asks for a report, in addition to those asked for before.
+    /// Requests a further report.
     ///
     /// # Errors
-    /// The suffixes that there are, where the name has none of them.
-    fn report(&mut self, path: PathBuf) -> Result<(), Wanted> {
+    /// The expected suffixes, where the name has none of them.
+    fn report(&mut self, path: PathBuf) -> Result<(), ExpectedValue> {
         let kind = output::report_kind(&path).ok_or(
-            "a name that ends with .json, .jsonl, .xml (JUnit), .csv, .md or .html; or '-'",
+            "a file name with the suffix .json, .jsonl, .xml (JUnit), .csv, .md or .html, or '-'",
         )?;
         if !self
             .requests
@@ -87,7 +87,7 @@ pub const GROUP: Group = Group {
     flags: &[
         Flag {
             names: &["-o", "--output", "--failed"],
-            takes: Takes::Path("string", |flags, path| {
+            takes: FlagValue::Path("string", |flags, path| {
                 flags.output.request(&FAILED_LIST, path);
             }),
             help: "file name of the validate failed image list",
@@ -97,7 +97,7 @@ pub const GROUP: Group = Group {
         },
         Flag {
             names: &["--not-validated"],
-            takes: Takes::Path("file", |flags, path| {
+            takes: FlagValue::Path("file", |flags, path| {
                 flags.output.request(&NOT_VALIDATED_LIST, path);
             }),
             help: "write the lines that could not be checked to this file instead of the failed list",
@@ -105,42 +105,42 @@ pub const GROUP: Group = Group {
         },
         Flag {
             names: &["--report"],
-            takes: Takes::SuffixedPath("file", |flags, path| flags.output.report(path)),
-            help: "write the result of every line to this file, in the form of its suffix: .json, .jsonl, .xml (JUnit), .csv, .md, .html; '-' writes .jsonl to standard output and the log to standard error; may be repeated",
+            takes: FlagValue::SuffixedPath("file", |flags, path| flags.output.report(path)),
+            help: "write the result of every line to this file; the suffix decides the format: .json, .jsonl, .xml (JUnit), .csv, .md, .html; '-' writes .jsonl to standard output and the log to standard error; may be repeated",
             accumulates: true,
             ..PLAIN
         },
         Flag {
             names: &["--metrics"],
-            takes: Takes::Path("file", |flags, path| flags.output.request(&METRICS, path)),
-            help: "write the totals to this file, as text for Prometheus (node_exporter's textfile collector)",
+            takes: FlagValue::Path("file", |flags, path| flags.output.request(&METRICS, path)),
+            help: "write the totals to this file in Prometheus text format (for the textfile collector of node_exporter)",
             ..PLAIN
         },
         Flag {
             names: &["-debug"],
-            takes: Takes::Switch(|flags, on| flags.output.debug = on),
+            takes: FlagValue::Switch(|flags, on| flags.output.debug = on),
             help: "enable the debug output: every request with its method, URL, status and time",
             is_original: true,
             ..PLAIN
         },
         Flag {
             names: &["-q", "--quiet"],
-            takes: Takes::Switch(|flags, on| flags.output.quiet = on),
-            help: "print warnings, errors and the summary only",
+            takes: FlagValue::Switch(|flags, on| flags.output.quiet = on),
+            help: "print only warnings, errors and the summary",
             ..PLAIN
         },
         Flag {
             names: &["--progress"],
-            takes: Takes::Choice(When::WORDS, |flags, word| {
+            takes: FlagValue::Choice(When::WORDS, |flags, word| {
                 flags.output.progress = When::of(word);
             }),
-            help: "show progress on standard error: auto (a bar on a terminal, unless standard output is a pipe), always (without a terminal a line every 10 seconds), never",
+            help: "show progress on standard error: auto (a bar, if standard error is a terminal and standard output is no pipe), always (a line every 10 seconds without a terminal), never",
             default: "auto",
             ..PLAIN
         },
         Flag {
             names: &["--color"],
-            takes: Takes::Choice(When::WORDS, |flags, word| {
+            takes: FlagValue::Choice(When::WORDS, |flags, word| {
                 flags.output.color = When::of(word);
             }),
             help: "colour the log: auto (on a terminal, unless $NO_COLOR is set), always, never",

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Flag, Group, PLAIN, Takes};
+use super::{Flag, FlagValue, Group, PLAIN};
 
 #[derive(Debug, Default)]
 pub struct PatienceFlags {
-    /// As typed: any number.
+    /// Not yet clamped.
     pub jobs: i64,
     /// Above zero.
     pub timeout: Duration,
@@ -21,7 +21,7 @@ pub const GROUP: Group = Group {
     flags: &[
         Flag {
             names: &["-j", "--jobs"],
-            takes: Takes::Text("int", |flags, text| {
+            takes: FlagValue::Text("int", |flags, text| {
                 flags.patience.jobs = text.parse().map_err(|_| "a number from 1 to 20")?;
                 Ok(())
             }),
@@ -32,46 +32,46 @@ pub const GROUP: Group = Group {
         },
         Flag {
             names: &["--timeout"],
-            takes: Takes::Text("duration", |flags, text| {
+            takes: FlagValue::Text("duration", |flags, text| {
                 flags.patience.timeout = duration(text)
                     .filter(|timeout| !timeout.is_zero())
-                    .ok_or("a time above 0 with its unit, for example 30s, 2m or 1m30s")?;
+                    .ok_or("a duration above 0 with its unit, for example 30s, 2m or 1m30s")?;
                 Ok(())
             }),
-            help: "give up a request after this time without progress, for example 90s or 2m",
+            help: "abort a request after this long without progress, for example 90s or 2m",
             default: "30s",
             ..PLAIN
         },
         Flag {
             names: &["--retries"],
-            takes: Takes::Text("int", |flags, text| {
+            takes: FlagValue::Text("int", |flags, text| {
                 flags.patience.retries = text.parse().map_err(|_| "a number, 0 or more")?;
                 Ok(())
             }),
-            help: "repeat a request this often when its failure may pass by itself",
+            help: "retries per request after temporary errors",
             default: "4",
             ..PLAIN
         },
         Flag {
             names: &["--patience"],
-            takes: Takes::Text("duration", |flags, text| {
+            takes: FlagValue::Text("duration", |flags, text| {
                 flags.patience.patience =
-                    duration(text).ok_or("a time with its unit, for example 0s, 30s or 2m")?;
+                    duration(text).ok_or("a duration with its unit, for example 0s, 30s or 2m")?;
                 Ok(())
             }),
-            help: "how long in total the images of one registry wait while it does not respond",
+            help: "total time to wait for a registry that does not respond, shared by all its images",
             default: "2m",
             ..PLAIN
         },
         Flag {
             names: &["--wait"],
-            takes: Takes::Text("duration", |flags, text| {
+            takes: FlagValue::Text("duration", |flags, text| {
                 let wait = duration(text).filter(|wait| !wait.is_zero());
                 flags.patience.wait =
-                    Some(wait.ok_or("a time above 0 with its unit, for example 30m or 2h")?);
+                    Some(wait.ok_or("a duration above 0 with its unit, for example 30m or 2h")?);
                 Ok(())
             }),
-            help: "validate again what did not pass, with growing pauses, until all images pass or this time is over",
+            help: "validate images that did not pass again, with growing pauses, until all pass or this time is over",
             ..PLAIN
         },
     ],

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Flag, Group, PLAIN, Takes};
+use super::{Flag, FlagValue, Group, PLAIN};
 use crate::registry::{HostPattern, Side};
 
 #[derive(Debug, Default)]
@@ -18,14 +18,14 @@ pub const GROUP: Group = Group {
     flags: &[
         Flag {
             names: &["--tls-verify"],
-            takes: Takes::Switch(|flags, on| flags.registries.tls_verify = on),
-            help: "verify certificates; '--tls-verify=false' does not, and tries plain HTTP after HTTPS",
+            takes: FlagValue::Switch(|flags, on| flags.registries.tls_verify = on),
+            help: "verify TLS certificates; '--tls-verify=false' disables this, and allows plain HTTP where HTTPS fails",
             default: "true",
             ..PLAIN
         },
         Flag {
             names: &["--insecure"],
-            takes: Takes::Text("HOSTS", |flags, text| {
+            takes: FlagValue::Text("HOSTS", |flags, text| {
                 for host in text.split(',').map(str::trim) {
                     let (side, host) = match host.split_once('=') {
                         Some(("source", host)) => (Some(Side::Source), host),
@@ -33,20 +33,20 @@ pub const GROUP: Group = Group {
                         _ => (None, host),
                     };
                     let host = host.parse().map_err(
-                        |_| "hosts as the list writes them, HOST[:PORT], separated with ','; source=HOST or destination=HOST for one side",
+                        |_| "hosts as in the list, HOST[:PORT], separated with ','; source=HOST or destination=HOST for one side",
                     )?;
                     flags.registries.insecure.push((side, host));
                 }
                 Ok(())
             }),
-            help: "as '--tls-verify=false', for these registries only, separate with ','; 'source=HOST' or 'destination=HOST' for one side",
+            help: "'--tls-verify=false' for these registries only, separate with ','; 'source=HOST' or 'destination=HOST' for one side",
             accumulates: true,
             ..PLAIN
         },
         Flag {
             names: &["--ca-file"],
-            takes: Takes::Path("file", |flags, path| flags.registries.ca_files.push(path)),
-            help: "trust also the certificates in this PEM file",
+            takes: FlagValue::Path("file", |flags, path| flags.registries.ca_files.push(path)),
+            help: "also trust the certificates in this PEM file",
             accumulates: true,
             ..PLAIN
         },

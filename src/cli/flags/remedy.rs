@@ -1,6 +1,6 @@
 //! Flags of `remedy`.
 
-use super::{Flag, Group, PLAIN, Takes};
+use super::{Flag, FlagValue, Group, PLAIN};
 use crate::registry::InsecureHosts;
 use crate::remedy::Tool;
 
@@ -15,30 +15,30 @@ pub const GROUP: Group = Group {
     flags: &[
         Flag {
             names: &["--for"],
-            takes: Takes::Choice(Tool::NAMES, |flags, name| {
+            takes: FlagValue::Choice(Tool::NAMES, |flags, name| {
                 flags.remedy.tool = Tool::of(name);
             }),
-            help: "the tool that is to mend the images: skopeo, regctl, crane or oras (a shell script), regsync, image-syncer or hangar (its file)",
+            help: "the tool to copy images with: skopeo, regctl, crane or oras (prints a shell script), regsync, image-syncer or hangar (prints its configuration file)",
             ..PLAIN
         },
         Flag {
             names: &["--tls-verify"],
-            takes: Takes::Switch(|flags, on| flags.remedy.insecure.all = !on),
-            help: "'--tls-verify=false' prints the tool's own flags against verifying certificates",
+            takes: FlagValue::Switch(|flags, on| flags.remedy.insecure.all = !on),
+            help: "'--tls-verify=false' adds the tool's own flags that disable certificate verification",
             ..PLAIN
         },
         Flag {
             names: &["--insecure"],
-            takes: Takes::Text("HOSTS", |flags, text| {
+            takes: FlagValue::Text("HOSTS", |flags, text| {
                 for host in text.split(',').map(str::trim) {
-                    let host = host.parse().map_err(
-                        |_| "hosts as the list writes them, HOST[:PORT], separated with ','",
-                    )?;
+                    let host = host
+                        .parse()
+                        .map_err(|_| "hosts as in the list, HOST[:PORT], separated with ','")?;
                     flags.remedy.insecure.hosts.push(host);
                 }
                 Ok(())
             }),
-            help: "as '--tls-verify=false', for these registries only, separate with ','",
+            help: "'--tls-verify=false' for these registries only, separate with ','",
             accumulates: true,
             ..PLAIN
         },

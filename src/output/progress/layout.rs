@@ -1,5 +1,5 @@
-//! The text of the progress, fitted to the columns of the terminal: what matters first, as long as
-//! there is room, and the rest behind it.
+//! The text of the progress bar, fitted to the columns of the terminal: the most important numbers
+//! first, the rest as far as there is room.
 
 use std::time::Duration;
 
@@ -12,28 +12,24 @@ use crate::task::Words;
 /// Terminals of fewer columns have no room for a bar beside its numbers.
 const NARROW: usize = 60;
 
-/// Where a run stands.
-pub struct Facts {
+pub struct ProgressState {
     pub words: &'static Words,
     pub counts: Counts,
-    /// Images that have come to an end.
+    /// Images that have an outcome.
     pub done: u64,
-    /// Images of the list; `None`: not known.
+    /// Images of the list; `None`: unknown.
     pub total: Option<u64>,
-    /// Time that is left.
     pub left: Option<Duration>,
-    /// Images per second.
     pub rate: Option<f64>,
-    /// Bytes of blobs that were read.
+    /// Blob bytes read.
     pub bytes: u64,
-    /// Time of the run, once rates make sense.
+    /// Time since the start of the run, once that is long enough for a rate.
     pub elapsed: Option<Duration>,
     pub waiting: Option<Waiting>,
     /// Until the next attempt of `--wait`; `None`: an attempt is going on.
     pub pause: Option<Duration>,
 }
 
-/// How long the words are.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wording {
     /// `failed 3, not validated 1, 8m05s left`
@@ -53,8 +49,8 @@ impl Wording {
     }
 }
 
-/// The text of the bar: one column less than there are, so that the cursor stays in the line.
-pub fn bar(columns: usize, facts: &Facts) -> String {
+/// The text of the bar, one column narrower than the terminal, so that the cursor stays in the line.
+pub fn bar(columns: usize, facts: &ProgressState) -> String {
     let room = columns.saturating_sub(1);
     let forms: &[(usize, Wording)] = match columns {
         160.. => &[(40, Wording::Long)],
@@ -79,7 +75,7 @@ pub fn bar(columns: usize, facts: &Facts) -> String {
     let fits = |text: &str, more: Option<&String>| {
         width(text) + more.map_or(0, |more| width(more) + 2) <= room
     };
-    // A form in which the host that is waited for is whole, or else one that has room for a part of it.
+    // The first form with room for the whole name of the host, or else one with room for a part of it.
     let whole = texts.clone().find_map(|(text, words)| {
         let waiting = waiting.iter().find(|waiting| fits(&text, Some(waiting)));
         let is_whole = facts.waiting.is_none() || waiting.is_some();
@@ -106,12 +102,12 @@ pub fn bar(columns: usize, facts: &Facts) -> String {
             text = text + separator + &part;
         }
     }
-    // Of a terminal that has no room for the numbers.
+    // A terminal too narrow for the numbers.
     text.chars().take(room).collect()
 }
 
-/// All facts, for a line that has no width.
-pub fn plain(facts: &Facts) -> String {
+/// Everything in one line, without a limit on its width.
+pub fn plain(facts: &ProgressState) -> String {
     let mut parts = vec![what_matters(0, Wording::Long, facts)];
     parts.extend(
         facts
@@ -123,9 +119,9 @@ pub fn plain(facts: &Facts) -> String {
     parts.join(", ")
 }
 
-/// The bar, how many are done, failed, not validated, and the time that is left.
-fn what_matters(bar: usize, form: Wording, facts: &Facts) -> String {
-    let Facts { words, counts, .. } = facts;
+/// The bar, the counts of images done, failed and not validated, and the time left.
+fn what_matters(bar: usize, form: Wording, facts: &ProgressState) -> String {
+    let ProgressState { words, counts, .. } = facts;
     let position = match facts.total {
         Some(total) => format!("{}/{total}", facts.done),
         None => facts.done.to_string(),
@@ -156,8 +152,8 @@ fn what_matters(bar: usize, form: Wording, facts: &Facts) -> String {
     format!("{drawn}{position} {}", parts.join(form.separator()))
 }
 
-/// What is shown where there is room, the most wanted first.
-fn rest(facts: &Facts) -> Vec<String> {
+/// Further parts, the most useful first.
+fn rest(facts: &ProgressState) -> Vec<String> {
     let mut parts = vec![format!("{} {}", facts.words.passed, facts.counts.passed)];
     if facts.bytes > 0 {
         let mut read = format!("{} read", HumanBytes(facts.bytes));
@@ -172,7 +168,7 @@ fn rest(facts: &Facts) -> Vec<String> {
     parts
 }
 
-/// The host that is waited for, the longest text first.
+/// The host that requests wait for, the longest text first.
 fn waits(waiting: &Waiting) -> Vec<String> {
     let text = format!("waiting for {}, attempt {}", waiting.host, waiting.attempt);
     match waiting.others {
@@ -182,7 +178,7 @@ fn waits(waiting: &Waiting) -> Vec<String> {
     }
 }
 
-/// The same in this room, if that is enough for a part of the name.
+/// The same in `room` columns; `None` where not even a part of the name fits.
 fn cut_wait(waiting: &Waiting, room: usize) -> Option<String> {
     const LEAST: usize = 8;
     let attempt = format!(", attempt {}", waiting.attempt);
@@ -200,7 +196,7 @@ fn cut_wait(waiting: &Waiting, room: usize) -> Option<String> {
         })
 }
 
-/// A bar of so many columns between its ends.
+/// A bar of `columns` columns between its brackets.
 fn draw(columns: usize, done: u64, total: u64) -> String {
     let all = columns as u128;
     let filled = u128::from(done.min(total)) * all;
@@ -216,7 +212,7 @@ fn initials(words: &str) -> String {
     initials.collect::<Vec<_>>().join("/")
 }
 
-/// A time that is estimated: `12s`, `8m05s`, `2h00m`.
+/// An estimated duration: `12s`, `8m05s`, `2h00m`.
 fn time(time: Duration) -> String {
     match time.as_secs() {
         seconds @ 0..60 => format!("{seconds}s"),
@@ -240,8 +236,8 @@ mod tests {
         pass_line: |_, _| String::new(),
     };
 
-    fn facts(host: Option<&str>) -> Facts {
-        Facts {
+    fn facts(host: Option<&str>) -> ProgressState {
+        ProgressState {
             words: &WORDS,
             counts: Counts {
                 passed: 1085,
@@ -362,7 +358,7 @@ mod tests {
             compares: false,
             ..WORDS
         };
-        let facts = Facts {
+        let facts = ProgressState {
             words: &RECORD,
             total: None,
             left: None,
@@ -376,7 +372,7 @@ mod tests {
 
     #[test]
     fn between_attempts_the_bar_says_when_the_next_one_begins() {
-        let facts = Facts {
+        let facts = ProgressState {
             pause: Some(Duration::from_secs(70)),
             ..facts(None)
         };

@@ -1,5 +1,5 @@
-//! The progress of a run, on standard error: a bar that shares the terminal with the log, or plain
-//! lines where there is no terminal.
+//! Progress on standard error: a bar that shares the terminal with the log, or plain lines without a
+//! terminal.
 
 mod layout;
 
@@ -14,28 +14,25 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::{Totals, line};
 use crate::log::{Level, Waits};
 use crate::task::Words;
-use layout::Facts;
+use layout::ProgressState;
 
-/// Rates measured over less than this are noise.
+/// No rate is shown before this time.
 const SETTLED: Duration = Duration::from_secs(2);
 
-/// Between two plain lines.
+/// Time between two plain lines.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// The columns of a terminal that does not say how many it has.
+/// Columns of a terminal whose width is unknown.
 const COLUMNS: u16 = 80;
 
-/// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Display {
-    /// As a bar, on a terminal.
     Bar,
-    /// As a line every ten seconds.
+    /// A line every [`INTERVAL`].
     Lines,
     Nothing,
 }
 
-/// The progress of a run.
 pub struct Progress {
     display: Display,
     bar: ProgressBar,
@@ -43,16 +40,15 @@ pub struct Progress {
     begun: Instant,
     total: Option<u64>,
     words: &'static Words,
-    /// Bytes of blobs that have been read; other threads count them.
+    /// Blob bytes read; other threads count them.
     bytes: Arc<AtomicU64>,
-    /// The hosts that requests wait for.
     waits: Waits,
     /// Until the next attempt of `--wait`.
     pause: Option<Duration>,
 }
 
 impl Progress {
-    /// Progress over this many images, or over an unknown number of them.
+    /// `total`: images of the list; `None`: unknown.
     pub fn new(
         display: Display,
         total: Option<u64>,
@@ -65,8 +61,8 @@ impl Progress {
             Display::Lines | Display::Nothing => ProgressDrawTarget::hidden(),
         };
         let bar = ProgressBar::with_draw_target(total, target);
-        // The text fits the terminal. Should that become narrower meanwhile, it is cut: a line that
-        // wraps cannot be taken away. The template is well formed.
+        // `wide_msg` cuts the text if the terminal becomes narrower meanwhile: a wrapped line could not be
+        // erased. The template is valid.
         let style = ProgressStyle::with_template("{wide_msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         Self {
@@ -82,12 +78,12 @@ impl Progress {
         }
     }
 
-    /// How many bytes of blobs have been read.
+    /// Blob bytes read.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Shows where the run stands.
+    /// Redraws the bar, or prints a line if one is due.
     pub fn update(&mut self, totals: &Totals) {
         match self.display {
             Display::Bar => {
@@ -112,21 +108,21 @@ impl Progress {
         self.pause = None;
     }
 
-    fn facts(&self, totals: &Totals) -> Facts {
+    fn facts(&self, totals: &Totals) -> ProgressState {
         let elapsed = self.begun.elapsed();
         let is_settled = elapsed >= SETTLED;
         let done = totals.images();
         let bytes = self.bytes();
         #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
         let rate = (is_settled && done > 0).then(|| done as f64 / elapsed.as_secs_f64());
-        // Where blobs are read, images say little of the time that is left.
+        // With --deep the number of images says little about the time left.
         let left = self.total.map(|total| total.saturating_sub(done));
         #[expect(clippy::cast_precision_loss, reason = "a time for people")]
         let left = left
             .zip(rate)
             .filter(|_| bytes == 0)
             .map(|(left, rate)| Duration::from_secs_f64(left as f64 / rate));
-        Facts {
+        ProgressState {
             words: self.words,
             counts: totals.counts,
             done,
@@ -144,16 +140,16 @@ impl Progress {
         let text = line::one_line(&layout::plain(&self.facts(totals)));
         let mut out = String::new();
         line::append(&mut out, false, Level::Info, None, &text);
-        // If standard error is closed there is nobody to tell.
+        // Nobody reads a closed standard error.
         let _ = io::stderr().write_all(out.as_bytes());
     }
 
-    /// Takes the bar away while something is written to the terminal.
+    /// Hides the bar during a write to the terminal.
     pub fn suspend(&self, write: impl FnOnce()) {
         self.bar.suspend(write);
     }
 
-    /// Takes the bar away for good, or prints the last line.
+    /// Removes the bar, or prints the last line.
     pub fn finish(&self, totals: &Totals) {
         match self.display {
             Display::Lines => self.print(totals),
@@ -162,15 +158,15 @@ impl Progress {
     }
 }
 
-/// When the next plain line is due: at once, and then at each multiple of [`INTERVAL`].
+/// Plain lines are due at once, and then at each multiple of [`INTERVAL`].
 #[derive(Debug, Default)]
 struct Schedule {
-    /// Time of the run.
+    /// Time since the start of the run.
     next: Duration,
 }
 
 impl Schedule {
-    /// Whether a line is due; `elapsed`: since the beginning of the run.
+    /// `elapsed`: since the start of the run.
     fn is_due(&mut self, elapsed: Duration) -> bool {
         let is_due = elapsed >= self.next;
         while self.next <= elapsed {

@@ -1,8 +1,8 @@
-//! `.csv`: a row for each line of the list (RFC 4180). No cell is a formula to a spreadsheet.
+//! `.csv`: one row per line of the list (RFC 4180). No spreadsheet reads a cell as a formula.
 
 use std::path::Path;
 
-use super::object::{Head, LineObject, word};
+use super::object::{LineObject, ReportHeader, word};
 use super::report;
 use crate::list::List;
 use crate::output::file::Output;
@@ -14,17 +14,17 @@ pub static CSV: Kind = report(open);
 const HEADER: &str = "line,place,m_id,source,tag,destination,destination_tag,outcome,code,message,details,requests,milliseconds,same_as_line\r\n";
 
 struct Report {
-    head: Head,
+    head: ReportHeader,
     rows: Spool<u64>,
 }
 
 fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, OutputError> {
     let output = Output::create(&CSV, name, input, settings)?;
-    Ok(Some(new(output, Head::new(input, settings))))
+    Ok(Some(new(output, ReportHeader::new(input, settings))))
 }
 
 /// A report of a run, into this file.
-pub fn new(output: Output, head: Head) -> Box<dyn Sink> {
+pub fn new(output: Output, head: ReportHeader) -> Box<dyn Sink> {
     Box::new(Report {
         head,
         rows: Spool::new(output),
@@ -52,7 +52,7 @@ impl Sink for Report {
             object.milliseconds.to_string(),
             number(object.same_as_line),
         ];
-        // The spool ends an entry with a line feed.
+        // The spool adds the line feed.
         let row = cells.join(",") + "\r";
         let has_passed = entry.finding.outcome.has_passed();
         self.rows.add(object.line, has_passed, row.as_bytes());
@@ -82,8 +82,8 @@ impl Report {
     }
 }
 
-/// A cell of text: quoted where it has to be, and with an apostrophe where a spreadsheet would take it
-/// for a formula.
+/// A cell of text: quoted where RFC 4180 requires it, and with an apostrophe where a spreadsheet would
+/// read a formula.
 fn cell(text: &str) -> String {
     let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     let text = if is_formula {

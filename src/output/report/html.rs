@@ -1,5 +1,5 @@
-//! `.html`: one page for people, which loads nothing and runs nothing: totals, tables by registry and by
-//! reason, both sides of every image that did not pass, and the names of those that passed.
+//! `.html`: one page without scripts and external resources: totals, tables by registry and by reason,
+//! both sides of every image that did not pass, and the names of the images that passed.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::digest::{SHA256, digest};
 
-use super::object::{Head, LineObject, TOOL, headline, time, word};
+use super::object::{LineObject, ReportHeader, TOOL, headline, time, word};
 use super::sides::sides;
 use super::tally::Tally;
 use super::{report, text::xml};
@@ -23,27 +23,27 @@ pub static HTML: Kind = report(open);
 
 const STYLE: &str = include_str!("page.css");
 
-/// The most that all images together take, in bytes.
+/// Limit for all images together, in bytes.
 const MAX_BYTES: u64 = 9_500_000;
 
-/// Images that passed and are named.
+/// Passed images that are named.
 const MAX_PASSED: u64 = 20_000;
 
-/// Failed images that are shown open.
+/// Failed images that are shown expanded.
 const MAX_OPEN: u64 = 10;
 
-/// The sections of the page, in the spool's keys.
+/// The sections of the page are the high bits of the spool's keys.
 const NOT_VALIDATED: u64 = 1 << 62;
 const PASSED: u64 = 1 << 63;
 
-/// Between the parts of an image in the spool; no text has it.
+/// Separates the parts of an image in the spool; escaped text never contains it.
 const SPLIT: char = '\0';
 
 struct Report {
-    head: Head,
+    head: ReportHeader,
     images: Spool<u64>,
     tally: Tally,
-    /// Bytes of what is always shown of an image that did not pass, and of the rest.
+    /// Bytes of the visible summary of an image that did not pass, and of its details.
     bytes: u64,
     bytes_of_details: u64,
     passed: u64,
@@ -52,11 +52,11 @@ struct Report {
 
 fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, OutputError> {
     let output = Output::create(&HTML, name, input, settings)?;
-    Ok(Some(new(output, Head::new(input, settings))))
+    Ok(Some(new(output, ReportHeader::new(input, settings))))
 }
 
 /// A report of a run, into this file.
-pub fn new(output: Output, head: Head) -> Box<dyn Sink> {
+pub fn new(output: Output, head: ReportHeader) -> Box<dyn Sink> {
     Box::new(Report {
         images: Spool::new(output),
         head,
@@ -88,7 +88,7 @@ impl Sink for Report {
             xml(object.message.as_deref().unwrap_or_default())
         );
         let details = sides(entry, &object);
-        // With the tags around it.
+        // Including the surrounding tags.
         self.bytes += brief.len() as u64 + 26;
         self.bytes_of_details += details.len() as u64;
         let text = format!("{brief}{SPLIT}{details}{SPLIT}");
@@ -181,7 +181,7 @@ impl Report {
         })
     }
 
-    /// The names of images that passed are left out altogether where there are too many.
+    /// Above [`MAX_PASSED`] no name of a passed image is shown.
     fn take_passed(&mut self, entry: &Entry<'_>) {
         self.passed += 1;
         let Some(image) = entry.image.filter(|_| self.passed <= MAX_PASSED) else {
@@ -211,7 +211,6 @@ impl Report {
             .add(PASSED | entry.line.number, true, text.as_bytes());
     }
 
-    /// The page up to the first image.
     fn before(&self, end: &RunEnd<'_>) -> String {
         let style = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
         let headline = headline(end, self.head.words);
@@ -270,7 +269,7 @@ impl Report {
         let all = end.totals.images().max(1);
         let mut at = 0;
         for (class, _, count) in parts.iter().filter(|(_, _, count)| *count > 0) {
-            // A single failure of a million is still seen.
+            // One failure in a million stays visible.
             let width = (count * 1000 / all).max(4);
             let _ = write!(
                 text,

@@ -1,11 +1,11 @@
-//! `.json`: one JSON document, in which each line's object stands in one line of text.
+//! `.json`: one JSON document. The object of each line of the list is on one line of text.
 
 use std::path::Path;
 
 use chrono::Utc;
 use serde_json::json;
 
-use super::object::{FORMAT, Head, LineObject, TOOL, VERSION, time, totals};
+use super::object::{FORMAT, LineObject, ReportHeader, TOOL, VERSION, time, totals};
 use super::report;
 use crate::list::List;
 use crate::output::file::Output;
@@ -14,16 +14,15 @@ use crate::output::{Entry, Kind, Opened, OutputError, RunEnd, RunSettings, Sink,
 
 pub static JSON: Kind = report(open);
 
-/// A report being written.
 struct Report {
-    head: Head,
+    head: ReportHeader,
     lines: Spool<u64>,
 }
 
 fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, OutputError> {
     Ok(Some(Box::new(Report {
         lines: Spool::new(Output::create(&JSON, name, input, settings)?),
-        head: Head::new(input, settings),
+        head: ReportHeader::new(input, settings),
     })))
 }
 

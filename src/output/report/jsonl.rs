@@ -1,6 +1,6 @@
-//! `.jsonl`: a header, one object for each image as soon as it has ended, and the totals, each a line
-//! of JSON. For `tail -f`, and for what is left of a run that was killed: unlike the other forms, the
-//! file is replaced as the run begins and not as it ends.
+//! `.jsonl`: JSON lines: a header, one object per image as soon as it has an outcome, and the totals.
+//! For `tail -f`, and to have the results of a run that was killed: unlike the other forms, the file
+//! is replaced when the run begins, not when it ends.
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::path::Path;
 use chrono::Utc;
 use serde_json::json;
 
-use super::object::{FORMAT, Head, LineObject, TOOL, VERSION, time, totals};
+use super::object::{FORMAT, LineObject, ReportHeader, TOOL, VERSION, time, totals};
 use super::{STANDARD_OUTPUT, report};
 use crate::list::List;
 use crate::manifest::Digest;
@@ -18,20 +18,19 @@ use crate::output::{Entry, Kind, Opened, OutputError, RunEnd, RunSettings, Sink,
 
 pub static JSON_LINES: Kind = report(open);
 
-/// A report being written.
 struct Report {
-    head: Head,
-    /// The digest of the list as JSON; `null` where it is not known yet.
+    head: ReportHeader,
+    /// The digest of the list as JSON; `null` if it is not known yet.
     list_digest: String,
     target: Target,
-    /// Whole lines that have not been written yet.
+    /// Lines not written yet.
     lines: Vec<String>,
 }
 
 enum Target {
     File(Box<Output>),
     StandardOutput {
-        /// Nobody reads it any more: `| head`.
+        /// The reader has closed the pipe, as `| head` does.
         is_closed: bool,
     },
 }
@@ -46,7 +45,7 @@ fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, Out
     };
     Ok(Some(Box::new(Report {
         target,
-        head: Head::new(input, settings),
+        head: ReportHeader::new(input, settings),
         list_digest: json::line(&input.digest()),
         lines: Vec::new(),
     })))
@@ -80,7 +79,7 @@ impl Sink for Report {
 
     fn flush(&mut self) -> Result<(), OutputError> {
         let lines = std::mem::take(&mut self.lines);
-        // A call for each line: a run that is killed between two of them leaves whole lines.
+        // One write per line, so that a killed run leaves complete lines.
         for line in lines {
             self.target.write(line.as_bytes())?;
         }
@@ -142,7 +141,7 @@ impl Target {
     }
 }
 
-/// What was written until now is under the file's own name.
+/// Names no partial file: the lines are in the file itself.
 fn refused(output: &Output, error: io::Error) -> OutputError {
     OutputError::Left {
         kind: &JSON_LINES,

@@ -1,10 +1,10 @@
-//! `.xml`: `JUnit`, as GitLab and Jenkins read it. A test case for each line of the list: a failed image
-//! is a `failure`, one that could not be checked an `error`.
+//! `.xml`: `JUnit`, as GitLab and Jenkins read it. One test case per line of the list: a failed image
+//! is a `failure`, an image that could not be checked is an `error`.
 
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::object::{Head, LineObject, time, word};
+use super::object::{LineObject, ReportHeader, time, word};
 use super::{report, text::xml};
 use crate::list::List;
 use crate::output::file::Output;
@@ -15,22 +15,22 @@ use crate::verdict::Outcome;
 
 pub static JUNIT: Kind = report(open);
 
-/// The largest file, in bytes: `GitLab` reads up to 30 MB.
+/// Limit of the file, in bytes: `GitLab` reads up to 30 MB.
 const MAX_BYTES: u64 = 29_000_000;
 
-/// Between a test case and its details in the spool; no text has it.
+/// Separates a test case from its details in the spool; escaped text never contains it.
 const SPLIT: char = '\0';
 
-/// The spool's key of what passed: behind everything that did not.
+/// Bit in the spool's keys of passed images, which sorts them last.
 const PASSED: u64 = 1 << 63;
 
 struct Report {
-    head: Head,
+    head: ReportHeader,
     cases: Spool<u64>,
     fingerprints: Fingerprints,
     /// The first line of each name.
     names: HashMap<u64, u64>,
-    /// Bytes of the cases that did not pass, without their details.
+    /// Bytes of the test cases that did not pass, without their details.
     bytes: u64,
     bytes_of_details: u64,
     bytes_of_passed: u64,
@@ -38,11 +38,11 @@ struct Report {
 
 fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, OutputError> {
     let output = Output::create(&JUNIT, name, input, settings)?;
-    Ok(Some(new(output, Head::new(input, settings))))
+    Ok(Some(new(output, ReportHeader::new(input, settings))))
 }
 
 /// A report of a run, into this file.
-pub fn new(output: Output, head: Head) -> Box<dyn Sink> {
+pub fn new(output: Output, head: ReportHeader) -> Box<dyn Sink> {
     Box::new(Report {
         cases: Spool::new(output),
         head,
@@ -125,14 +125,14 @@ impl Report {
             counts.failed,
             counts.not_validated
         );
-        // A time without a zone, as JUnit has it; it is UTC.
+        // JUnit's times have no zone; this is UTC.
         let begun = time(self.head.begun).replace('Z', "");
         let before = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites {attributes}>\n\
              <testsuite name=\"{}\" {attributes} timestamp=\"{begun}\">\n",
             xml(&self.head.list)
         );
-        // First everything that did not pass, then its details, then what passed.
+        // The cases that did not pass come first, then their details, then the passed cases.
         let mut room = MAX_BYTES.saturating_sub(self.bytes);
         let has_all = self.bytes_of_details + self.bytes_of_passed <= room;
         let mut written = 0;
@@ -169,7 +169,7 @@ impl Report {
             if cases + details > 0 {
                 writeln!(
                     out,
-                    "<system-out>The file is limited to 30 MB: {cases} test cases and the details of {details} others are left out. A report in another form has them.</system-out>"
+                    "<system-out>The file is limited to 30 MB: {cases} test cases and the details of {details} other test cases are left out. Use --report with a file of another suffix to see them.</system-out>"
                 )?;
             }
             out.write_all(b"</testsuite>\n</testsuites>\n")

@@ -1,10 +1,11 @@
-//! `.md`: one page for a job summary: totals, reasons by registry, and the first that did not pass.
+//! `.md`: one page for a job summary: totals, reasons by registry, and the first images that did not
+//! pass.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::object::{Head, LineObject, headline, time, word};
+use super::object::{LineObject, ReportHeader, headline, time, word};
 use super::tally::Tally;
 use super::{report, text::markdown};
 use crate::list::List;
@@ -15,24 +16,24 @@ use crate::verdict::Outcome;
 
 pub static MARKDOWN: Kind = report(open);
 
-/// Rows of each table of images.
+/// Rows per table of images.
 const MAX_ROWS: usize = 50;
 
 struct Report {
     output: Output,
-    head: Head,
+    head: ReportHeader,
     tally: Tally,
-    /// Rows by the number of their lines: failed, not validated.
+    /// Rows by line number: failed, not validated.
     rows: [BTreeMap<u64, String>; 2],
 }
 
 fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, OutputError> {
     let output = Output::create(&MARKDOWN, name, input, settings)?;
-    Ok(Some(new(output, Head::new(input, settings))))
+    Ok(Some(new(output, ReportHeader::new(input, settings))))
 }
 
 /// A report of a run, into this file.
-pub fn new(output: Output, head: Head) -> Box<dyn Sink> {
+pub fn new(output: Output, head: ReportHeader) -> Box<dyn Sink> {
     Box::new(Report {
         output,
         head,
@@ -76,7 +77,7 @@ impl Sink for Report {
         }
     }
 
-    /// The page is made at the end.
+    /// Does nothing: the page is written at the end.
     fn flush(&mut self) -> Result<(), OutputError> {
         Ok(())
     }
@@ -106,7 +107,7 @@ impl Report {
         let (words, counts) = (self.head.words, end.totals.counts);
         let digest = end.list_digest.map_or("unknown", |digest| digest.as_str());
         let mut text = format!(
-            "# {}\n\nList {} ({digest}), begun {}, {}, exit code {}\n\n| Outcome | Images |\n|---|---:|\n",
+            "# {}\n\nList {} ({digest}), started {}, duration {}, exit code {}\n\n| Outcome | Images |\n|---|---:|\n",
             headline(end, words),
             markdown(&self.head.list),
             time(self.head.begun),

@@ -1,6 +1,5 @@
-//! Reports: the result of every line of the list, for programs and for people. The suffix of a file
-//! decides its form; each form is a [`Sink`](super::Sink) in a file of its own, registered in
-//! [`FORMS`].
+//! Reports: the result of every line of the list. The suffix of the file decides the form; each form is
+//! a [`Sink`](super::Sink) in its own module, registered in [`FORMS`].
 
 mod csv;
 mod html;
@@ -17,13 +16,13 @@ use std::path::Path;
 
 use super::file::Output;
 use super::{Kind, Sink};
-use object::Head;
+use object::ReportHeader;
 
-/// The name that means standard output.
+/// The file name for standard output.
 pub const STANDARD_OUTPUT: &str = "-";
 
 /// Makes a report of a run that a file takes in.
-type New = fn(Output, Head) -> Box<dyn Sink>;
+type New = fn(Output, ReportHeader) -> Box<dyn Sink>;
 
 /// One form.
 struct Form {
@@ -66,7 +65,7 @@ static FORMS: [Form; 6] = [
     },
 ];
 
-/// The form of a report in a file of this name; `None`: the suffix is not known.
+/// The form of a report by its file name; `None`: unknown suffix.
 pub fn kind(name: &Path) -> Option<&'static Kind> {
     if name == Path::new(STANDARD_OUTPUT) {
         return Some(&jsonl::JSON_LINES);
@@ -86,7 +85,6 @@ fn form(name: &Path) -> Option<&'static Form> {
         .find(|form| suffix.eq_ignore_ascii_case(form.suffix))
 }
 
-/// What every report's row has in common.
 const fn report(open: super::Open) -> Kind {
     Kind {
         what: "report",

@@ -11,31 +11,27 @@ use crate::output::{Entry, RunEnd, RunSettings, json};
 use crate::task::Words;
 use crate::verdict::{Class, Code, Finding, Outcome, Why};
 
-/// What the field `format` of every report says.
+/// The field `format`.
 pub const FORMAT: &str = "image-tools report";
 
-/// Version of the format: it grows when a field goes or changes its meaning.
+/// The field `version`: incremented when a field is removed or changes its meaning.
 pub const VERSION: u64 = 1;
 
 /// The field `tool`.
 pub const TOOL: &str = concat!("image-tools ", env!("CARGO_PKG_VERSION"));
 
-/// What is known of a run as it begins.
-pub struct Head {
-    /// The words of the task.
+/// Fields of the report that are known at the start of a run.
+pub struct ReportHeader {
     pub words: &'static Words,
-    /// When it began.
     pub begun: DateTime<Utc>,
-    /// The name of the list.
     pub list: String,
-    /// The part of the list.
     pub shard: Option<Shard>,
-    /// The run's settings, as JSON.
+    /// [`RunSettings`] as JSON.
     pub run: String,
 }
 
-impl Head {
-    /// Of a run that begins now.
+impl ReportHeader {
+    /// For a run that starts now.
     pub fn new(list: &List, settings: &RunSettings) -> Self {
         Self {
             words: settings.words,
@@ -47,12 +43,12 @@ impl Head {
     }
 }
 
-/// A time in the form of the report: RFC 3339, in UTC.
+/// RFC 3339, in UTC.
 pub fn time(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-/// One line of the list.
+/// The object of one line of the list.
 #[derive(Serialize)]
 pub struct LineObject<'a> {
     pub line: u64,
@@ -80,7 +76,6 @@ pub struct LineObject<'a> {
 }
 
 impl<'a> LineObject<'a> {
-    /// Of a line and its finding; `words`: of the task.
     pub fn new(entry: &Entry<'a>, words: &Words) -> Self {
         let finding = entry.finding;
         let reason = finding.outcome.reason();
@@ -117,7 +112,7 @@ impl<'a> LineObject<'a> {
     }
 }
 
-/// The details of a failure and what to do about it, or the differences with which an image passed.
+/// Details and hints of a failure, or the accepted differences of an image that passed.
 pub fn details(finding: &Finding) -> Vec<String> {
     if let Some(reason) = finding.outcome.reason() {
         let lines = reason.details.iter().chain(&reason.hints);
@@ -132,18 +127,17 @@ pub fn details(finding: &Finding) -> Vec<String> {
     });
     accepted
         .chain([
-            "accepted with other digests: signatures of the source do not match the destination's manifests"
+            "the digests differ, so signatures of the source do not match the manifests at the destination"
                 .to_owned(),
         ])
         .collect()
 }
 
-/// The word of a code, as JSON has it.
+/// The code as the report spells it.
 pub fn word(code: &Code) -> String {
     json::line(code).trim_matches('"').to_owned()
 }
 
-/// The result of a run in one line.
 pub fn headline(end: &RunEnd<'_>, words: &Words) -> String {
     let (counts, images) = (end.totals.counts, end.totals.images());
     let s = if images == 1 { "" } else { "s" };
@@ -167,7 +161,7 @@ pub fn headline(end: &RunEnd<'_>, words: &Words) -> String {
     }
 }
 
-/// The totals of a run.
+/// The field `totals`.
 pub fn totals(end: &RunEnd<'_>) -> Value {
     json!({
         "lines": end.totals.images(),

@@ -1,4 +1,4 @@
-//! Both sides of an image next to each other, as HTML, with what differs marked.
+//! Source and destination of an image side by side, as HTML, with the differences marked.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use super::text::xml;
 use crate::manifest::Spec;
 use crate::output::Entry;
 
-/// Rows and lines of an image that are shown.
+/// Rows and lines shown per image.
 const MAX_ROWS: usize = 50;
 
-/// The two names, the platforms with their digests, why they differ, and the details.
+/// The names, the platforms with their digests, the class of each difference, and the details.
 pub fn sides(entry: &Entry<'_>, object: &LineObject<'_>) -> String {
     let mut text = String::new();
     let has_specs = object.source_spec.is_some() || object.destination_spec.is_some();
@@ -49,7 +49,7 @@ pub fn sides(entry: &Entry<'_>, object: &LineObject<'_>) -> String {
         ));
     }
     for detail in &object.details {
-        // The table has the whole digests.
+        // The table has the complete digests.
         let detail = if has_specs {
             short_digests(detail)
         } else {
@@ -70,7 +70,7 @@ pub fn sides(entry: &Entry<'_>, object: &LineObject<'_>) -> String {
     text
 }
 
-/// A row for each platform and digest; what one side only has is marked.
+/// One row per platform and digest; a digest that only one side has is marked.
 fn rows(source: &[Spec], destination: &[Spec]) -> String {
     let mut platforms: BTreeMap<String, [Vec<&str>; 2]> = BTreeMap::new();
     for (side, specs) in [source, destination].into_iter().enumerate() {
@@ -84,7 +84,7 @@ fn rows(source: &[Spec], destination: &[Spec]) -> String {
         let name = xml(platform);
         for digest in left.iter().filter(|digest| right.contains(digest)) {
             rows.push(format!(
-                "<tr><th scope=\"row\">{name}</th><td>{digest}</td><td>the same</td></tr>"
+                "<tr><th scope=\"row\">{name}</th><td>{digest}</td><td>same digest</td></tr>"
             ));
         }
         let only = |own: &[&str], other: &[&str]| -> Vec<String> {
@@ -113,7 +113,7 @@ fn rows(source: &[Spec], destination: &[Spec]) -> String {
     text
 }
 
-/// A text whose digests are cut after 12 digits.
+/// Cuts the digests in a text after 12 digits.
 fn short_digests(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;

@@ -1,4 +1,4 @@
-//! Counts by registry and reason, for the forms that people read.
+//! Counts by registry and reason code, for the HTML and Markdown reports.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::object::word;
 use crate::output::{Counts, Entry};
 use crate::task::Words;
 
-/// Registries that are counted one by one; a list can name millions.
+/// Registries counted separately; a list can name millions.
 const MAX_REGISTRIES: usize = 500;
 
 /// Images by registry.
@@ -15,7 +15,6 @@ pub struct Tally {
     pub registries: BTreeMap<String, Row>,
 }
 
-/// The images of one registry.
 #[derive(Default)]
 pub struct Row {
     pub counts: Counts,
@@ -44,7 +43,7 @@ impl Tally {
         }
     }
 
-    /// Forgets the images that did not pass.
+    /// Removes the images that did not pass.
     pub fn forget_unsettled(&mut self) {
         for row in self.registries.values_mut() {
             row.counts.forget_unsettled();
@@ -52,7 +51,7 @@ impl Tally {
         }
     }
 
-    /// By reason code only, the most frequent first.
+    /// Counts by reason code for all registries, the most frequent first.
     pub fn reasons(&self) -> Vec<(String, u64)> {
         let mut all: BTreeMap<&str, u64> = BTreeMap::new();
         for (reason, count) in self.registries.values().flat_map(|row| &row.reasons) {

@@ -1,8 +1,8 @@
-//! Text from outside in documents: nothing of it is markup.
+//! Escaping of untrusted text for XML, HTML and Markdown.
 
 use crate::escape::escape;
 
-/// For the text and the attributes of XML 1.0 and HTML.
+/// For text and attributes of XML 1.0 and HTML.
 pub fn xml(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     for part in text.split_inclusive('\n') {
@@ -16,7 +16,7 @@ pub fn xml(text: &str) -> String {
                 '>' => out.push_str("&gt;"),
                 '"' => out.push_str("&quot;"),
                 '\'' => out.push_str("&#39;"),
-                // No characters of XML 1.0 (section 2.2), and none of HTML.
+                // XML 1.0 (section 2.2) and HTML do not allow these characters.
                 c if u32::from(c) & 0xfffe == 0xfffe || ('\u{fdd0}'..='\u{fdef}').contains(&c) => {
                     out.extend(c.escape_default());
                 }
@@ -28,7 +28,7 @@ pub fn xml(text: &str) -> String {
     out
 }
 
-/// For a cell of a table in `GitHub`'s Markdown, of one line, cut after 500 characters.
+/// For a table cell in GitHub Flavored Markdown, on one line, cut after 500 characters.
 pub fn markdown(text: &str) -> String {
     let mut out = String::new();
     for (index, c) in escape(text).chars().enumerate() {

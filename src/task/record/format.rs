@@ -1,5 +1,5 @@
-//! The format of a recording: one JSON document, one source per line of text, and a checksum over
-//! the lines of the sources.
+//! Format of a recording: one JSON document with one source per line of text, and a checksum of these
+//! lines.
 
 use std::collections::BTreeSet;
 
@@ -9,43 +9,41 @@ use serde_json::json;
 
 use crate::manifest::{Algorithm, Digest, Hasher, MediaType, Referrer, Spec};
 
-/// What the field `format` of every recording says.
+/// The field `format`.
 pub const FORMAT: &str = "image-tools recording";
 
-/// The version of the format that this program reads and writes.
+/// The field `version`.
 pub const VERSION: u64 = 1;
 
-/// One source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
-    /// Its resolved name with tag or digest.
+    /// Resolved name with tag or digest.
     pub source: String,
-    /// Type of its manifest.
+    /// Media type of the manifest.
     #[serde(rename = "mediaType")]
     pub media_type: MediaType,
-    /// Digest of its manifest.
+    /// Digest of the manifest.
     pub digest: Digest,
-    /// Length of its manifest, in bytes.
+    /// Size of the manifest in bytes.
     pub size: u64,
-    /// Its images, all platforms, in the source's order; absent: it is an artifact, which has none.
+    /// Images of all platforms, in the order of the source; absent for an artifact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images: Option<Vec<Spec>>,
-    /// What is attached to it and its images; absent: nobody looked.
+    /// Referrers of the source and its images; absent without `--referrers`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub referrers: Option<Vec<Referrer>>,
 }
 
 impl Source {
-    /// The line of a recording that it is: JSON without its line feed.
+    /// The line of the recording, without its line feed.
     pub fn to_line(&self) -> Vec<u8> {
-        // Strings and numbers into memory: neither can fail.
+        // Serialising strings and numbers to memory cannot fail.
         serde_json::to_vec(self).unwrap_or_default()
     }
 }
 
-/// The beginning of a recording, up to its sources; `missing`: names of sources that could not be
-/// read.
+/// The text before the sources; `missing`: names of sources that could not be read.
 pub fn header(missing: &BTreeSet<String>) -> String {
     format!(
         "{{\n\"format\": {},\n\"version\": {VERSION},\n\"recorded\": {},\n\"tool\": {},\n\"missing\": {},\n\"sources\": [\n",
@@ -56,12 +54,12 @@ pub fn header(missing: &BTreeSet<String>) -> String {
     )
 }
 
-/// The end of a recording.
+/// The text after the sources.
 pub fn footer(checksum: &Digest) -> String {
     format!("],\n\"checksum\": {}\n}}\n", json!(checksum))
 }
 
-/// The checksum of sources: sha256 over their lines, each with a line feed.
+/// sha256 of the lines of the sources, each with a line feed.
 pub(super) fn checksum(sources: &[Source]) -> Digest {
     let mut hasher = Hasher::new(Algorithm::Sha256);
     for source in sources {

@@ -1,4 +1,4 @@
-//! Recording a source: everything that a later comparison needs of it.
+//! Records a source, with everything that a later comparison needs.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,7 +14,6 @@ use crate::task::specs::Reader;
 use crate::task::{Task, Words, outcome, read_source};
 use crate::verdict::{Finding, Reason, RecordedSource};
 
-/// The words of this task.
 pub const WORDS: Words = Words {
     task: "record",
     passed: "recorded",
@@ -26,15 +25,13 @@ pub const WORDS: Words = Words {
     },
 };
 
-/// Reads sources as a whole; shared by all threads.
+/// The task of `--record`.
 pub struct Recorder {
-    /// Reads the registries.
     pub client: Arc<Client>,
-    /// The path that `-s` puts in front of the names of sources; empty where there is none.
+    /// Path that `-s` adds before the names of sources; empty if there is none.
     pub source_prefix: String,
-    /// Whether the referrers of the sources are recorded too.
+    /// Whether to record the referrers, too.
     pub referrers: bool,
-    /// Set when the run is to end.
     pub interrupt: Arc<Interrupt>,
 }
 

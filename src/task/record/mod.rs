@@ -1,10 +1,10 @@
-//! A recording: the sources as they were when a host that can reach them read them.
+//! Recordings: the state of sources, read by a host that can reach them.
 //!
-//! It is made where the sources can be read and used where they cannot. It holds everything that a
-//! comparison needs of a source, unfiltered, so that `-a` and `--os` may be chosen later.
+//! A recording is used on a host that cannot reach the sources. It has everything that a comparison
+//! needs, unfiltered, so that `-a` and `--os` can be chosen later.
 
 //!
-//! A list of digests that somebody else published is used like one, but knows less.
+//! A list of published digests can be used instead, but has less information.
 
 mod format;
 mod making;
@@ -20,16 +20,15 @@ pub use making::{Recorder, WORDS};
 pub use published::Published;
 pub use reading::{Recording, RecordingError};
 
-/// What `--recorded` takes.
+/// The file of `--recorded`.
 pub enum Recorded {
-    /// A recording.
     Sources(Recording),
-    /// Digests that a vendor published.
+    /// A list of digests that a vendor publishes.
     Digests(Published),
 }
 
 impl Recorded {
-    /// Reads a file; `replaced`: the registry that `-s` puts in place of those of sources.
+    /// Reads a file; `replaced`: the registry of `-s`.
     ///
     /// # Errors
     /// [`RecordingError`] where it is neither.

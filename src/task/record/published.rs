@@ -1,5 +1,5 @@
-//! Digests that a vendor publishes: lists of `NAME:TAG` and the digest of its manifest. They say of a
-//! source which manifest it is, and nothing of the images that it leads to.
+//! Lists of digests that a vendor publishes: `NAME:TAG` and the digest of its manifest. They identify
+//! the manifest of a source, but have nothing on its images.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -10,23 +10,22 @@ use crate::list::{Entry, Image, List, Override, Renaming, names};
 use crate::manifest::Digest;
 use crate::reference::{Reference, Repository};
 
-/// A list of digests.
 #[derive(Debug, Default)]
 pub struct Published {
-    /// The name by which messages call it.
+    /// File name, for messages.
     name: String,
-    /// By repository, and tag where the list has one.
+    /// By repository, and by tag if the list has one.
     digests: HashMap<(Repository, Option<String>), BTreeSet<Digest>>,
-    /// Where the images are, as the list has it.
+    /// Registries in the list.
     registries: BTreeSet<String>,
 }
 
 impl Published {
-    /// Reads a list; `replaced`: the registry that `-s` puts in place of those of sources. `None`: the file
-    /// has no digest, so it is something else.
+    /// Reads a list; `replaced`: the registry of `-s`. `None`: the file has no digests, so it is not such a
+    /// list.
     ///
     /// # Errors
-    /// [`RecordingError::Digests`] where some of its images have a digest and others have not.
+    /// [`RecordingError::Digests`] where some images have a digest and others do not.
     pub fn load(path: &Path, replaced: Option<&Override>) -> Result<Option<Self>, RecordingError> {
         let name = escape(&path.display().to_string()).into_owned();
         let Ok((mut list, _)) = List::open_all(&[path.to_owned()]) else {
@@ -47,7 +46,7 @@ impl Published {
             let added = as_written.entry(&line).and_then(|entry| {
                 published.add(&entry, replaced).ok_or_else(|| {
                     format!(
-                        "{}: there is no digest; write NAME:TAG sha256:HEX",
+                        "{}: the line has no digest; write NAME:TAG sha256:HEX",
                         line.place
                     )
                 })
@@ -63,13 +62,13 @@ impl Published {
         }
     }
 
-    /// Takes an image; `None`: it has no digest.
+    /// Adds an image; `None`: it has no digest.
     fn add(&mut self, entry: &Entry, replaced: Option<&Override>) -> Option<()> {
         let Reference::Digest(digest) = &entry.source_reference else {
             return None;
         };
         let tag = match &entry.destination_reference {
-            // With one name, the tag is that name's.
+            // With one name, the tag belongs to that name.
             Reference::Tag(tag) if entry.destination.is_none() => Some(tag.clone()),
             Reference::Tag(_) | Reference::Digest(_) => None,
         };
@@ -83,10 +82,7 @@ impl Published {
         Some(())
     }
 
-    /// The digest of the source of an image.
-    ///
-    /// # Errors
-    /// Why it is not there, in words.
+    /// A message with the reason and a hint.
     pub fn find(&self, image: &Image) -> Result<&Digest, String> {
         let repository = Repository {
             registry: image.source.registry.clone(),
@@ -96,7 +92,7 @@ impl Published {
         let digests = |tag| self.digests.get(&(repository.clone(), tag));
         match &image.source_reference {
             Reference::Digest(digest) => {
-                // The digest is known; that the list has it says that it is the vendor's.
+                // The image line pins a digest, and the list confirms that the vendor published it.
                 let all = self.digests.iter();
                 let mut own = all.filter(|((other, _), _)| *other == repository);
                 if let Some(digest) = own.find_map(|(_, digests)| digests.get(digest)) {
@@ -106,14 +102,14 @@ impl Published {
             Reference::Tag(tag) => match digests(Some(tag.clone())) {
                 Some(digests) if digests.len() > 1 => {
                     return Err(format!(
-                        "[{source}]: {name} has {} digests for it; leave one of them in the file",
+                        "[{source}]: {name} has {} digests for this image; keep only one of them in the file",
                         digests.len()
                     ));
                 }
                 Some(digests) => return digests.first().ok_or_else(String::new),
                 None if digests(None).is_some() => {
                     return Err(format!(
-                        "[{source}]: {name} has the name with a digest and without a tag, so it cannot tell which digest the tag has; give {name} itself as the list (-f), or write NAME:TAG sha256:HEX"
+                        "[{source}]: {name} has the name with a digest but without a tag, so the digest of the tag is unknown; use {name} as the image list (-f), or write NAME:TAG sha256:HEX"
                     ));
                 }
                 None => {}
@@ -122,10 +118,10 @@ impl Published {
         Err(format!("[{source}]: not in {name}; {}", self.advice(image)))
     }
 
-    /// What to do where a source is not there.
+    /// The hint for a missing source.
     fn advice(&self, image: &Image) -> String {
         if self.registries.contains(&image.source.registry) {
-            return "get the list of the image's version, or record the image with --record where it can be read".to_owned();
+            return "get the digest list of this version of the image, or use --record on a host that can read the source".to_owned();
         }
         let some: Vec<&str> = self.registries.iter().map(String::as_str).take(3).collect();
         let more = if self.registries.len() > 3 {
@@ -134,12 +130,12 @@ impl Published {
             ""
         };
         format!(
-            "its images are of {}{more}: name the source as it does",
+            "the file has images of {}{more}: use the same registry in the list or in -s",
             some.join(", ")
         )
     }
 
-    /// The name by which messages call it.
+    /// File name, for messages.
     pub fn name(&self) -> &str {
         &self.name
     }

@@ -1,4 +1,4 @@
-//! Reading a recording: it is believed as a whole or not at all.
+//! Reads a recording. A recording with any damage is refused as a whole.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
@@ -11,40 +11,36 @@ use super::format::{FORMAT, Source, VERSION, checksum};
 use crate::escape::escape;
 use crate::manifest::Digest;
 
-/// A recording as it is read.
 #[derive(Debug, Default)]
 pub struct Recording {
-    /// The name by which messages call it.
+    /// File name, for messages.
     name: String,
     sources: HashMap<String, Source>,
     missing: HashSet<String>,
-    /// Where the sources are.
+    /// Registries of the sources.
     registries: BTreeSet<String>,
 }
 
-/// The registry of a resolved name.
 fn registry(name: &str) -> &str {
     name.split('/').next().unwrap_or_default()
 }
 
-/// Why a recording cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordingError {
-    /// The system refuses.
     #[error("cannot read the recording {0}: {1}")]
     Io(String, std::io::Error),
-    /// It is something else.
+    /// The file is not a recording.
     #[error("the file {0} is not a recording: {1}; make one with --record")]
     Other(String, String),
-    /// It has digests, and an image without one; where, and what to do.
+    /// A list of digests has an image without a digest; the place and a hint.
     #[error("cannot read the list of digests: {0}")]
     Digests(String),
-    /// It was made by a newer version of this program.
+    /// A newer version of this program made the recording.
     #[error(
-        "the recording {0} has format version {1}, and this program reads version {VERSION}; use the version of image-tools that made it, or record again"
+        "the recording {0} has format version {1}, but this program reads version {VERSION}; use a newer image-tools, or record again"
     )]
     Newer(String, u64),
-    /// It is cut off or was changed.
+    /// The file was cut off or changed.
     #[error("the recording {0} is damaged: {1}; record again, or copy it again")]
     Damaged(String, String),
 }
@@ -68,26 +64,23 @@ struct Document {
     _tool: String,
     missing: HashSet<String>,
     sources: Vec<Source>,
-    /// Of the sources, as they are written: [`checksum`].
+    /// Expected [`checksum`].
     checksum: Digest,
 }
 
-/// Why JSON cannot be read, for somebody who does not know the parser.
+/// A JSON error without the terms of the parser.
 fn in_words(error: &serde_json::Error) -> String {
     let (line, column) = (error.line(), error.column());
     match error.classify() {
-        Category::Eof if line <= 1 && column == 0 => "it is empty".to_owned(),
-        Category::Eof => format!("it ends in the middle, in line {line}"),
+        Category::Eof if line <= 1 && column == 0 => "the file is empty".to_owned(),
+        Category::Eof => format!("the file was cut off in line {line}"),
         Category::Syntax | Category::Io => format!("not JSON (line {line}, column {column})"),
         Category::Data => escape(&error.to_string()).into_owned(),
     }
 }
 
 impl Recording {
-    /// Reads a recording.
-    ///
-    /// # Errors
-    /// [`RecordingError`] where it is not one that can be trusted as a whole.
+    /// [`RecordingError`], also where the checksum is wrong.
     pub fn load(path: &Path) -> Result<Self, RecordingError> {
         let name = escape(&path.display().to_string()).into_owned();
         let bytes = fs::read(path).map_err(|error| RecordingError::Io(name.clone(), error))?;
@@ -96,7 +89,7 @@ impl Recording {
 
     pub fn parse(name: String, bytes: &[u8]) -> Result<Self, RecordingError> {
         let shown = |text: &str| escape(text).into_owned();
-        // What is no JSON may be a recording that is cut off.
+        // A file that is not JSON may be a recording that was cut off.
         let looks_right = bytes
             .windows(FORMAT.len())
             .take(200)
@@ -120,13 +113,13 @@ impl Recording {
             Err(error) => return Err(RecordingError::Damaged(name, in_words(&error))),
         };
         if checksum(&document.sources) != document.checksum {
-            let why = "its sources are not those that were recorded (by their checksum)";
+            let why = "the checksum does not match the sources";
             return Err(RecordingError::Damaged(name, why.to_owned()));
         }
         let mut sources = HashMap::with_capacity(document.sources.len());
         for source in document.sources {
             if let Some(twice) = sources.insert(source.source.clone(), source) {
-                let why = format!("{} is in it twice", twice.source);
+                let why = format!("{} occurs twice", twice.source);
                 return Err(RecordingError::Damaged(name, shown(&why)));
             }
         }
@@ -139,20 +132,18 @@ impl Recording {
         })
     }
 
-    /// The source of this resolved name.
-    ///
-    /// # Errors
-    /// Why it is not there, in words.
+    /// Finds a source by its resolved name.
+    /// A message with the reason and a hint.
     pub fn find(&self, source: &str) -> Result<&Source, String> {
         let name = &self.name;
         match self.sources.get(source) {
-            // What is known of it is older than the recording says.
+            // The entry is older than the recording.
             Some(_) if self.missing.contains(source) => Err(format!(
-                "[{source}]: the recording {name} has it from an earlier time only: it could not be read when that was made; record it again"
+                "[{source}]: the recording {name} has only an older state of this image, because the source could not be read during the last --record; record it again"
             )),
             Some(found) => Ok(found),
             None if self.missing.contains(source) => Err(format!(
-                "[{source}]: not in the recording {name}: it could not be read when that was made; record it again"
+                "[{source}]: not in the recording {name}, because the source could not be read during --record; record it again"
             )),
             None => Err(format!(
                 "[{source}]: not in the recording {name}; {}",
@@ -161,22 +152,22 @@ impl Recording {
         }
     }
 
-    /// What to do where a source is not there.
+    /// The hint for a missing source.
     fn advice(&self, source: &str) -> String {
         let registries = &self.registries;
         if registries.is_empty() || registries.contains(registry(source)) {
-            return "record it where the source can be read".to_owned();
+            return "use --record on a host that can read the source".to_owned();
         }
         let some: Vec<&str> = registries.iter().map(String::as_str).take(3).collect();
         let more = if registries.len() > 3 { ", …" } else { "" };
         format!(
-            "its sources are of {}{more}: give the -s with which it was made, or record it",
+            "the recording has sources of {}{more}: use the same -s as for --record, or record the image",
             some.join(", ")
         )
     }
 
-    /// Names and digests of the sources, in the order of their names: `NAME:TAG`, or the name alone of
-    /// one that was read by its digest.
+    /// Names and digests of the sources, sorted by name: `NAME:TAG`, or only the name for a source that was
+    /// read by digest.
     pub fn digests(&self) -> Vec<(&str, &Digest)> {
         let sources = self.sources.values();
         let mut digests: Vec<(&str, &Digest)> = sources
@@ -190,19 +181,19 @@ impl Recording {
         digests
     }
 
-    /// Names of the sources that could not be read, in order.
+    /// Names of the sources that could not be read, sorted.
     pub fn missing(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.missing.iter().map(String::as_str).collect();
         names.sort_unstable();
         names
     }
 
-    /// The name by which messages call it.
+    /// File name, for messages.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its parts, for a recording that extends it.
+    /// Sources and missing names, for a recording that extends this one.
     pub fn into_parts(self) -> (impl Iterator<Item = Source>, HashSet<String>) {
         (self.sources.into_values(), self.missing)
     }
@@ -258,12 +249,12 @@ mod tests {
         assert!(unread.contains("could not be read"), "{unread}");
         let unknown = recording.find("reg.io/y:1").expect_err("not recorded");
         assert!(
-            unknown.ends_with("record it where the source can be read"),
+            unknown.ends_with("use --record on a host that can read the source"),
             "{unknown}"
         );
         let elsewhere = recording.find("docker.io/x:1").expect_err("not recorded");
         assert!(
-            elsewhere.contains("its sources are of reg.io: give the -s"),
+            elsewhere.contains("the recording has sources of reg.io: use the same -s"),
             "{elsewhere}"
         );
     }
@@ -288,15 +279,18 @@ mod tests {
                 good.replace("\"architecture\"", "\"architecturE\""),
                 "damaged",
             ),
-            (good.replace("arm64", "arm65"), "by their checksum"),
+            (
+                good.replace("arm64", "arm65"),
+                "the checksum does not match",
+            ),
             (
                 good.replace("reg.io/x:1", "reg.io/x:3"),
-                "by their checksum",
+                "the checksum does not match",
             ),
             (good.replace("\"missing\"", "\"mizzing\""), "damaged"),
             (
                 document(1, &[source("reg.io/x:1"), source("reg.io/x:1")]),
-                "reg.io/x:1 is in it twice",
+                "reg.io/x:1 occurs twice",
             ),
         ] {
             let error = parse(&text).expect_err(&text).to_string();

@@ -1,7 +1,7 @@
-//! Comparing the two sides of an image: pure functions, no network.
+//! Compares the two sides of an image with pure functions, without network access.
 //!
-//! The strings in this file are an interface: users' scripts search for them, in the spelling of
-//! the original ("unknow", "does not exists").
+//! The messages in this file are an interface: users' scripts search for them in the spelling of
+//! image-tools 1.3.0 ("unknow", "does not exists").
 
 use std::collections::HashSet;
 
@@ -14,13 +14,13 @@ use super::reasons::Names;
 use crate::manifest::{Digest, Manifest, Normalized, Platform, Spec, distinct};
 use crate::verdict::{Code, Reason};
 
-/// The most entries of a side that the log shows.
+/// Entries per side in the log.
 const MOST_SHOWN: usize = 100;
 
-/// What the source is, reduced to the validated platforms.
+/// The source, reduced to the validated platforms.
 #[derive(Clone, Debug)]
 pub enum Source {
-    /// An index: these entries of it.
+    /// Entries of an index.
     Index(Vec<Spec>),
     /// An image.
     Image(Spec),
@@ -29,7 +29,6 @@ pub enum Source {
 }
 
 impl Source {
-    /// Its images.
     pub fn specs(&self) -> &[Spec] {
         match self {
             Self::Index(specs) => specs,
@@ -38,7 +37,7 @@ impl Source {
     }
 }
 
-/// Compares the source with the destination's images, attestations left out.
+/// Compares the source with the destination's images, without attestations.
 ///
 /// # Errors
 /// The first difference.
@@ -84,7 +83,7 @@ fn keys(specs: &[Spec]) -> HashSet<(&Digest, Normalized)> {
     specs.iter().map(Spec::key).collect()
 }
 
-/// Compares what is no image: it has to be at the destination as it is.
+/// Compares a manifest that is not an image, by digest.
 ///
 /// # Errors
 /// The digests differ.
@@ -164,19 +163,19 @@ fn differs(name: &str, source: &str, destination: &str) -> Result<(), Reason> {
     ))
 }
 
-/// JSON as the original prints it, indented by four blanks; of a long list its beginning.
+/// JSON as image-tools 1.3.0 prints it, indented by four blanks; a long list is cut.
 fn json(specs: &[Spec]) -> String {
     let left_out = specs.len().saturating_sub(MOST_SHOWN);
     let specs = &specs[..specs.len() - left_out];
     let mut out = Vec::new();
     let mut serializer =
         serde_json::Serializer::with_formatter(&mut out, PrettyFormatter::with_indent(b"    "));
-    // Strings into memory: neither can fail.
+    // Serialising strings to memory cannot fail.
     let _ = specs.serialize(&mut serializer);
     let mut text = String::from_utf8_lossy(&out).into_owned();
     if left_out > 0 {
         text += &format!(
-            "\n… and {} more entries; all are in the report (--report)",
+            "\n… and {} more entries; use --report to see all of them",
             HumanCount(left_out as u64)
         );
     }
@@ -283,7 +282,7 @@ mod tests {
         assert!(json(&specs(MOST_SHOWN)).ends_with(']'));
         let text = json(&specs(MOST_SHOWN + 7));
         assert_eq!(text.matches("digest").count(), MOST_SHOWN);
-        assert!(text.ends_with("]\n… and 7 more entries; all are in the report (--report)"));
+        assert!(text.ends_with("]\n… and 7 more entries; use --report to see all of them"));
     }
 
     #[test]

@@ -127,7 +127,7 @@ impl Deep {
                 return Err(Reason::new(
                     Code::InvalidAnswer,
                     format!(
-                        "docker://{}@{}: an index, but listed as an image",
+                        "docker://{}@{}: the manifest is an index, but the index lists it as an image",
                         names.destination, spec.digest
                     ),
                 ));
@@ -236,7 +236,7 @@ impl Deep {
         let mut named = named.lock().unwrap_or_else(PoisonError::into_inner);
         if named.insert(registry.to_owned()) {
             log.warn(format!(
-                "{registry}: the registry ignores range requests; --deep requests whole blobs there, and closes the connection after the header of each large one"
+                "{registry}: the registry ignores range requests, so --deep requests complete blobs and closes the connection after the response header of each large blob"
             ));
         }
     }
@@ -286,13 +286,13 @@ fn describe(names: Names<'_>, spec: &Spec, blob: &Blob, state: &BlobState) -> St
         .size
         .map_or_else(String::new, |size| format!(" of {size} bytes"));
     let state = match state {
-        BlobState::Sound => "is sound".to_owned(),
-        BlobState::Missing => "is not at the destination".to_owned(),
+        BlobState::Sound => "is intact".to_owned(),
+        BlobState::Missing => "is missing at the destination".to_owned(),
         BlobState::OtherSize(size) if blob.size.is_some_and(|expected| *size > expected) => {
-            "is longer at the destination".to_owned()
+            "is larger at the destination".to_owned()
         }
         BlobState::OtherSize(size) => format!("has {size} bytes at the destination"),
-        BlobState::OtherDigest(digest) => format!("is {digest} at the destination"),
+        BlobState::OtherDigest(digest) => format!("has the digest {digest} at the destination"),
     };
     format!("{image}{platform}: {kind} {}{size} {state}", blob.digest)
 }

@@ -1,4 +1,4 @@
-//! The destination of an image: its manifest, the images that it leads to, and whether they are there.
+//! Reads the destination of an image: its manifest, the listed images, and whether they exist.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -17,12 +17,12 @@ use crate::sync::fan_out;
 use crate::task::specs::{Listed, Reader, Unreadable};
 use crate::verdict::{Code, Reason};
 
-/// A child that is at the destination.
+/// A listed manifest that exists at the destination.
 #[derive(Default)]
 struct Child {
-    /// Type and length in bytes of its manifest; `None`: it was not read.
+    /// Media type and size of its manifest; `None`: it was not read.
     manifest: Option<(MediaType, u64)>,
-    /// Its blobs; `None`: they are not wanted, or it is an index.
+    /// Its blobs; `None` without `--deep`, or for an index.
     blobs: Option<Vec<Blob>>,
 }
 
@@ -59,7 +59,7 @@ impl Validator {
         }
     }
 
-    /// The images of the destination, and the attestations that its index lists.
+    /// Images and attestations in the destination's index.
     pub(super) fn reduce_destination(
         &self,
         image: &Image,
@@ -69,7 +69,7 @@ impl Validator {
         names: Names<'_>,
         log: &Log,
     ) -> Result<(Vec<Listed>, Vec<Referrer>), Reason> {
-        // Of an image, there has to be one entry: those of other platforms count as well.
+        // For an image exactly one entry is required, and entries of other platforms count.
         let filter = matches!(source, Source::Index(_)).then_some(filter);
         let (side, repository) = (Side::Destination, &image.destination);
         let mut reader = Reader::new(&self.client, side, repository, filter, log);
@@ -99,8 +99,8 @@ impl Validator {
         Ok((images, reader.attestations()))
     }
 
-    /// Every compared child must really be at the destination, as its index lists it. With `--deep`,
-    /// their blobs.
+    /// Checks that every compared manifest exists at the destination as its index lists it; with `--deep`
+    /// also the blobs.
     pub(super) fn check_children(
         &self,
         image: &Image,
@@ -139,7 +139,7 @@ impl Validator {
         Ok(manifested.collect())
     }
 
-    /// Asks for each child; `Ok(None)`: it is not there.
+    /// Requests each listed manifest; `Ok(None)`: it does not exist.
     fn read_children(
         &self,
         image: &Image,
@@ -174,7 +174,7 @@ impl Validator {
                     .map(|manifest| (manifest, None))
             };
             let answer = match read(digest) {
-                // A registry that does not know schema 1 has it by the digest of all its bytes.
+                // A registry without support for schema 1 stores it by the digest of all bytes.
                 Err(Error::Missing(_)) if *digest == top && raw_top != top => read(&raw_top),
                 answer => answer,
             };
@@ -190,7 +190,7 @@ impl Validator {
     }
 }
 
-/// Why the destination cannot be reduced: children that are not there are a failure.
+/// The reason why the destination could not be reduced; missing manifests are a failure.
 pub(super) fn unreadable(why: Unreadable, names: Names<'_>) -> Reason {
     match why {
         Unreadable::ChildMissing(digests, _) => {
@@ -201,8 +201,7 @@ pub(super) fn unreadable(why: Unreadable, names: Names<'_>) -> Reason {
     }
 }
 
-/// What the index says of its children has to be so; where the source says the same wrong size, the
-/// mirror is as good as its source.
+/// Checks the sizes in the index. If the source has the same wrong size, the mirror is correct.
 fn check_listing(
     images: &[Listed],
     children: &HashMap<&Digest, Child>,

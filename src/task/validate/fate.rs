@@ -42,8 +42,8 @@ impl fmt::Display for Fate {
             Self::Arrived { .. } => f.write_str("at the destination"),
             Self::Missing => f.write_str("not at the destination"),
             Self::Unlisted(remedy) => write!(f, "present, but {remedy}"),
-            Self::Lost => f.write_str("listed at the destination, and not there"),
-            Self::Other(digest) => write!(f, "at the destination it is {digest}"),
+            Self::Lost => f.write_str("listed at the destination, but missing"),
+            Self::Other(digest) => write!(f, "the destination has {digest} instead"),
         }
     }
 }
@@ -79,7 +79,7 @@ impl Destination {
             },
             Link::Index => Ok(self.unlisted(
                 referrer,
-                "not listed: push the index with its attestations, not the attestation",
+                "not listed: push the index with its attestations, not the attestation alone",
             )),
             Link::Sig | Link::Att | Link::Sbom => self.tagged(subject, referrer),
         });

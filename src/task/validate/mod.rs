@@ -282,7 +282,7 @@ impl Validator {
     fn warn_of_signatures(&self, accepted: &[Class], names: Names<'_>, log: &Log) {
         if self.referrers {
             log.warn(format!(
-                "[{}]: accepted with other digests ({}): signatures of the source do not match the destination's manifests",
+                "[{}]: accepted ({}): the digests differ, so signatures of the source do not match the manifests at the destination",
                 names.full_destination,
                 in_words(accepted)
             ));

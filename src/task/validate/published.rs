@@ -105,7 +105,7 @@ impl Validator {
         };
         let text = match now {
             Some(now) if now != *digest => format!(
-                "[{}]: the source's tag has moved: it leads to {now}, and {digest} is gone",
+                "[{}]: the source's tag has moved to {now}, and {digest} does not exist any more",
                 image.source_name()
             ),
             _ => format!("[{source}@{digest}]: source manifest does not exist: {trouble}"),
@@ -213,13 +213,13 @@ fn cannot_tell(
     Reason {
         details,
         hints: vec![
-            "record the source with --record where it can be read, or copy the image again without changes (crane copy, skopeo copy --all --preserve-digests)"
+            "use --record on a host that can read the source, or copy the image again without changes (crane copy, skopeo copy --all --preserve-digests)"
                 .to_owned(),
         ],
         ..Reason::new(
             Code::NotRecorded,
             format!(
-                "[{}]: destination digest {:?} is not {:?} of {}; this file cannot tell whether the images are the same",
+                "[{}]: destination digest {:?} is not {:?} of {}; a list of digests is not enough to compare the images",
                 names.full_destination,
                 destination.digest.as_str(),
                 digest.as_str(),

@@ -1,7 +1,7 @@
-//! The reasons for which an image fails, in words.
+//! Reasons of failures.
 //!
-//! The messages are an interface: users' scripts search for them, in the spelling of the original
-//! ("unknow", "does not exists"). Details say what to do.
+//! The messages are an interface: users' scripts search for them in the spelling of image-tools 1.3.0
+//! ("unknow", "does not exists").
 
 use std::collections::BTreeSet;
 
@@ -22,14 +22,14 @@ pub struct Names<'a> {
     pub tag: &'a str,
 }
 
-/// The source has platforms, and none of them is wanted.
+/// The source has platforms, but none is selected.
 pub fn nothing_selected(filter: &Filter, available: &BTreeSet<String>) -> Reason {
     let details = if available.is_empty() {
         Vec::new()
     } else {
         let available: Vec<&str> = available.iter().map(String::as_str).collect();
         vec![format!(
-            "wanted: {filter}; the source has: {}",
+            "requested: {filter}; the source has: {}",
             available.join(", ")
         )]
     };
@@ -53,7 +53,7 @@ pub fn architecture_missing(absent: &[String]) -> Reason {
     )
 }
 
-/// The destination registry answers that it has no such manifest.
+/// The destination registry returned 404.
 pub fn destination_missing(destination: &str) -> Reason {
     Reason::new(
         Code::DestinationMissing,
@@ -74,7 +74,7 @@ pub fn destination_empty(names: Names<'_>) -> Reason {
 
 /// The destination is not an index.
 pub fn destination_not_an_index(names: Names<'_>, media_type: &str, is_image: bool) -> Reason {
-    let hint = "a single image, as `skopeo copy` without --all and `docker push` leave it: accept it with --allow-single, or copy the whole list (`skopeo copy --all`, `crane copy`, `regctl image copy`)";
+    let hint = "the destination is a single image, as `skopeo copy` without --all and `docker push` create it: use --allow-single to accept it, or copy the whole manifest list (`skopeo copy --all`, `crane copy`, `regctl image copy`)";
     Reason {
         hints: if is_image {
             vec![hint.to_owned()]
@@ -91,14 +91,14 @@ pub fn destination_not_an_index(names: Names<'_>, media_type: &str, is_image: bo
     }
 }
 
-/// The tag of a pinned image leads elsewhere, or nowhere.
+/// The tag of a pinned image points to another digest, or does not exist.
 pub fn tag_differs(names: Names<'_>, pinned: &Digest, found: Option<&Digest>) -> Reason {
     let found = found.map_or_else(
         || "the tag does not exist".to_owned(),
-        |found| format!("the tag leads to {found}"),
+        |found| format!("the tag points to {found}"),
     );
     Reason {
-        details: vec![format!("{found}; the digest itself is there")],
+        details: vec![format!("{found}; the digest exists at the destination")],
         ..Reason::new(
             Code::TagDiffers,
             format!(
@@ -109,7 +109,7 @@ pub fn tag_differs(names: Names<'_>, pinned: &Digest, found: Option<&Digest>) ->
     }
 }
 
-/// Children that the destination lists but does not have, in the list's order.
+/// Listed manifests that the destination lacks, in the order of its index.
 pub fn children_missing<'a>(
     names: Names<'_>,
     missing: impl Iterator<Item = (&'a Digest, Option<&'a Spec>)>,
@@ -133,8 +133,7 @@ pub fn children_missing<'a>(
     }
 }
 
-/// Entries of the destination's index whose `size` is not that of their manifest; with each the size
-/// that was received, in bytes.
+/// Entries of the destination's index with a wrong `size`, each with the received size in bytes.
 pub fn wrong_sizes(names: Names<'_>, wrong: &[(&Listed, u64)]) -> Reason {
     let digests: Vec<&str> = wrong
         .iter()
@@ -156,7 +155,7 @@ pub fn wrong_sizes(names: Names<'_>, wrong: &[(&Listed, u64)]) -> Reason {
     }
 }
 
-/// Referrers of the source that are not at the destination, a line each; `count`: of so many.
+/// Referrers that the destination lacks, one line each; `count`: all referrers of the source.
 pub fn referrers_missing(missing: Vec<String>, count: usize) -> Reason {
     let message = format!(
         "{} of {count} referrers of the source are not at the destination",
@@ -168,7 +167,7 @@ pub fn referrers_missing(missing: Vec<String>, count: usize) -> Reason {
     }
 }
 
-/// Referrers whose `size` in the destination's list is not that of their manifest, with a line each.
+/// Referrers with a wrong `size` in the destination's list, one line each.
 pub fn wrong_referrer_sizes(names: Names<'_>, wrong: Vec<(Digest, String)>) -> Reason {
     let digests: Vec<&str> = wrong.iter().map(|(digest, _)| digest.as_str()).collect();
     let message = format!(
@@ -185,7 +184,7 @@ pub fn wrong_referrer_sizes(names: Names<'_>, wrong: Vec<(Digest, String)>) -> R
 /// One wrong size, in one line.
 pub fn wrong_size(listed: &Listed, received: u64) -> String {
     format!(
-        "{}: the list says {} bytes, the manifest {} has {received}; containerd does not pull it",
+        "{}: the list has the size {}, but the manifest {} has {received} bytes; containerd cannot pull this image",
         listed.spec.platform,
         listed.size.unwrap_or_default(),
         listed.spec.digest

@@ -1,4 +1,4 @@
-//! Whether the referrers of the source (signatures, SBOMs, attestations) came along.
+//! Checks the referrers of the source (signatures, SBOMs, attestations) at the destination.
 
 use super::compare::Source;
 use super::fate::{Destination, Fate};
@@ -13,13 +13,13 @@ use crate::sync::fan_out;
 use crate::task::attached::{Attached, Subjects, attached, distinct, leading_to};
 use crate::verdict::{Code, Reason};
 
-/// The images of one list line, as far as referrers depend on them.
+/// The images of one line whose referrers are compared.
 pub(super) struct Images<'a> {
     /// The source.
     pub found: &'a Found,
     /// The compared images of the destination.
     pub children: &'a [Spec],
-    /// The attestations that the destination's index lists.
+    /// Attestations in the destination's index.
     pub attestations: &'a [Referrer],
 }
 
@@ -35,7 +35,7 @@ impl Validator {
         log: &Log,
     ) -> Result<Vec<Digest>, Reason> {
         let found = images.found;
-        // The image that schema 1 was converted to is not the source's.
+        // A converted schema 1 image has another digest than the source.
         let children = match found.images {
             Some(Source::Schema1(_)) => &[],
             _ => images.children,
@@ -96,7 +96,7 @@ impl Validator {
             return Err(Reason::new(
                 Code::NotRecorded,
                 format!(
-                    "[{}]: {} does not say what is attached to it; record it with --record and --referrers",
+                    "[{}]: {} has no referrers; use --record with --referrers on a host that can read the source",
                     image.source_name(),
                     published.name()
                 ),
@@ -115,7 +115,7 @@ impl Validator {
         let source = recording.find(&name).map_err(not_recorded)?;
         let referrers = source.referrers.as_ref().ok_or_else(|| {
             not_recorded(format!(
-                "[{name}]: the recording {} does not say what is attached to it; record it with --referrers",
+                "[{name}]: the recording {} has no referrers of this image; record it again with --referrers",
                 recording.name()
             ))
         })?;
@@ -126,21 +126,21 @@ impl Validator {
     }
 }
 
-/// What was found out of all referrers.
+/// Results for all referrers.
 #[derive(Default)]
 struct Judged {
-    /// Those that are not at the destination as they should be, a line each.
+    /// Missing or unlisted referrers, one line each.
     missing: Vec<String>,
-    /// Those whose size is wrong in the destination's list, with a line each.
+    /// Referrers with a wrong size in the destination's list, one line each.
     wrong_sizes: Vec<(Digest, String)>,
-    /// Those whose type the destination's list hides, with the type of their manifest.
+    /// Referrers without a type in the destination's list, with the type from their manifest.
     without_type: Vec<Referrer>,
-    /// Why the first of those that could not be checked could not.
+    /// Reason of the first referrer that could not be checked.
     unknown: Option<Error>,
 }
 
 impl Judged {
-    /// Takes the fate of a referrer; `text`: the referrer in words.
+    /// Adds the result for a referrer; `text`: its description.
     fn take(
         &mut self,
         referrer: &Referrer,
@@ -165,7 +165,9 @@ impl Judged {
             }
         };
         if let Some((listed, received)) = wrong_size {
-            let line = format!("{text}: the list says {listed} bytes, the manifest has {received}");
+            let line = format!(
+                "{text}: the list has the size {listed}, but the manifest has {received} bytes"
+            );
             let key = (referrer.subject.clone(), referrer.digest.clone());
             if wanted.sizes.get(&key) == Some(&listed) {
                 log.warn(format!(
@@ -178,7 +180,7 @@ impl Judged {
         }
         if let Some(artifact_type) = hidden_type {
             log.warn(format!(
-                "[{}]: {text}: the list of referrers at the destination does not say the manifest's artifactType {artifact_type}; clients that look for that type do not find it",
+                "[{}]: {text}: the list of referrers at the destination lacks the manifest's artifactType {artifact_type}; clients that filter by this type do not find it",
                 names.full_destination
             ));
             self.without_type.push(Referrer {
@@ -189,7 +191,7 @@ impl Judged {
     }
 }
 
-/// Referrers in words.
+/// Descriptions of referrers for messages.
 struct Described<'a> {
     top: &'a Digest,
     children: &'a [Spec],

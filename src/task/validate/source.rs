@@ -1,4 +1,5 @@
-//! The source of an image: read from its registry, from the destination where that has the same, or
+//! Reads the source of an image: from its registry, from the destination if that has the same digest, or
+//! Reads the source of an image: from its registry, from the destination if that has the same digest, or
 //! from a recording.
 
 use std::collections::{HashMap, HashSet};
@@ -23,26 +24,26 @@ use crate::verdict::{Code, Reason};
 pub struct Found {
     /// Digest of its manifest.
     pub digest: Digest,
-    /// Its compared images; `None`: nothing in it has a platform, so it is compared as a whole.
+    /// Its compared images; `None`: no entry has a platform, so the manifest is compared as a whole.
     pub images: Option<Source>,
-    /// The sizes in bytes that its index says for its images.
+    /// Sizes in bytes from its index.
     pub sizes: HashMap<Digest, u64>,
-    /// The platforms that it has, wanted or not.
+    /// All its platforms, selected or not.
     pub names: PlatformNames,
-    /// The attestations that its index lists.
+    /// Attestations in its index.
     pub attestations: Vec<Referrer>,
     /// With `--referrers`: the entries of its index.
     pub children: HashSet<Digest>,
 }
 
-/// The destination's manifest, where it had to be read to find the source.
+/// The destination's manifest, if it was read to find the source.
 pub type ReadDestination = Option<Result<Manifest, Error>>;
 
 impl Found {
-    /// A source with these images; `media_type` is that of its own manifest.
+    /// `media_type`: of the source's own manifest.
     ///
     /// # Errors
-    /// There are platforms, and none is wanted.
+    /// The source has platforms, but none is selected.
     fn of(
         digest: Digest,
         media_type: MediaType,
@@ -89,7 +90,7 @@ pub struct Top {
 }
 
 impl Validator {
-    /// Finds the source, reduced to what is validated.
+    /// Finds the source, and reduces it to the validated platforms.
     pub(super) fn find_source(
         &self,
         image: &Image,
@@ -123,7 +124,7 @@ impl Validator {
     ) -> Result<(Found, ReadDestination), Reason> {
         let (top, destination) = self.top(image, log)?;
         let found = match self.reduce_source(image, &top, filter, log) {
-            // The destination's copy is not whole, which says nothing of the source.
+            // The copy at the destination is incomplete; the source may be complete.
             Err(reason) if !reason.code.is_failure() && top.side == Side::Destination => {
                 let manifest = read_source(&self.client, image, &self.source_prefix, log)?;
                 let side = Side::Source;
@@ -134,7 +135,7 @@ impl Validator {
         Ok((found, destination))
     }
 
-    /// The source's manifest, and the destination's where it had to be read for that.
+    /// The source's manifest, and the destination's manifest if it was read instead.
     fn top(&self, image: &Image, log: &Log) -> Result<(Top, ReadDestination), Reason> {
         let mut destination = None;
         if image.source.registry == DOCKER_HUB
@@ -166,7 +167,7 @@ impl Validator {
         Ok((Top { manifest, side }, destination))
     }
 
-    /// The digest that the source names on HEAD; none where only GET can tell.
+    /// The digest in the response to HEAD; `None` if a GET is needed.
     fn source_digest(&self, image: &Image, log: &Log) -> Result<Option<Digest>, Reason> {
         match self
             .client

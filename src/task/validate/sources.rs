@@ -1,7 +1,7 @@
-//! The sources that were read in the run: one that has several destinations is read once.
+//! Cache of the sources, so that a source with several destinations is read once.
 //!
-//! Bounded for lists of any length: the [`MOST`] sources that were begun last are kept. A source
-//! that could not be read is not kept: another attempt may succeed.
+//! Memory is bounded: the last [`MOST`] sources are kept. A source that could not be read is not kept,
+//! because another attempt may succeed.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +12,7 @@ use crate::manifest::Filter;
 use crate::sync::{Fingerprints, Flight};
 use crate::verdict::Reason;
 
-/// Sources that are kept; one or two KiB each.
+/// Sources kept; one or two KiB each.
 const MOST: usize = 2_000;
 
 /// A source that one thread reads and others may wait for.
@@ -28,15 +28,15 @@ pub struct Sources {
 #[derive(Default)]
 struct Kept {
     readings: HashMap<u128, Reading>,
-    /// In the order in which they were begun.
+    /// In the order of their first use.
     order: VecDeque<u128>,
 }
 
 impl Sources {
-    /// The source of an image, reduced by this filter: the one that is kept, or the one that `read` makes.
+    /// Returns the cached source of an image, reduced by this filter, or calls `read`.
     ///
     /// # Errors
-    /// Those of `read`.
+    /// Errors of `read`.
     pub fn find(
         &self,
         image: &Image,

@@ -85,13 +85,13 @@ fn of_images(
             .all(|(left, right)| left.digest == right.digest && left.size == right.size);
     let same_config = source.config.digest == destination.config.digest;
     if same_config && source.config.size != destination.config.size {
-        return Judgement::other("the same config, listed with another size");
+        return Judgement::other("the same config, but the index lists another size");
     }
     if same_layers && same_config {
         return of_same_content(source, destination, "the same config and layers");
     }
     if source.is_artifact || destination.is_artifact {
-        return Judgement::other("an artifact with another content");
+        return Judgement::other("an artifact with different content");
     }
     let read = |side, name: &str, listed: &Layer| {
         let bytes = config(side, &listed.digest).map_err(|why| {
@@ -99,7 +99,7 @@ fn of_images(
         })?;
         if bytes.len().to_string() != listed.size {
             return Err(Judgement::other(format!(
-                "the {name}'s config has another size than its manifest says"
+                "the size of the {name}'s config is not that in its manifest"
             )));
         }
         Config::read(&bytes).map_err(|why| Judgement::other(format!("the {name}'s config: {why}")))
@@ -133,7 +133,7 @@ fn of_configs(
         (true, None) => of_same_content(
             source,
             destination,
-            "the same layers, and the same config in another JSON",
+            "the same layers and config; only the JSON of the config differs",
         ),
         (false, None) => of_other_layers(source, destination, &theirs.diff_ids),
         (_, Some(field)) if own.diff_ids == theirs.diff_ids && !own.diff_ids.is_empty() => {
@@ -183,21 +183,21 @@ fn of_other_layers(source: &Image, destination: &Image, diff_ids: &[String]) -> 
     let (from, to) = (&source.layers, &destination.layers);
     if from.len() != to.len() || from.len() != diff_ids.len() {
         return Judgement::other(format!(
-            "the same config, which names {} layers; the source has {}, the destination {}",
+            "the same config for {} layers, but the source has {} layers and the destination {}",
             diff_ids.len(),
             from.len(),
             to.len()
         ));
     }
     if !is_possible(from, to, diff_ids) {
-        return Judgement::other("the same config, but the layers stand in another order");
+        return Judgement::other("the same config, but the layers are in a different order");
     }
     let mut unverified = Vec::new();
     for ((left, right), diff_id) in from.iter().zip(to).zip(diff_ids) {
         if left.digest == right.digest {
             if left.size != right.size || !left.has_type_of_other_format(right) {
                 return Judgement::other(format!(
-                    "the same config, but layer {} has another size or type",
+                    "the same config, but layer {} has a different size or type",
                     left.digest
                 ));
             }
@@ -210,7 +210,7 @@ fn of_other_layers(source: &Image, destination: &Image, diff_ids: &[String]) -> 
         });
         if left.compression().is_none() || right.compression().is_none() {
             return Judgement::other(format!(
-                "the same config, but layer {} is no usual one",
+                "the same config, but layer {} has an unusual media type",
                 right.digest
             ));
         }
@@ -221,7 +221,7 @@ fn of_other_layers(source: &Image, destination: &Image, diff_ids: &[String]) -> 
         ));
     }
     if source.canonical_types() != destination.canonical_types() {
-        return Judgement::other("the same config, but media types of another meaning");
+        return Judgement::other("the same config, but media types with a different meaning");
     }
     let changed = unverified.len();
     Judgement {
@@ -229,7 +229,7 @@ fn of_other_layers(source: &Image, destination: &Image, diff_ids: &[String]) -> 
         ..Judgement::new(
             Class::ReCompressed,
             format!(
-                "the same config; {changed} of {} layers are compressed in another way ({})",
+                "the same config; {changed} of {} layers are compressed differently ({})",
                 from.len(),
                 compressions(from, to)
             ),

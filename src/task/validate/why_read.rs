@@ -155,7 +155,7 @@ impl Validator {
                         .unwrap_or_else(|| Judgement::other("not examined")),
                     Difference::OnlySource(_) if is_subset => Judgement::new(
                         Class::Subset,
-                        "the destination lacks the platform; all that it has is equal",
+                        "the destination lacks the platform; its other platforms are equal",
                     ),
                     Difference::OnlySource(_) => {
                         Judgement::other("the destination lacks the platform")
@@ -164,7 +164,7 @@ impl Validator {
                         Judgement::other("the source lacks the platform")
                     }
                     Difference::OtherPlatform { .. } => {
-                        Judgement::other("the same digest, listed with another platform")
+                        Judgement::other("the same digest, but listed with a different platform")
                     }
                 };
                 why_of(difference, &judgement)
@@ -175,7 +175,7 @@ impl Validator {
     fn judge(&self, image: &Image, pairs: Vec<Pair>, log: &Log) -> Vec<Judgement> {
         if self.recording.is_some() {
             let judgement = Judgement::other(
-                "the source was recorded and is not read, so the reason is not known",
+                "the reason is unknown, because the source was recorded and is not read",
             );
             return vec![judgement; pairs.len()];
         }
@@ -230,7 +230,7 @@ fn verified(
     }
     if !unpacks {
         let evidence = format!(
-            "{}; by its config the content is the same; the layers were not unpacked (--deep=full does)",
+            "{}; according to the config the content is the same; use --deep=full to verify the layers",
             judgement.evidence
         );
         return Judgement {
@@ -241,7 +241,7 @@ fn verified(
     for layer in layers {
         let (Ok(size), Ok(diff_id)) = (layer.size.parse(), layer.diff_id.parse::<Digest>()) else {
             return Judgement::other(format!(
-                "the same config, but the diff_id or the size of layer {} is none",
+                "the same config, but layer {} has an invalid diff_id or size",
                 layer.digest
             ));
         };
@@ -249,20 +249,20 @@ fn verified(
             Ok(found) if found == diff_id => {}
             Ok(found) => {
                 return Judgement::other(format!(
-                    "the same config, but layer {} unpacks to {found}, and the config says {diff_id}",
+                    "the same config, but layer {} unpacks to {found} instead of the diff_id {diff_id}",
                     layer.digest
                 ));
             }
             Err(why) => {
                 return Judgement::other(format!(
-                    "the same config, but the content of layer {} is not known: {why}",
+                    "the same config, but layer {} could not be verified: {why}",
                     layer.digest
                 ));
             }
         }
     }
     let evidence = format!(
-        "{}; verified: the unpacked layers are those of the config",
+        "{}; verified: the unpacked layers match the config",
         judgement.evidence
     );
     Judgement {
@@ -346,7 +346,7 @@ fn hints(why: &[Why], differing: usize) -> Vec<String> {
     let mut hints: Vec<String> = classes.into_iter().map(hint).collect();
     if differing > why.len() {
         hints.push(format!(
-            "{} more differing platforms were not examined",
+            "{} further differing platforms were not examined",
             HumanCount((differing - why.len()) as u64)
         ));
     }
@@ -354,24 +354,24 @@ fn hints(why: &[Why], differing: usize) -> Vec<String> {
 }
 
 fn hint(class: Class) -> String {
-    let keeps = "copy with a tool and to a registry that keep manifests as they are (`skopeo copy --all --preserve-digests`, `crane copy`, `regctl image copy`)";
+    let keeps = "use a copy tool and a registry that do not change manifests (`skopeo copy --all --preserve-digests`, `crane copy`, `regctl image copy`)";
     let name = class.as_str();
     match class {
         Class::ReSerialised => format!(
-            "{name}: a tool or the registry wrote the manifest's JSON anew; {keeps}, or pass it with --accept {name}"
+            "{name}: a tool or the registry rewrote the manifest's JSON; {keeps}, or use --accept {name}"
         ),
         Class::Converted => format!(
-            "{name}: a tool or the registry changed the image's format; {keeps}, or pass it with --accept {name}"
+            "{name}: a tool or the registry converted the image to another format; {keeps}, or use --accept {name}"
         ),
         Class::ReCompressed => format!(
-            "{name}: the layers were compressed again, as `docker pull` and `docker push` do; {keeps}, or pass it with --accept {name}"
+            "{name}: the layers were compressed again, as `docker pull` and `docker push` do; {keeps}, or use --accept {name}"
         ),
         Class::ReCreated => format!(
-            "{name}: the destination's image has another config, so it may run in another way; mirror the image again, and {keeps}"
+            "{name}: the image at the destination has a different config and may behave differently; mirror the image again, and {keeps}"
         ),
         Class::Subset => {
             format!(
-                "{name}: the destination lacks platforms; copy the whole list (`skopeo copy --all`)"
+                "{name}: the destination lacks platforms; copy the whole manifest list (`skopeo copy --all`)"
             )
         }
         Class::Older => {
