@@ -20,7 +20,7 @@ TARGET_ENV := $(shell echo $(TARGET_VAR) | tr a-z A-Z)
 TARGET_CC := $(if $(filter $(HOST_CPU),$(TARGET_CPU)),gcc,$(TARGET_CPU)-linux-gnu-gcc)
 GNU := $(HOST_CPU)-unknown-linux-gnu
 # mimalloc takes huge pages by default: 61 MB at -j 20 instead of 16, and slower.
-BUILD_MUSL = CFLAGS_$(TARGET_VAR)='$(CFLAGS) -DMI_DEFAULT_ALLOW_THP=0' CC_$(TARGET_VAR)=$(TARGET_CC) CARGO_TARGET_$(TARGET_ENV)_LINKER=$(TARGET_CC) $(CARGO) $(AUDITABLE) build --target $(TARGET)
+BUILD_MUSL = CFLAGS_$(TARGET_VAR)='$(CFLAGS) -DMI_DEFAULT_ALLOW_THP=0' CC_$(TARGET_VAR)=$(TARGET_CC) CARGO_TARGET_$(TARGET_ENV)_LINKER=$(TARGET_CC) $(CARGO) build --target $(TARGET)
 BUILD_GNU = RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --target $(GNU) --target-dir '$(TARGET_DIR)/static-gnu'
 HAS_TARGET = { rustup target list --installed | grep -qx $(1) || rustup target add $(1); }
 

@@ -322,7 +322,7 @@ fn the_image_works_for_its_user_who_is_not_root() {
     assert_eq!(mode(&dir.path().join("rootfs/work")), 0o1777);
     let run = shell(
         &dir,
-        "cd rootfs/work && echo 'a b' | env -i chroot --userspec=65532:65532 .. /usr/local/bin/image-tools mirror-validate -f - -o /work/failed.txt || test $? = 3 && cat failed.txt",
+        "cd rootfs/work && echo 'a b' | env -i $(command -v chroot) --userspec=65532:65532 .. /usr/local/bin/image-tools mirror-validate -f - -o /work/failed.txt || test $? = 3 && cat failed.txt",
     );
     run.has("a b\n");
 }

@@ -22,12 +22,15 @@ impl Process {
         configuration: impl Fn(&Dir, u16) -> String,
     ) -> Self {
         let dir = Dir::new();
+        // Debian has nginx where an ordinary user's PATH does not lead.
+        let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin";
         for _ in 0..10 {
             let port = free_port();
             let file = dir.write("server.conf", configuration(&dir, port));
             let mut child = Command::new(program)
                 .args(args)
                 .arg(file)
+                .env("PATH", &path)
                 .current_dir(dir.path())
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
@@ -67,7 +70,8 @@ impl Process {
         Self::start(
             "nginx",
             "nginx-light",
-            &["-e", "error.log", "-c"],
+            // -p: names are relative to the test's directory, not to /usr/share/nginx.
+            &["-p", ".", "-e", "error.log", "-c"],
             |dir, port| {
                 let path = dir.path().display();
                 let server = server.replace("PORT", &port.to_string());
