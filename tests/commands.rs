@@ -296,7 +296,7 @@ fn the_output_in_the_readme_is_what_the_program_prints() {
         .replace(&destination.name(), old_destination);
     // The time of an entry, the times of the run; the order of images is that of their ends.
     let comparable = |line: &str| {
-        let line = line.split(": begun ").next().unwrap();
+        let line = line.split(": started ").next().unwrap();
         // 0.0s; under load more.
         match line.split_once("s; ") {
             Some((head, tail)) => format!(

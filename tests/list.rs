@@ -140,7 +140,7 @@ fn a_list_that_breaks_off_replaces_nothing() {
         .arg(shell)
         .run()
         .code(2)
-        .has("line 2 has a NUL byte")
+        .has("line 2 contains a NUL byte")
         .has("; lines that did not pass until then: failed.txt.partial\n");
     assert_eq!(dir.read("failed.txt").as_bytes(), list);
     assert_eq!(

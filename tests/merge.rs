@@ -137,10 +137,10 @@ fn without_costs(dir: &Dir, name: &str) -> String {
     for (begin, end) in [
         (" time=\"", '"'),
         ("timestamp=\"", '"'),
-        ("<dt>Begun</dt>", '\n'),
+        ("<dt>Started</dt>", '\n'),
         ("<dt>Duration</dt>", '\n'),
         ("<dt>Requests</dt>", '\n'),
-        ("), begun ", '\n'),
+        ("), started ", '\n'),
     ] {
         text = cut(&text, begin, end);
     }
@@ -166,7 +166,7 @@ fn the_pages_of_four_shards_are_those_of_a_single_run() {
         // A page that lacks a shard does not look whole.
         merge(&dir, &format!("part.{form} 0.json 3.jsonl 1.jsonl"))
             .code(1)
-            .one_error("shard 2/4 is absent");
+            .one_error("shard 2/4 is missing");
         if matches!(form, "md" | "html") {
             assert!(
                 dir.read(&format!("part.{form}"))
@@ -256,7 +256,7 @@ fn a_report_that_was_reformatted_is_merged() {
     dir.write("cut.json", &pretty[..pretty.len() - 60]);
     merge(&dir, "whole.json 0.json cut.json 2.json")
         .code(1)
-        .one_error("shard 1/3 is not complete: cut.json");
+        .one_error("shard 1/3 is incomplete: the run of cut.json");
     let sorted = dir.command("jq").args("-S . 1.json").run().stdout;
     dir.write("cut.json", &sorted[..sorted.len() / 2]);
     merge(&dir, "whole.json 0.json cut.json 2.json")
@@ -380,7 +380,7 @@ fn what_does_not_belong_together_is_refused() {
             "out.html flags.json odd.json",
             "odd.json is damaged: line 1 of the list: unknown variant `odd`",
         ),
-        ("a.json a.json good.json", "a.json is one of the files"),
+        ("a.json a.json good.json", "a.json is also an input file"),
         (
             "out.json --list text.txt a.json",
             "--list applies to failed lists only",

@@ -8,7 +8,7 @@ use crate::task::record::RecordingError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
-    #[error("cannot write the {} {name}: it is a directory, not a file with {}", .kind.what, .kind.flag)]
+    #[error("cannot write the {} {name}: it is a directory; name a file with {}", .kind.what, .kind.flag)]
     Directory { kind: &'static Kind, name: String },
     #[error("cannot write the {} {name}: it is not a regular file; name another file with {}", .kind.what, .kind.flag)]
     NotRegular { kind: &'static Kind, name: String },

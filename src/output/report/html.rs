@@ -225,7 +225,7 @@ impl Report {
         );
         self.totals(&mut text, end);
         let facts = [
-            ("Begun", time(self.head.begun)),
+            ("Started", time(self.head.begun)),
             ("Duration", duration(end.elapsed)),
             ("Exit code", end.totals.exit().code().to_string()),
             ("Requests", end.totals.requests.to_string()),
