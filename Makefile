@@ -143,7 +143,8 @@ fuzz:
 
 ## make static         dist/image-tools: one static file for a host that has nothing else, with its SHA-256
 # For another processor: make static TARGET=aarch64-unknown-linux-musl (Debian: gcc-aarch64-linux-gnu).
-# Where the musl target cannot be had: gnu, with name lookup pinned to files and DNS (src/nss.rs).
+# The file may not grow unnoticed. Where the musl target cannot be had: gnu, with name lookup pinned to files and DNS (src/nss.rs).
+STATIC_LIMIT ?= 5500000
 static:
 	@mkdir -p '$(DIST)'
 	@if $(call HAS_TARGET,$(TARGET)); then \
@@ -153,6 +154,9 @@ static:
 	  $(BUILD_GNU) --release && cp '$(TARGET_DIR)/static-gnu/$(GNU)/release/image-tools' '$(DIST)/'; \
 	else \
 	  echo "the target $(TARGET) cannot be had" >&2; exit 1; \
+	fi
+	@size=$$(stat -c %s '$(DIST)/image-tools'); if [ $$size -gt $(STATIC_LIMIT) ]; then \
+	  echo "$(DIST)/image-tools has $$size bytes, more than $(STATIC_LIMIT): find out what grew, or raise STATIC_LIMIT" >&2; exit 1; \
 	fi
 	cd '$(DIST)' && sha256sum image-tools >image-tools.sha256
 
