@@ -117,7 +117,8 @@ fn a_real_registry_with_a_password() {
     validate(&dir, &name, &[])
         .code(3)
         .has("rejected the credentials from ")
-        .has(".docker/config.json; log in again");
+        .has(".docker/config.json")
+        .has("log in again");
     // Podman's file before docker's.
     dir.write(".config/containers/auth.json", auth_file(&name, PAIR));
     validate(&dir, &name, &[]).code(0);
