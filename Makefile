@@ -52,12 +52,10 @@ test: test-tools test-static test-promtool
 	IMAGE_TOOLS_STATIC="$$(ls -d '$(TARGET_DIR)/$(TARGET)/debug/image-tools' '$(TARGET_DIR)/static-gnu/$(GNU)/debug/image-tools' 2>/dev/null | tr '\n' ' ')" \
 	RUST_TEST_THREADS="$${RUST_TEST_THREADS:-4}" $(CARGO) test
 
-# A few tests run these; building them takes longer than they run.
-UNOPTIMISED := --config 'profile.dev.package."*".opt-level=0'
 .PHONY: test-static
 test-static:
-	@if $(call HAS_TARGET,$(TARGET)); then $(BUILD_MUSL) $(UNOPTIMISED); fi
-	@$(BUILD_GNU) $(UNOPTIMISED)
+	@if $(call HAS_TARGET,$(TARGET)); then $(BUILD_MUSL); fi
+	@$(BUILD_GNU)
 	@if [ ! -d '$(TARGET_DIR)/nss/usr' ] && command -v dpkg >/dev/null; then \
 	  mkdir -p '$(TARGET_DIR)/nss' && cd '$(TARGET_DIR)/nss' && apt-get download -q libnss-myhostname libnss-resolve && \
 	  for package in *.deb; do dpkg -x $$package . || exit; done; \
