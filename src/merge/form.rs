@@ -1,7 +1,6 @@
-//! The form of a merged report. The JSON forms copy the lines of the shards; for the others each line is read
-//! back into what a run would have given to the sink of the form.
+//! Merged reports in the forms that are not JSON: each line is read back into what a run would have given
+//! to the sink of the form.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +14,7 @@ use super::shards::ShardSelection;
 use crate::list::{Image, Line, Numbered, Place};
 use crate::manifest::{Digest, Referrer, Spec};
 use crate::output::report_object::ReportHeader;
-use crate::output::{Counts, Entry, ListEnd, Output, RunEnd, Sink, Totals, report_of_lines};
+use crate::output::{Counts, Entry, ListEnd, NewReport, Output, RunEnd, Sink, Totals};
 use crate::reference::{Reference, Repository, check_path, check_registry};
 use crate::report_reading::Outcome as ReportOutcome;
 use crate::task::{self, Words};
@@ -24,37 +23,9 @@ use crate::verdict::{Class, Code, Finding, Outcome, Reason, Why};
 /// Lines between two writes to the disk.
 const LINES_AT_ONCE: usize = 1000;
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum JsonForm {
-    Document,
-    Lines,
-}
-
-#[derive(Clone, Copy)]
-pub enum Form {
-    Json(JsonForm),
-    Other(fn(Output, ReportHeader) -> Box<dyn Sink>),
-}
-
-impl Form {
-    /// That of a report of this name.
-    pub fn of(name: &Path) -> Option<Self> {
-        if let Some(new) = report_of_lines(name) {
-            return Some(Self::Other(new));
-        }
-        let suffix = name.extension()?;
-        if suffix.eq_ignore_ascii_case("json") {
-            Some(Self::Json(JsonForm::Document))
-        } else {
-            let is_lines = suffix.eq_ignore_ascii_case("jsonl");
-            is_lines.then_some(Self::Json(JsonForm::Lines))
-        }
-    }
-}
-
 /// A merged report in a form that is not JSON.
 pub struct OtherForm<'a> {
-    pub new: fn(Output, ReportHeader) -> Box<dyn Sink>,
+    pub new: NewReport,
     pub reports: &'a [(usize, Report)],
     pub lines: &'a [LineLocation],
 }

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use crate::exit::Exit;
 use crate::output::report_object::FORMAT;
-use crate::output::{Kind, Output, PARTIAL, show, suffixed};
+use crate::output::{Kind, Output, PARTIAL, merged_form, show, suffixed};
 use crate::task::record::FORMAT as RECORDING;
 
 pub use error::MergeError;
@@ -91,10 +91,7 @@ pub fn run(out: &Path, inputs: &[PathBuf], list: Option<&Path>) -> Result<Merged
         let name = inputs[0].name.clone();
         return Err(MergeError::NoFailedList(name, content.name()));
     }
-    if content != FileType::Report
-        && form::Form::of(out).is_some()
-        && content != FileType::Recording
-    {
+    if content != FileType::Report && merged_form(out).is_some() && content != FileType::Recording {
         let name = inputs[0].name.clone();
         return Err(MergeError::NoReport(name, content.name(), show(out)));
     }

@@ -7,13 +7,13 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::error::MergeError;
-use super::form::{Form, JsonForm, OtherForm};
+use super::form::OtherForm;
 use super::report::{IMAGE, LineLocation, Report, read};
 use super::shards::{ShardFile, ShardSelection, choose};
 use super::{Input, Merged, output};
 use crate::exit::Exit;
 use crate::output::report_object::{FORMAT, TOOL, VERSION};
-use crate::output::{json_line, show};
+use crate::output::{JsonForm, MergedForm, json_line, merged_form, show};
 use crate::report_reading::Outcome;
 
 /// Header and totals of the merged report.
@@ -33,7 +33,7 @@ pub struct MergedReport {
 /// # Errors
 /// [`MergeError`].
 pub fn merge(out: &Path, inputs: Vec<Input>) -> Result<Merged, MergeError> {
-    let form = Form::of(out).ok_or_else(|| MergeError::Suffix(show(out)))?;
+    let form = merged_form(out).ok_or_else(|| MergeError::Suffix(show(out)))?;
     let mut lines = Vec::new();
     let mut reports: Vec<Report> = Vec::new();
     for (number, input) in inputs.into_iter().enumerate() {
@@ -49,11 +49,11 @@ pub fn merge(out: &Path, inputs: Vec<Input>) -> Result<Merged, MergeError> {
     let whole = MergedReport::of(&reports, &choice, &lines);
     let exit = whole.exit(&choice);
     match form {
-        Form::Json(form) => {
+        MergedForm::Json(form) => {
             output(out)?
                 .commit_other(|_, out| write(out, form, &reports, &choice, &whole, &lines, exit))?;
         }
-        Form::Other(new) => {
+        MergedForm::Sink(new) => {
             let made = OtherForm {
                 new,
                 reports: &reports,

@@ -41,7 +41,8 @@ pub use outcome_log::OutcomeLog;
 pub use progress::{Display, Progress};
 pub use recording::RECORDING;
 pub use report::{
-    STANDARD_OUTPUT, kind as report_kind, object as report_object, of_lines as report_of_lines,
+    JsonForm, MergedForm, NewReport, STANDARD_OUTPUT, kind as report_kind, merged_form,
+    object as report_object,
 };
 pub use summary::{Counts, Totals, duration};
 

@@ -22,46 +22,62 @@ use object::ReportHeader;
 pub const STANDARD_OUTPUT: &str = "-";
 
 /// Makes a report of a run that a file takes in.
-type New = fn(Output, ReportHeader) -> Box<dyn Sink>;
+pub type NewReport = fn(Output, ReportHeader) -> Box<dyn Sink>;
+
+/// The forms whose lines are objects.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum JsonForm {
+    Document,
+    /// One object per line of text.
+    Lines,
+}
+
+/// How `merge` writes a form.
+#[derive(Clone, Copy)]
+pub enum MergedForm {
+    /// The objects of the lines are copied.
+    Json(JsonForm),
+    /// The sink of the form takes the lines, as in a run.
+    Sink(NewReport),
+}
 
 /// One form.
 struct Form {
     suffix: &'static str,
     kind: &'static Kind,
-    /// `None`: the JSON forms, which `merge` copies.
-    new: Option<New>,
+    merged: MergedForm,
 }
 
 static FORMS: [Form; 6] = [
     Form {
         suffix: "json",
         kind: &json::JSON,
-        new: None,
+        merged: MergedForm::Json(JsonForm::Document),
     },
     Form {
         suffix: "jsonl",
         kind: &jsonl::JSON_LINES,
-        new: None,
+        merged: MergedForm::Json(JsonForm::Lines),
     },
     Form {
         suffix: "xml",
         kind: &junit::JUNIT,
-        new: Some(junit::new),
+        merged: MergedForm::Sink(junit::new),
     },
     Form {
         suffix: "csv",
         kind: &csv::CSV,
-        new: Some(csv::new),
+        merged: MergedForm::Sink(csv::new),
     },
     Form {
         suffix: "md",
         kind: &markdown::MARKDOWN,
-        new: Some(markdown::new),
+        merged: MergedForm::Sink(markdown::new),
     },
     Form {
         suffix: "html",
         kind: &html::HTML,
-        new: Some(html::new),
+        merged: MergedForm::Sink(html::new),
     },
 ];
 
@@ -73,9 +89,9 @@ pub fn kind(name: &Path) -> Option<&'static Kind> {
     form(name).map(|form| form.kind)
 }
 
-/// How a report that is no JSON is made of lines that have ended before.
-pub fn of_lines(name: &Path) -> Option<New> {
-    form(name)?.new
+/// How `merge` writes a report of this name; `None`: unknown suffix.
+pub fn merged_form(name: &Path) -> Option<MergedForm> {
+    form(name).map(|form| form.merged)
 }
 
 fn form(name: &Path) -> Option<&'static Form> {
