@@ -1,21 +1,17 @@
 //! Attempts of `--wait`: images that did not pass are validated again, with growing pauses, until all
-//! Attempts of `--wait`: images that did not pass are validated again, with growing pauses, until all
 //! pass or the time is over.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Sender;
-
-use super::event::Event;
 use super::memo::in_short;
-use super::places::{Load, Places};
+use super::places::Places;
 use super::workers::Workers;
 use crate::list::{Line, Numbered};
 use crate::sync::Interrupt;
 use crate::task::Task;
-use crate::verdict::{Finding, Outcome, Reason};
+use crate::verdict::{Finding, Outcome};
 
 /// The first pause.
 const FIRST: Duration = Duration::from_secs(2);
@@ -60,37 +56,38 @@ impl Pauses {
 
 /// A line that did not pass.
 #[derive(Debug)]
-pub struct Unsettled {
+struct Unsettled {
     line: Line,
     /// `None`: the line is not an image, and is not validated again.
     image: Option<Numbered>,
+    /// Without details.
+    outcome: Outcome,
 }
 
-/// The lines that have not passed, each with its outcome but without details.
+/// The lines that have not passed.
 #[derive(Debug, Default)]
 pub struct Attempts {
+    /// Of this attempt.
     lines: Vec<Unsettled>,
-    /// Outcomes of this attempt, by line number.
-    outcomes: HashMap<u64, Outcome>,
-    /// Outcomes of the previous attempt.
-    before: HashMap<u64, Outcome>,
+    /// Of the previous attempt, by line number, until they have an outcome in this one.
+    before: HashMap<u64, Unsettled>,
 }
 
 impl Attempts {
     /// Outcome of a line in the previous attempt.
     pub fn before(&mut self, line: &Line) -> Option<Outcome> {
-        self.before.remove(&line.number)
+        let before = self.before.remove(&line.number);
+        before.map(|unsettled| unsettled.outcome)
     }
 
     pub fn add(&mut self, line: &Line, image: Option<&Numbered>, finding: &Finding) {
         let Some(reason) = finding.outcome.reason() else {
             return;
         };
-        let reason: Reason = in_short(reason);
-        self.outcomes.insert(line.number, reason.into());
         self.lines.push(Unsettled {
             line: line.clone(),
             image: image.cloned(),
+            outcome: in_short(reason).into(),
         });
     }
 
@@ -100,20 +97,26 @@ impl Attempts {
         images.filter(|unsettled| unsettled.image.is_some()).count()
     }
 
-    /// Starts the next attempt; returns its lines in the order of the list.
+    /// Starts the next attempt; returns its images in the order of the list.
     pub fn begin(&mut self) -> Again {
-        self.before = std::mem::take(&mut self.outcomes);
-        let mut lines = std::mem::take(&mut self.lines);
-        lines.sort_by_key(|unsettled| unsettled.line.number);
-        let reasons = lines.iter().filter(|unsettled| unsettled.image.is_none());
-        let reasons = reasons.filter_map(|unsettled| {
-            let number = unsettled.line.number;
-            Some((number, self.before.get(&number)?.reason()?.clone()))
-        });
-        Again {
-            reasons: reasons.collect(),
-            lines,
-        }
+        self.lines.sort_by_key(|unsettled| unsettled.line.number);
+        let images = self.lines.iter();
+        let images = images
+            .filter_map(|unsettled| Some((unsettled.line.clone(), unsettled.image.clone()?)))
+            .collect();
+        let lines = self.lines.drain(..);
+        self.before = lines
+            .map(|unsettled| (unsettled.line.number, unsettled))
+            .collect();
+        Again { images }
+    }
+
+    /// Lines without an outcome in this attempt: those that are not images, and after a signal or a panic
+    /// images too.
+    pub fn rest(&self) -> Vec<(Line, Option<Numbered>)> {
+        let rest = self.before.values();
+        rest.map(|unsettled| (unsettled.line.clone(), unsettled.image.clone()))
+            .collect()
     }
 }
 
@@ -129,45 +132,17 @@ pub fn is_unchanged(before: &Outcome, now: &Outcome) -> bool {
     }
 }
 
-/// The lines of an attempt after the first.
+/// The images of an attempt after the first.
 pub struct Again {
-    lines: Vec<Unsettled>,
-    /// Reasons of lines that are not images.
-    reasons: HashMap<u64, Reason>,
+    images: Vec<(Line, Numbered)>,
 }
 
 impl Again {
-    /// Passes the images to the workers.
-    pub fn run(
-        mut self,
-        workers: &Workers,
-        places: &Places,
-        interrupt: &Interrupt,
-        events: &Sender<Event>,
-    ) {
-        let send = |event| {
-            // The writer is gone only when the program ends.
-            let _ = events.send(event);
-        };
-        for Unsettled { line, image } in self.lines {
-            let Some(image) = image else {
-                let reason = self.reasons.remove(&line.number);
-                send(Event::NotBegun {
-                    line,
-                    image: None,
-                    reason: reason.unwrap_or_else(Reason::interrupted),
-                    load: Load::default(),
-                });
-                continue;
-            };
-            if let Err(image) = workers.take(line, image, places, interrupt) {
-                let (line, image) = *image;
-                send(Event::NotBegun {
-                    line,
-                    image: Some(image),
-                    reason: Reason::interrupted(),
-                    load: Load::default(),
-                });
+    /// Passes the images to the workers, until a signal.
+    pub fn run(self, workers: &Workers, places: &Places, interrupt: &Interrupt) {
+        for (line, image) in self.images {
+            if workers.take(line, image, places, interrupt).is_err() {
+                return;
             }
         }
     }
@@ -176,7 +151,9 @@ impl Again {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::Code;
+    use crate::list::{Image, names};
+    use crate::reference::Reference;
+    use crate::verdict::{Code, Reason};
 
     #[test]
     fn pauses_grow_and_the_last_attempt_begins_when_the_time_is_over() {
@@ -208,5 +185,55 @@ mod tests {
         ));
         assert!(!is_unchanged(&unreachable("a"), &failed("a")));
         assert!(!is_unchanged(&failed("a"), &Outcome::Passed));
+    }
+
+    fn line(number: u64) -> Line {
+        Line {
+            number,
+            place: crate::list::Place {
+                file: "list.txt".into(),
+                line: number,
+            },
+            bytes: Vec::new(),
+            refusal: None,
+            shows_place: false,
+        }
+    }
+
+    /// Whatever becomes of the thread that passes the images to the workers.
+    #[test]
+    fn a_line_that_is_not_taken_again_is_not_lost() {
+        let repository = || names::source("team/x", None).expect("a name");
+        let reference = || "1".parse::<Reference>().expect("a tag");
+        let image = Numbered {
+            number: 1,
+            image: Image {
+                source: repository(),
+                source_reference: reference(),
+                destination: repository(),
+                destination_reference: reference(),
+                platforms: None,
+            },
+        };
+        let finding = |code| Finding::from(Reason::new(code, "why"));
+        let mut attempts = Attempts::default();
+        attempts.add(&line(3), Some(&image), &finding(Code::Unreachable));
+        attempts.add(&line(2), None, &finding(Code::InvalidLine));
+        attempts.add(&line(1), Some(&image), &finding(Code::ImageMissing));
+        attempts.add(&line(4), Some(&image), &Finding::from(Outcome::Passed));
+        assert_eq!(attempts.images(), 2);
+        let again = attempts.begin();
+        let numbers = again.images.iter().map(|(line, _)| line.number);
+        assert_eq!(numbers.collect::<Vec<_>>(), [1, 3]);
+        drop(again);
+        let outcome = attempts.before(&line(3)).expect("an outcome");
+        assert_eq!(outcome, Reason::new(Code::Unreachable, "why").into());
+        let mut rest: Vec<u64> = attempts
+            .rest()
+            .iter()
+            .map(|(line, _)| line.number)
+            .collect();
+        rest.sort_unstable();
+        assert_eq!(rest, [1, 2]);
     }
 }

@@ -184,7 +184,8 @@ impl Run {
                 }
                 Feed::Again(again) => {
                     drop(log);
-                    again.run(&workers, &places, &interrupt, &events);
+                    drop(events);
+                    again.run(&workers, &places, &interrupt);
                 }
             };
             let named = thread::Builder::new().name(READER.to_owned());

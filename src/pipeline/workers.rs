@@ -1,7 +1,7 @@
 //! The workers: rayon's pool of `-j` threads, each with one image at a time.
 //!
-//! Images start in the list's order, and before idle threads help with another image. A thread that waits for parts of its image runs no other image
-//! ([`crate::sync::fan_out`]), so that no verdict waits for another image.
+//! Images start in the list's order, and before idle threads help with another image. A thread that
+//! waits for parts of its image runs no other image ([`crate::sync::fan_out`]), so that no verdict waits for another image.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -163,6 +163,20 @@ impl Writer {
             self.printer.progress.update(&self.totals);
         }
         self.note_late_signal(signals);
+        self.settle_rest();
+    }
+
+    /// Settles the lines without an outcome: images in progress when a signal arrived, and lines for which
+    /// the outcome of the previous attempt stands.
+    fn settle_rest(&mut self) {
+        for (_, (line, image, _)) in std::mem::take(&mut self.in_flight) {
+            self.ended(&line, Some(&image), &Reason::interrupted().into());
+        }
+        let attempts = self.attempts.as_ref();
+        let rest = attempts.map_or_else(Vec::new, |(attempts, _)| attempts.rest());
+        for (line, image) in rest {
+            self.ended(&line, image.as_ref(), &Reason::interrupted().into());
+        }
     }
 
     /// Ends an attempt, and waits for the next one; `None`: there is none.
@@ -179,20 +193,24 @@ impl Writer {
         let pause = pauses.next(Instant::now())?;
         let again = attempts.begin();
         self.printer.progress.update(&self.totals);
-        if !self.restart_sinks() {
-            return None;
-        }
+        let may_go_on = self.restart_sinks();
         let s = if images == 1 { "" } else { "s" };
         let text = format!(
             "{images} image{s} did not pass; the next attempt begins in {}",
             duration(pause)
         );
-        self.printer.log(Level::Info, None, &text);
-        self.print();
-        self.totals.signal = self.pause(pause, signals);
+        if may_go_on {
+            self.printer.log(Level::Info, None, &text);
+            self.print();
+            self.totals.signal = self.pause(pause, signals);
+        }
         self.totals.forget_unsettled();
         self.causes.restart();
         self.is_first_attempt = false;
+        if !may_go_on {
+            self.settle_rest();
+            return None;
+        }
         Some(again)
     }
 
@@ -309,10 +327,10 @@ impl Writer {
         let before = self.attempts.as_mut();
         let before = before.and_then(|(attempts, _)| attempts.before(line));
         // What an earlier attempt found stands where a signal cut this one short.
-        let standing = before
-            .clone()
-            .filter(|_| finding.outcome.is_interrupted())
-            .map(Finding::from);
+        let standing = match &before {
+            Some(before) if finding.outcome.is_interrupted() => Some(Finding::from(before.clone())),
+            _ => None,
+        };
         let finding = standing.as_ref().unwrap_or(finding);
         if let Some((attempts, _)) = &mut self.attempts {
             attempts.add(line, image, finding);
@@ -398,10 +416,6 @@ impl Writer {
 
     /// Ends the run: the files are put in their places, and the summary is printed.
     pub fn end(mut self) -> Ended {
-        // After a signal: what is still in flight is not validated.
-        for (_, (line, image, _)) in std::mem::take(&mut self.in_flight) {
-            self.ended(&line, Some(&image), &Reason::interrupted().into());
-        }
         self.printer.progress.finish(&self.totals);
         if self.totals.signal.is_some() {
             self.printer.leave_prompt();
