@@ -1,5 +1,7 @@
 //! An image of the list with resolved names: its source and its destination.
 
+use std::sync::Arc;
+
 use super::entry::Entry;
 use super::lines::Line;
 use super::mistake;
@@ -53,7 +55,8 @@ impl Image {
 pub struct Numbered {
     /// The number among the images (`M_ID`), from 1.
     pub number: u64,
-    pub image: Image,
+    /// Shared by the thread that validates the image and the writer.
+    pub image: Arc<Image>,
 }
 
 /// The settings for resolving names.

@@ -200,13 +200,13 @@ impl LineObject {
         };
         Ok(Some(Numbered {
             number,
-            image: Image {
+            image: Arc::new(Image {
                 source,
                 source_reference,
                 destination,
                 destination_reference,
                 platforms: None,
-            },
+            }),
         }))
     }
 

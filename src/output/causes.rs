@@ -157,6 +157,8 @@ fn images(count: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::list::{Image, Line, Numbered, names};
     use crate::verdict::{Finding, Outcome, Reason, Trouble, Why};
@@ -169,6 +171,7 @@ mod tests {
             destination_reference: "1".parse().expect("a tag"),
             platforms: None,
         };
+        let image = Arc::new(image);
         let finding = finding.into();
         let is_image = finding
             .outcome

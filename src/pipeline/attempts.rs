@@ -207,13 +207,13 @@ mod tests {
         let reference = || "1".parse::<Reference>().expect("a tag");
         let image = Numbered {
             number: 1,
-            image: Image {
+            image: Arc::new(Image {
                 source: repository(),
                 source_reference: reference(),
                 destination: repository(),
                 destination_reference: reference(),
                 platforms: None,
-            },
+            }),
         };
         let finding = |code| Finding::from(Reason::new(code, "why"));
         let mut attempts = Attempts::default();

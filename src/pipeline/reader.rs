@@ -68,6 +68,7 @@ impl Reader {
             match image {
                 Ok(image) => {
                     self.note_destination(&line, &image);
+                    let image = Arc::new(image);
                     self.image(workers, line, Numbered { number, image });
                 }
                 Err(message) => self.not_an_image(line, message),

@@ -45,7 +45,7 @@ pub struct Job {
     line: u64,
     /// `M_ID`.
     number: u64,
-    image: Image,
+    image: Arc<Image>,
     crew: Arc<Crew>,
     /// Requests sent before it was put aside.
     requests: u64,
