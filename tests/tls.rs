@@ -1,5 +1,7 @@
 //! TLS: private CAs, self-signed certificates, certs.d, client certificates, and what is refused.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
@@ -278,6 +280,13 @@ fn a_configured_certificate_is_for_its_names_and_its_time_only() {
     unmended(
         &run,
         "the certificate expired on 2021-02-03 00:00 UTC; renew the registry's certificate",
+    );
+    let early = Pair::not_valid_yet(&["127.0.0.1"]);
+    dir.write("early.pem", &early.pem);
+    let run = validate(&dir, &server(early.server()).name(), "--ca-file early.pem");
+    unmended(
+        &run,
+        "the certificate is not valid before 2090-01-01 00:00 UTC; check the clock of this machine",
     );
     let nameless = Pair::self_signed(&[], false);
     dir.write("nameless.pem", &nameless.pem);
@@ -622,4 +631,48 @@ fn a_token_server_s_certificate_is_not_the_registry_s() {
         ))
         .has(&format!("certs.d/{}/ca.crt", tokens.name()))
         .has_not(&format!("certs.d/{}/ca.crt", host.name()));
+}
+
+/// A server that ends every TLS handshake with this fatal alert (RFC 8446, section 6), and plain
+/// connections without a response. Runs until the test process ends.
+fn alerting(alert: u8) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let name = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut hello = [0; 4096];
+            if stream.read(&mut hello).is_ok_and(|_| hello[0] == 0x16) {
+                let _ = stream.write_all(&[0x15, 3, 3, 0, 2, 2, alert]);
+            }
+        }
+    });
+    name
+}
+
+#[test]
+fn the_alert_of_a_server_is_explained() {
+    for (alert, cause) in [
+        (
+            40,
+            "supports no cipher suite of this program (alert: handshake failure)",
+        ),
+        (
+            70,
+            "supports neither TLS 1.2 nor TLS 1.3 (alert: protocol version)",
+        ),
+        (80, "reported an internal error"),
+        (
+            112,
+            "does not know this host name (alert: unrecognized name)",
+        ),
+        (116, "requires a client certificate (alert 116)"),
+        (10, "aborted the handshake (alert 10)"),
+    ] {
+        let run = validate(&Dir::new(), &alerting(alert), "");
+        run.code(3)
+            .has("NOT VALIDATED")
+            .has(cause)
+            .has_not("--ca-file")
+            .has_not("AlertReceived");
+    }
 }

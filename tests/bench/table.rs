@@ -41,7 +41,7 @@ impl Table {
         let name_width = names.map(str::len).max().unwrap_or_default().max(8);
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
         println!(
-            "image-tools {}, {}, {} {}, {cores} cores, registries on the same machine",
+            "benchmark of image-tools {}, {}, {} {}, {cores} cores, registries on the same machine",
             env!("CARGO_PKG_VERSION"),
             chrono::Local::now().format("%Y-%m-%d"),
             std::env::consts::OS,

@@ -86,11 +86,23 @@ impl Pair {
     /// Self-signed as `openssl req -x509` does it: with `CA:TRUE`. `expired`: in 2021.
     pub fn self_signed(names: &[&str], expired: bool) -> Self {
         let mut params = params(names);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         if expired {
             params.not_before = date_time_ymd(2020, 1, 1);
             params.not_after = date_time_ymd(2021, 2, 3);
         }
+        Self::signed_by_itself(params)
+    }
+
+    /// Self-signed, and valid from 2090 to 2091.
+    pub fn not_valid_yet(names: &[&str]) -> Self {
+        let mut params = params(names);
+        params.not_before = date_time_ymd(2090, 1, 1);
+        params.not_after = date_time_ymd(2091, 1, 1);
+        Self::signed_by_itself(params)
+    }
+
+    fn signed_by_itself(mut params: CertificateParams) -> Self {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key");
         let certificate = params.self_signed(&key).expect("a certificate");
         Self {
