@@ -184,7 +184,7 @@ impl Class {
 
 /// Why the two sides of one platform differ.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Why {
+pub struct PlatformDifference {
     /// `os/architecture[/variant]`; `None` for artifacts.
     pub platform: Option<String>,
     pub class: Class,
@@ -202,7 +202,7 @@ pub struct Why {
 
 /// Failure of a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
+pub struct HostFailure {
     /// The registry, as the user names it.
     pub host: String,
     pub cause: String,
@@ -221,7 +221,7 @@ pub struct Reason {
     /// `srcSpec` and `dstSpec`, each several lines of JSON.
     pub sides: Vec<String>,
     /// The registry failure behind this reason; the message ends with its hint.
-    pub trouble: Option<Box<Trouble>>,
+    pub host_failure: Option<Box<HostFailure>>,
 }
 
 impl Reason {
@@ -233,16 +233,16 @@ impl Reason {
             details: Vec::new(),
             hints: Vec::new(),
             sides: Vec::new(),
-            trouble: None,
+            host_failure: None,
         }
     }
 
     /// The message without its hint.
     pub fn cause(&self) -> &str {
         let hint = self
-            .trouble
+            .host_failure
             .as_ref()
-            .and_then(|trouble| trouble.hint.as_deref());
+            .and_then(|host_failure| host_failure.hint.as_deref());
         hint.and_then(|hint| self.message.strip_suffix(hint)?.strip_suffix("; "))
             .unwrap_or(&self.message)
     }
@@ -320,7 +320,7 @@ pub struct Finding {
     /// Architectures of `-a` that the source lacks, as `GOARCH` spells them.
     pub absent: Vec<String>,
     /// Reasons for different digests, by examined platform.
-    pub why: Vec<Why>,
+    pub why: Vec<PlatformDifference>,
     /// Accepted classes of differences (`--accept`), each once.
     pub accepted: Vec<Class>,
     /// Referrers whose type is missing in the lists of the destination, with the type from their manifests.
@@ -379,7 +379,7 @@ mod tests {
     #[test]
     fn a_hint_is_the_end_of_the_message() {
         let with = |message: &str, hint: Option<&str>| Reason {
-            trouble: Some(Box::new(Trouble {
+            host_failure: Some(Box::new(HostFailure {
                 host: "reg.io".to_owned(),
                 cause: "no".to_owned(),
                 hint: hint.map(str::to_owned),

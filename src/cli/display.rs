@@ -5,7 +5,7 @@ use std::io::{IsTerminal as _, stderr, stdout};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::FileTypeExt as _;
 
-use super::flags::When;
+use super::flags::DisplayMode;
 use crate::output::Display;
 use crate::pipeline::Input;
 
@@ -32,15 +32,15 @@ impl Streams {
 }
 
 /// How progress is shown. A user who types images sees their results and needs no bar.
-pub fn choose(when: When, input: Input, streams: &Streams) -> Display {
+pub fn choose(when: DisplayMode, input: Input, streams: &Streams) -> Display {
     match (when, streams.stderr_is_terminal) {
-        (When::Never, _) | (When::Auto, false) => Display::Nothing,
-        (When::Always, true) => Display::Bar,
-        (When::Always, false) => Display::Lines,
-        (When::Auto, true) if streams.stdout_is_pipe || input == Input::Terminal => {
+        (DisplayMode::Never, _) | (DisplayMode::Auto, false) => Display::Nothing,
+        (DisplayMode::Always, true) => Display::Bar,
+        (DisplayMode::Always, false) => Display::Lines,
+        (DisplayMode::Auto, true) if streams.stdout_is_pipe || input == Input::Terminal => {
             Display::Nothing
         }
-        (When::Auto, true) => Display::Bar,
+        (DisplayMode::Auto, true) => Display::Bar,
     }
 }
 
@@ -70,9 +70,9 @@ mod tests {
                 stdout_is_pipe,
             };
             let of = |when| choose(when, input, &streams);
-            assert_eq!(of(When::Auto), auto, "{streams:?} {input:?}");
-            assert_eq!(of(When::Always), always, "{streams:?} {input:?}");
-            assert_eq!(of(When::Never), Nothing, "{streams:?} {input:?}");
+            assert_eq!(of(DisplayMode::Auto), auto, "{streams:?} {input:?}");
+            assert_eq!(of(DisplayMode::Always), always, "{streams:?} {input:?}");
+            assert_eq!(of(DisplayMode::Never), Nothing, "{streams:?} {input:?}");
         }
     }
 }

@@ -85,7 +85,7 @@ struct Listing<'a> {
 
 /// An image in `--format json`.
 #[derive(Serialize)]
-struct Object<'a> {
+struct ImageObject<'a> {
     file: &'a str,
     line: u64,
     source: &'a str,
@@ -192,14 +192,14 @@ impl<'a> Listing<'a> {
     }
 }
 
-fn object<'a>(place: &'a Place, entry: &'a Entry) -> Object<'a> {
+fn object<'a>(place: &'a Place, entry: &'a Entry) -> ImageObject<'a> {
     let parts = |reference: &'a Reference| match reference {
         Reference::Tag(tag) => (Some(tag.as_str()), None),
         Reference::Digest(digest) => (None, Some(digest.as_str())),
     };
     let (source_tag, source_digest) = parts(&entry.source_reference);
     let (destination_tag, destination_digest) = parts(&entry.destination_reference);
-    Object {
+    ImageObject {
         file: &place.file,
         line: place.line,
         source: &entry.source,

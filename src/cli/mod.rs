@@ -9,6 +9,7 @@ pub mod commands;
 mod completion;
 mod display;
 mod error;
+mod failed_start;
 pub mod flags;
 mod given;
 mod help;
@@ -19,7 +20,6 @@ mod merge;
 mod options;
 pub mod parse;
 mod salvage;
-mod unbegun;
 mod validate;
 
 use std::ffi::OsString;
@@ -27,8 +27,8 @@ use std::path::Path;
 
 use commands::Command;
 use error::UsageError;
+use failed_start::FailedStart;
 use help::HelpPage;
-use unbegun::Unbegun;
 
 use crate::exit::Exit;
 
@@ -43,7 +43,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Exit, Error> {
     let args: Vec<OsString> = args.collect();
     let parsed = parse::parse(args.iter().cloned(), command).inspect_err(|_| {
         if std::ptr::eq(command, commands::default_command()) {
-            Unbegun::of(&salvage::flags(args.iter().cloned(), command.groups)).note();
+            FailedStart::of(&salvage::flags(args.iter().cloned(), command.groups)).note();
         }
     })?;
     if parsed.flags.help != HelpPage::Nothing {

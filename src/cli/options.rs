@@ -7,7 +7,7 @@ use super::commands::Flags;
 use super::error::UsageError;
 use super::flags::compare;
 use super::parse::Parsed;
-use crate::list::{Override, Rules};
+use crate::list::{NameRules, Override};
 use crate::manifest::Filter;
 
 /// As in image-tools 1.3.0.
@@ -26,7 +26,7 @@ pub enum Input {
 #[derive(Debug)]
 pub struct Options {
     pub input: Input,
-    pub rules: Rules,
+    pub rules: NameRules,
     pub filter: Filter,
     /// Threads, 1 to [`MAX_JOBS`].
     pub jobs: usize,
@@ -62,7 +62,7 @@ impl Options {
         let systems = Some(&compare.systems).filter(|systems| !systems.is_empty());
         Ok(Self {
             filter: Filter::new(&compare.architectures, systems.map(Vec::as_slice)),
-            rules: Rules {
+            rules: NameRules {
                 source: registry(compare.source.take(), "SOURCE_REGISTRY", environment)?,
                 destination: registry(compare.destination.take(), "DEST_REGISTRY", environment)?,
                 default_project: compare.default_project.clone(),
@@ -119,7 +119,7 @@ fn registry(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::flags::When;
+    use crate::cli::flags::DisplayMode;
     use crate::cli::{commands, parse};
     use std::ffi::OsString;
     use std::path::Path;
@@ -152,7 +152,7 @@ mod tests {
         assert!(flags.registries.tls_verify && !flags.output.debug);
         assert!(flags.compare.deep.is_none());
         let shown = (flags.output.progress, flags.output.color);
-        assert_eq!(shown, (When::Auto, When::Auto));
+        assert_eq!(shown, (DisplayMode::Auto, DisplayMode::Auto));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Parses the valid flags of an invalid command line, for [`super::unbegun`].
+//! Parses the valid flags of an invalid command line, for [`super::failed_start`].
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;

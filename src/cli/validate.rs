@@ -7,18 +7,18 @@ use std::sync::{Arc, Mutex};
 use super::commands::Flags;
 use super::display::{self, Streams};
 use super::error::Error;
+use super::failed_start::FailedStart;
 use super::flags::output::OutputFlags;
-use super::flags::{When, nearest};
+use super::flags::{DisplayMode, nearest};
 use super::options::{Input, Options};
 use super::parse::Parsed;
-use super::unbegun::Unbegun;
 use crate::escape::escape;
 use crate::exit::Exit;
 use crate::list::{List, ListError, Override};
 use crate::log::Level;
 use crate::manifest::{KNOWN_ARCHITECTURES, KNOWN_SYSTEMS};
 use crate::output::{self, OutputError, RunSettings};
-use crate::pipeline::{self, Ended, LogForm, Run, Wait};
+use crate::pipeline::{self, Ended, LogForm, Run, WaitSettings};
 use crate::registry::{
     CertsD, Client, CredentialError, Credentials, InsecureHosts, Proxies, RegistriesConf,
     RegistriesConfError, Settings, Side, TrustError,
@@ -59,8 +59,8 @@ pub enum RunError {
 /// [`Error::Run`] where it cannot begin; no request has been sent then.
 /// [`Error::StandardOutput`] where the log could not be written; the run was done all the same.
 pub fn run(parsed: Parsed) -> Result<Exit, Error> {
-    let unbegun = Unbegun::of(&parsed.flags);
-    let ended = begin(parsed).inspect_err(|_| unbegun.note())?;
+    let failed_start = FailedStart::of(&parsed.flags);
+    let ended = begin(parsed).inspect_err(|_| failed_start.note())?;
     match ended.stdout_error {
         Some(error) => Err(Error::StandardOutput(error)),
         None => Ok(ended.totals.exit()),
@@ -169,8 +169,8 @@ fn run_settings(options: &Options, task: &dyn Task) -> RunSettings {
 }
 
 /// `--wait`. Every attempt reads the settings of other tools anew: credentials may be what was missing.
-fn wait(options: Options, interrupt: Arc<Interrupt>) -> Option<Wait> {
-    Some(Wait {
+fn wait(options: Options, interrupt: Arc<Interrupt>) -> Option<WaitSettings> {
+    Some(WaitSettings {
         time: options.flags.patience.wait?,
         renew: Box::new(move || match task(&options, &interrupt) {
             Ok((task, _)) => Ok(task),
@@ -342,16 +342,16 @@ fn level(options: &Options) -> Level {
 /// Standard output is either the log's or a report's.
 fn logs_to_stderr(options: &Options) -> bool {
     let mut outputs = options.flags.output.requests().iter();
-    outputs.any(output::Request::is_standard_output)
+    outputs.any(output::OutputRequest::is_standard_output)
 }
 
 /// Whether the log is coloured.
 fn is_colored(options: &Options) -> bool {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     match options.flags.output.color {
-        When::Always => true,
-        When::Never => false,
-        When::Auto => {
+        DisplayMode::Always => true,
+        DisplayMode::Never => false,
+        DisplayMode::Auto => {
             let is_terminal = if logs_to_stderr(options) {
                 stderr().is_terminal()
             } else {

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use super::entry::Entry;
 use super::files::List;
-use super::image::{Image, Rules};
+use super::image::{Image, NameRules};
 use super::lines::Line;
 
 fn fixtures() -> Vec<PathBuf> {
@@ -26,8 +26,8 @@ fn fixtures() -> Vec<PathBuf> {
     files
 }
 
-fn rules() -> Rules {
-    Rules {
+fn rules() -> NameRules {
+    NameRules {
         source: None,
         destination: Some("reg.io".parse().expect("an override")),
         default_project: "library".to_owned(),

@@ -52,7 +52,7 @@ impl Image {
 
 /// An image with its number.
 #[derive(Clone, Debug)]
-pub struct Numbered {
+pub struct NumberedImage {
     /// The number among the images (`M_ID`), from 1.
     pub number: u64,
     /// Shared by the thread that validates the image and the writer.
@@ -61,7 +61,7 @@ pub struct Numbered {
 
 /// The settings for resolving names.
 #[derive(Clone, Debug)]
-pub struct Rules {
+pub struct NameRules {
     pub source: Option<Override>,
     pub destination: Option<Override>,
     /// The project of destinations without one.
@@ -70,7 +70,7 @@ pub struct Rules {
     pub sources_only: bool,
 }
 
-impl Rules {
+impl NameRules {
     /// Resolves the image of a line.
     ///
     /// # Errors
@@ -153,8 +153,8 @@ pub fn wrong_name(what: &str, name: &str, error: &NameError) -> String {
 mod tests {
     use super::*;
 
-    fn rules(destination: Option<&str>, sources_only: bool) -> Rules {
-        Rules {
+    fn rules(destination: Option<&str>, sources_only: bool) -> NameRules {
+        NameRules {
             source: None,
             destination: destination.map(|text| text.parse().expect("a registry")),
             default_project: "library".to_owned(),
@@ -162,7 +162,7 @@ mod tests {
         }
     }
 
-    fn image(rules: &Rules, text: &str) -> Result<Image, String> {
+    fn image(rules: &NameRules, text: &str) -> Result<Image, String> {
         rules.image(&Line::of_file("list.txt", 7, text.as_bytes()))
     }
 

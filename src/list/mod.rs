@@ -22,7 +22,7 @@ mod shard;
 pub use entry::Entry;
 pub use error::ListError;
 pub use files::List;
-pub use image::{Image, Numbered, Rules};
+pub use image::{Image, NameRules, NumberedImage};
 pub use lines::{Line, Place};
 pub use names::Override;
 pub use renaming::{Renaming, identity};

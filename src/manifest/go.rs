@@ -116,30 +116,30 @@ impl Tree {
 
 /// What Go refuses to decode.
 #[derive(Debug, PartialEq)]
-pub struct Refused;
+pub struct GoError;
 
 /// Something that JSON is decoded into, over what it holds.
 trait Decode: Default {
-    fn decode(&mut self, from: &Tree) -> Result<(), Refused>;
+    fn decode(&mut self, from: &Tree) -> Result<(), GoError>;
 }
 
 impl Decode for String {
-    fn decode(&mut self, from: &Tree) -> Result<(), Refused> {
+    fn decode(&mut self, from: &Tree) -> Result<(), GoError> {
         match from {
             Tree::Null => {}
             Tree::Text(text) => self.clone_from(text),
-            _ => return Err(Refused),
+            _ => return Err(GoError),
         }
         Ok(())
     }
 }
 
 impl Decode for i64 {
-    fn decode(&mut self, from: &Tree) -> Result<(), Refused> {
+    fn decode(&mut self, from: &Tree) -> Result<(), GoError> {
         match from {
             Tree::Null => {}
             Tree::Number(Some(value), _) => *self = *value,
-            _ => return Err(Refused),
+            _ => return Err(GoError),
         }
         Ok(())
     }
@@ -147,7 +147,7 @@ impl Decode for i64 {
 
 /// A pointer to a struct.
 impl<T: Decode> Decode for Option<Box<T>> {
-    fn decode(&mut self, from: &Tree) -> Result<(), Refused> {
+    fn decode(&mut self, from: &Tree) -> Result<(), GoError> {
         if *from == Tree::Null {
             *self = None;
             return Ok(());
@@ -171,7 +171,7 @@ impl<T> Slice<T> {
 }
 
 impl<T: Decode> Decode for Slice<T> {
-    fn decode(&mut self, from: &Tree) -> Result<(), Refused> {
+    fn decode(&mut self, from: &Tree) -> Result<(), GoError> {
         match from {
             Tree::Null => *self = Self::default(),
             Tree::List(values) if values.is_empty() => *self = Self::default(),
@@ -184,7 +184,7 @@ impl<T: Decode> Decode for Slice<T> {
                     self.backing[index].decode(value)?;
                 }
             }
-            _ => return Err(Refused),
+            _ => return Err(GoError),
         }
         Ok(())
     }
@@ -203,7 +203,7 @@ impl Map {
 }
 
 impl Decode for Map {
-    fn decode(&mut self, from: &Tree) -> Result<(), Refused> {
+    fn decode(&mut self, from: &Tree) -> Result<(), GoError> {
         match from {
             Tree::Null => *self = Self::default(),
             Tree::Object(pairs) => {
@@ -213,7 +213,7 @@ impl Decode for Map {
                     self.0.push((key.clone(), text));
                 }
             }
-            _ => return Err(Refused),
+            _ => return Err(GoError),
         }
         Ok(())
     }
@@ -236,11 +236,11 @@ macro_rules! structure {
         pub struct $name { $(pub $field: $kind,)* }
 
         impl Decode for $name {
-            fn decode(&mut self, from: &Tree) -> Result<(), Refused> {
+            fn decode(&mut self, from: &Tree) -> Result<(), GoError> {
                 let pairs = match from {
                     Tree::Null => return Ok(()),
                     Tree::Object(pairs) => pairs,
-                    _ => return Err(Refused),
+                    _ => return Err(GoError),
                 };
                 for (key, value) in pairs {
                     $(if equal_fold($key, key) { self.$field.decode(value)?; })*
@@ -287,15 +287,15 @@ structure!(Document {
 });
 
 /// Decodes a manifest.
-pub fn read(tree: &Tree) -> Result<Document, Refused> {
+pub fn read(tree: &Tree) -> Result<Document, GoError> {
     let mut document = Document::default();
     document.decode(tree)?;
     Ok(document)
 }
 
 /// Decodes a config, or what schema 1 has in its place.
-pub fn read_config(text: &str) -> Result<Platform, Refused> {
-    let tree: Tree = serde_json::from_str(text).map_err(|_| Refused)?;
+pub fn read_config(text: &str) -> Result<Platform, GoError> {
+    let tree: Tree = serde_json::from_str(text).map_err(|_| GoError)?;
     let mut platform = Platform::default();
     platform.decode(&tree)?;
     Ok(platform)

@@ -65,17 +65,17 @@ fn originals() -> Vec<String> {
 
 /// What this program reads.
 #[derive(Debug, PartialEq)]
-struct Ours {
+struct ProgramReading {
     body: Body,
     blobs: Option<Vec<Blob>>,
     /// Of a signed manifest, whose digest is not that of its bytes.
     signed: Option<Digest>,
 }
 
-fn ours(text: &str) -> Option<Ours> {
+fn ours(text: &str) -> Option<ProgramReading> {
     let manifest = parse(text.as_bytes()).ok()?;
     let is_signed = manifest.media_type == MediaType::Schema1Signed;
-    Some(Ours {
+    Some(ProgramReading {
         signed: is_signed.then_some(manifest.digest),
         body: manifest.body,
         blobs: blobs(text.as_bytes()).ok()?,

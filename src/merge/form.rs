@@ -11,14 +11,14 @@ use super::error::MergeError;
 use super::report::{LineLocation, Report};
 use super::reports::MergedReport;
 use super::shards::ShardSelection;
-use crate::list::{Image, Line, Numbered, Place};
+use crate::list::{Image, Line, NumberedImage, Place};
 use crate::manifest::{Digest, Referrer, Spec};
 use crate::output::report_object::ReportHeader;
-use crate::output::{Counts, Entry, ListEnd, NewReport, Output, RunEnd, Sink, Totals};
+use crate::output::{Counts, LineResult, ListEnd, NewReport, Output, RunEnd, Sink, Totals};
 use crate::reference::{Reference, Repository, check_path, check_registry};
 use crate::report_reading::Outcome as ReportOutcome;
-use crate::task::{self, Words};
-use crate::verdict::{Class, Code, Finding, Outcome, Reason, Why};
+use crate::task::{self, TaskWording};
+use crate::verdict::{Class, Code, Finding, Outcome, PlatformDifference, Reason};
 
 /// Lines between two writes to the disk.
 const LINES_AT_ONCE: usize = 1000;
@@ -110,7 +110,7 @@ impl OtherForm<'_> {
             ));
         }
         let finding = object.finding();
-        sink.take(&Entry {
+        sink.take(&LineResult {
             line: &line,
             image: image.as_ref(),
             finding: &finding,
@@ -120,7 +120,7 @@ impl OtherForm<'_> {
 }
 
 /// The words of the task that these settings name.
-fn words(run: &str) -> &'static Words {
+fn words(run: &str) -> &'static TaskWording {
     #[derive(Deserialize)]
     struct Work {
         work: String,
@@ -153,7 +153,7 @@ struct LineObject {
     #[serde(default)]
     absent: Vec<String>,
     #[serde(default)]
-    why: Vec<Why>,
+    why: Vec<PlatformDifference>,
     #[serde(default)]
     accepted: Vec<Class>,
     #[serde(default)]
@@ -183,7 +183,7 @@ impl LineObject {
     }
 
     /// `None`: the line is no image.
-    fn image(&self) -> Result<Option<Numbered>, String> {
+    fn image(&self) -> Result<Option<NumberedImage>, String> {
         let (Some(number), Some(source), Some(tag)) = (self.m_id, &self.source, &self.tag) else {
             return Ok(None);
         };
@@ -198,7 +198,7 @@ impl LineObject {
             Some(tag) => reference(tag)?,
             None => source_reference.clone(),
         };
-        Ok(Some(Numbered {
+        Ok(Some(NumberedImage {
             number,
             image: Arc::new(Image {
                 source,

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use crate::exit::Exit;
 use crate::output::report_object::FORMAT;
-use crate::output::{Kind, Output, PARTIAL, merged_form, show, suffixed};
+use crate::output::{Output, OutputForm, PARTIAL, merged_form, show, suffixed};
 use crate::task::record::FORMAT as RECORDING;
 
 pub use error::MergeError;
@@ -41,7 +41,7 @@ struct Input {
     begin: Vec<u8>,
 }
 
-static MERGED: Kind = Kind {
+static MERGED: OutputForm = OutputForm {
     what: "merged file",
     content: "the merged file",
     flag: "merge OUT",

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, Local};
 
-use super::Entry;
+use super::LineResult;
 use crate::verdict::{Class, Code};
 
 /// Images named per reason code.
@@ -61,7 +61,7 @@ impl Causes {
         };
     }
 
-    pub fn add(&mut self, entry: &Entry<'_>) {
+    pub fn add(&mut self, entry: &LineResult<'_>) {
         let Some(reason) = entry.finding.outcome.reason() else {
             return;
         };
@@ -81,17 +81,17 @@ impl Causes {
         for class in classes {
             *cause.classes.entry(class).or_default() += 1;
         }
-        if let Some(trouble) = &reason.trouble
+        if let Some(host_failure) = &reason.host_failure
             && reason.code == Code::Unreachable
         {
-            if let Some(host) = self.hosts.get_mut(&trouble.host) {
+            if let Some(host) = self.hosts.get_mut(&host_failure.host) {
                 host.count += 1;
             } else if self.hosts.len() < MOST_HOSTS {
                 let host = UnreachableHost {
                     count: 1,
-                    cause: trouble.cause.clone(),
+                    cause: host_failure.cause.clone(),
                 };
-                self.hosts.insert(trouble.host.clone(), host);
+                self.hosts.insert(host_failure.host.clone(), host);
             } else {
                 self.beyond += 1;
             }
@@ -160,8 +160,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::list::{Image, Line, Numbered, names};
-    use crate::verdict::{Finding, Outcome, Reason, Trouble, Why};
+    use crate::list::{Image, Line, NumberedImage, names};
+    use crate::verdict::{Finding, HostFailure, Outcome, PlatformDifference, Reason};
 
     fn add(causes: &mut Causes, number: u64, finding: impl Into<Finding>) {
         let image = Image {
@@ -177,9 +177,9 @@ mod tests {
             .outcome
             .reason()
             .is_none_or(|reason| reason.code != Code::InvalidLine);
-        causes.add(&Entry {
+        causes.add(&LineResult {
             line: &Line::of_file("list.txt", number + 100, b"x"),
-            image: is_image.then_some(&Numbered { number, image }),
+            image: is_image.then_some(&NumberedImage { number, image }),
             finding: &finding,
         });
     }
@@ -194,7 +194,7 @@ mod tests {
     }
 
     fn differs(class: Class) -> Finding {
-        let why = Why {
+        let why = PlatformDifference {
             platform: None,
             class,
             evidence: String::new(),
@@ -211,7 +211,7 @@ mod tests {
 
     fn unreachable(host: &str, cause: &str) -> Reason {
         Reason {
-            trouble: Some(Box::new(Trouble {
+            host_failure: Some(Box::new(HostFailure {
                 host: host.to_owned(),
                 cause: cause.to_owned(),
                 hint: None,

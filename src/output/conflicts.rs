@@ -6,7 +6,7 @@ use std::os::fd::AsFd as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::Request;
+use super::OutputRequest;
 use super::error::{OutputError, show};
 use super::file::{PARTIAL, suffixed};
 
@@ -17,7 +17,7 @@ use super::file::{PARTIAL, suffixed};
 /// # Errors
 /// [`OutputError::Taken`].
 pub fn refuse_shared(
-    outputs: &[Request],
+    outputs: &[OutputRequest],
     inputs: &[(&'static str, &Path)],
 ) -> Result<(), OutputError> {
     let places = |name: &Path| [name.to_owned(), suffixed(name, PARTIAL)];
@@ -44,7 +44,11 @@ pub fn refuse_shared(
 }
 
 /// Whether an output conflicts with no other output and no input.
-pub fn is_apart(one: &Request, outputs: &[Request], inputs: &[(&'static str, &Path)]) -> bool {
+pub fn is_apart(
+    one: &OutputRequest,
+    outputs: &[OutputRequest],
+    inputs: &[(&'static str, &Path)],
+) -> bool {
     let others = outputs
         .iter()
         .filter(|other| other.kind.flag != one.kind.flag);

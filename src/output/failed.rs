@@ -11,12 +11,14 @@ use super::error::show;
 use super::file::{Output, Removed};
 use super::place::follow;
 use super::spool::Spool;
-use super::{Entry, Kind, ListEnd, Opened, OutputError, RunEnd, RunSettings, Sink};
+use super::{
+    LineResult, ListEnd, OpenedOutput, OutputError, OutputForm, RunEnd, RunSettings, Sink,
+};
 use crate::list::List;
 use crate::verdict::{Code, Outcome};
 
 /// `-o`.
-pub static FAILED_LIST: Kind = Kind {
+pub static FAILED_LIST: OutputForm = OutputForm {
     what: "failed list",
     content: "failed lines",
     flag: "-o",
@@ -31,7 +33,7 @@ pub static FAILED_LIST: Kind = Kind {
 };
 
 /// `--not-validated`.
-pub static NOT_VALIDATED_LIST: Kind = Kind {
+pub static NOT_VALIDATED_LIST: OutputForm = OutputForm {
     what: "list of images that were not validated",
     content: "lines that were not validated",
     flag: "--not-validated",
@@ -47,7 +49,7 @@ pub static NOT_VALIDATED_LIST: Kind = Kind {
 };
 
 /// Whether an output may replace the image list of its run.
-pub fn may_replace_list(kind: &'static Kind) -> bool {
+pub fn may_replace_list(kind: &'static OutputForm) -> bool {
     [&raw const FAILED_LIST, &raw const NOT_VALIDATED_LIST]
         .into_iter()
         .any(|other| std::ptr::eq(kind, other))
@@ -62,7 +64,7 @@ enum OutcomeFilter {
 }
 
 struct FailedList {
-    kind: &'static Kind,
+    kind: &'static OutputForm,
     wanted: OutcomeFilter,
     lines: Spool<u64>,
     /// The run validates a shard, which may be empty.
@@ -77,12 +79,12 @@ struct FailedList {
 }
 
 fn open(
-    kind: &'static Kind,
+    kind: &'static OutputForm,
     wanted: OutcomeFilter,
     name: &Path,
     input: &List,
     settings: &RunSettings,
-) -> Result<Opened, OutputError> {
+) -> Result<OpenedOutput, OutputError> {
     // `-o /dev/null`: no list.
     let is_null = |path: PathBuf| fs::symlink_metadata(path).is_ok_and(|found| is_null(&found));
     if follow(name).is_ok_and(is_null) {
@@ -107,7 +109,7 @@ fn is_null(found: &Metadata) -> bool {
 }
 
 impl Sink for FailedList {
-    fn take(&mut self, entry: &Entry<'_>) {
+    fn take(&mut self, entry: &LineResult<'_>) {
         match &entry.finding.outcome {
             Outcome::Failed(_) if self.wanted != OutcomeFilter::NotValidated => {
                 self.only_interrupted = false;

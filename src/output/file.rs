@@ -16,7 +16,7 @@ use super::error::{OutputError, show};
 use super::failed::may_replace_list;
 use super::place::{NEW, OPEN_TO_OWNER, PathError, follow, open_partial, replaced, take_after};
 use super::user::directory;
-use super::{Kind, RunSettings};
+use super::{OutputForm, RunSettings};
 use crate::list::List;
 
 /// Suffix of the file that is written until the end of the run.
@@ -26,7 +26,7 @@ pub const PARTIAL: &str = ".partial";
 const PREVIOUS: &str = ".previous";
 
 pub struct Output {
-    kind: &'static Kind,
+    kind: &'static OutputForm,
     /// As the user gave it.
     name: PathBuf,
     /// With symbolic links resolved.
@@ -66,7 +66,7 @@ impl Output {
     /// # Errors
     /// [`OutputError`]; no file has been changed then.
     pub fn create(
-        kind: &'static Kind,
+        kind: &'static OutputForm,
         name: &Path,
         input: &List,
         settings: &RunSettings,
@@ -79,7 +79,7 @@ impl Output {
     /// # Errors
     /// [`OutputError`]; no file has been changed then.
     pub fn create_for(
-        kind: &'static Kind,
+        kind: &'static OutputForm,
         name: &Path,
         input: &List,
         is_shard: bool,
@@ -91,12 +91,12 @@ impl Output {
     ///
     /// # Errors
     /// [`OutputError`]; no file has been changed then.
-    pub fn create_apart(kind: &'static Kind, name: &Path) -> Result<Self, OutputError> {
+    pub fn create_apart(kind: &'static OutputForm, name: &Path) -> Result<Self, OutputError> {
         Self::create_from(kind, name, None, false)
     }
 
     fn create_from(
-        kind: &'static Kind,
+        kind: &'static OutputForm,
         name: &Path,
         input: Option<&List>,
         is_shard: bool,

@@ -13,14 +13,14 @@ use std::path::Path;
 use chrono::Utc;
 
 use super::file::Output;
-use super::{Counts, Entry, Kind, Opened, OutputError, RunEnd, RunSettings, Sink};
+use super::{Counts, LineResult, OpenedOutput, OutputError, OutputForm, RunEnd, RunSettings, Sink};
 use crate::exit::Exit;
 use crate::list::{List, Shard};
-use crate::task::Words;
+use crate::task::TaskWording;
 use crate::verdict::Code;
 
 /// `--metrics`.
-pub static METRICS: Kind = Kind {
+pub static METRICS: OutputForm = OutputForm {
     what: "metrics",
     content: "the metrics",
     flag: "--metrics",
@@ -29,13 +29,13 @@ pub static METRICS: Kind = Kind {
 
 struct Metrics {
     output: Output,
-    words: &'static Words,
+    words: &'static TaskWording,
     labels: String,
     by_registry: BTreeMap<String, Counts>,
     by_code: BTreeMap<Code, u64>,
 }
 
-fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, OutputError> {
+fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<OpenedOutput, OutputError> {
     Ok(Some(Box::new(Metrics {
         output: Output::create(&METRICS, name, input, settings)?,
         words: settings.words,
@@ -75,7 +75,7 @@ fn place(output: &mut Output, text: &str) -> Result<(), OutputError> {
 }
 
 impl Sink for Metrics {
-    fn take(&mut self, entry: &Entry<'_>) {
+    fn take(&mut self, entry: &LineResult<'_>) {
         if let Some(reason) = entry.finding.outcome.reason() {
             *self.by_code.entry(reason.code).or_default() += 1;
         }

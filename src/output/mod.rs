@@ -1,5 +1,5 @@
 //! Outputs: the files that a run writes. Each form is a [`Sink`] in its own module, registered by the
-//! [`Kind`] of its flag.
+//! [`OutputForm`] of its flag.
 //!
 //! The log, the progress bar and the summary are here too.
 
@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::list::{Line, List, Numbered, Shard};
+use crate::list::{Line, List, NumberedImage, Shard};
 use crate::manifest::Digest;
 use crate::verdict::{Class, Finding};
 
@@ -54,7 +54,7 @@ pub trait Sink: Send {
         Ok(())
     }
 
-    fn take(&mut self, entry: &Entry<'_>);
+    fn take(&mut self, entry: &LineResult<'_>);
 
     /// Writes the lines since the last call to the partial file.
     ///
@@ -83,10 +83,10 @@ pub trait Sink: Send {
 }
 
 #[derive(Clone, Copy)]
-pub struct Entry<'a> {
+pub struct LineResult<'a> {
     pub line: &'a Line,
     /// `None`: the line is not an image.
-    pub image: Option<&'a Numbered>,
+    pub image: Option<&'a NumberedImage>,
     pub finding: &'a Finding,
 }
 
@@ -138,7 +138,7 @@ pub struct RunSettings {
     #[serde(skip)]
     pub splits_failed: bool,
     #[serde(skip)]
-    pub words: &'static crate::task::Words,
+    pub words: &'static crate::task::TaskWording,
 }
 
 fn as_text<S: serde::Serializer>(shard: &Option<Shard>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -146,34 +146,34 @@ fn as_text<S: serde::Serializer>(shard: &Option<Shard>, serializer: S) -> Result
 }
 
 /// A form of output, and its flag.
-pub struct Kind {
+pub struct OutputForm {
     /// Name of the output, for messages.
     pub what: &'static str,
     /// Content of the partial file, for messages.
     pub content: &'static str,
     pub flag: &'static str,
-    pub open: Open,
+    pub open: OpenOutput,
 }
 
-pub type Open = fn(&Path, &List, &RunSettings) -> Result<Opened, OutputError>;
+pub type OpenOutput = fn(&Path, &List, &RunSettings) -> Result<OpenedOutput, OutputError>;
 
 /// `None`: the output is not written (`/dev/null`).
-pub type Opened = Option<Box<dyn Sink>>;
+pub type OpenedOutput = Option<Box<dyn Sink>>;
 
 /// An output that a flag requests.
 #[derive(Clone)]
-pub struct Request {
-    pub kind: &'static Kind,
+pub struct OutputRequest {
+    pub kind: &'static OutputForm,
     pub path: PathBuf,
 }
 
-impl Request {
+impl OutputRequest {
     pub fn is_standard_output(&self) -> bool {
         self.path == Path::new(STANDARD_OUTPUT)
     }
 }
 
-impl std::fmt::Debug for Request {
+impl std::fmt::Debug for OutputRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {}", self.kind.flag, self.path.display())
     }
@@ -184,7 +184,7 @@ impl std::fmt::Debug for Request {
 /// # Errors
 /// [`OutputError`]; no file has been changed then.
 pub fn open(
-    requests: &[Request],
+    requests: &[OutputRequest],
     list: &List,
     settings: &RunSettings,
 ) -> Result<Vec<Box<dyn Sink>>, OutputError> {

@@ -1,16 +1,16 @@
 //! The log lines of each line of the list.
 
-use super::Entry;
+use super::LineResult;
 use super::hints::Hints;
 use super::line::{details, one_line};
 use crate::log::Level;
-use crate::task::Words;
+use crate::task::TaskWording;
 use crate::verdict::{Code, Outcome, Reason};
 
 /// Formats outcomes for the log, and remembers the hints that were printed.
 #[derive(Debug)]
 pub struct OutcomeLog {
-    words: &'static Words,
+    words: &'static TaskWording,
     /// Without `srcSpec` and `dstSpec`.
     is_brief: bool,
     hints: Hints,
@@ -18,7 +18,7 @@ pub struct OutcomeLog {
 
 impl OutcomeLog {
     /// `is_brief`: for `-q`.
-    pub fn new(words: &'static Words, is_brief: bool) -> Self {
+    pub fn new(words: &'static TaskWording, is_brief: bool) -> Self {
         Self {
             words,
             is_brief,
@@ -27,7 +27,7 @@ impl OutcomeLog {
     }
 
     /// The lines of one entry, escaped.
-    pub fn lines(&mut self, entry: &Entry<'_>) -> Vec<(Level, String)> {
+    pub fn lines(&mut self, entry: &LineResult<'_>) -> Vec<(Level, String)> {
         match &entry.finding.outcome {
             Outcome::Passed => {
                 let image = entry.image.map(|image| &image.image);
@@ -55,7 +55,7 @@ impl OutcomeLog {
     }
 
     /// `srcSpec` and `dstSpec`, the first details, and the hints.
-    fn details(&mut self, entry: &Entry<'_>, reason: &Reason) -> Vec<String> {
+    fn details(&mut self, entry: &LineResult<'_>, reason: &Reason) -> Vec<String> {
         let host = registry(entry);
         let mut lines = details(reason, self.is_brief);
         let hints = reason.hints.iter();
@@ -66,8 +66,9 @@ impl OutcomeLog {
 
     /// The message, with its hint if that has not been printed yet.
     fn message(&mut self, reason: &Reason) -> String {
-        let trouble = reason.trouble.as_ref();
-        let hint = trouble.and_then(|trouble| Some((&trouble.host, trouble.hint.as_ref()?)));
+        let host_failure = reason.host_failure.as_ref();
+        let hint = host_failure
+            .and_then(|host_failure| Some((&host_failure.host, host_failure.hint.as_ref()?)));
         let is_new = hint.is_none_or(|(host, hint)| {
             let is_ours = reason.cause().len() < reason.message.len();
             !is_ours || self.hints.is_new(host, reason.code, hint)
@@ -82,13 +83,13 @@ impl OutcomeLog {
 }
 
 /// Registry of the destination.
-fn registry<'a>(entry: &Entry<'a>) -> &'a str {
+fn registry<'a>(entry: &LineResult<'a>) -> &'a str {
     entry
         .image
         .map_or("", |image| image.image.destination.registry.as_str())
 }
 
-fn heading(entry: &Entry<'_>, words: &str) -> String {
+fn heading(entry: &LineResult<'_>, words: &str) -> String {
     let source = entry.image.map(|image| image.image.source_name());
     let place = match entry.line.shows_place {
         true => format!(" ({})", entry.line.place),

@@ -7,13 +7,13 @@ use std::path::Path;
 use super::error::show;
 use super::file::Output;
 use super::spool::Spool;
-use super::{Entry, Kind, Opened, OutputError, RunEnd, RunSettings, Sink};
+use super::{LineResult, OpenedOutput, OutputError, OutputForm, RunEnd, RunSettings, Sink};
 use crate::list::List;
 use crate::task::record::{Recording, footer, header};
 use crate::verdict::{Code, Outcome};
 
 /// `--record`.
-pub static RECORDING: Kind = Kind {
+pub static RECORDING: OutputForm = OutputForm {
     what: "recording",
     content: "sources",
     flag: "--record",
@@ -26,7 +26,7 @@ struct RecordingFile {
     missing: BTreeSet<String>,
 }
 
-fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, OutputError> {
+fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<OpenedOutput, OutputError> {
     // Lock first: another run may be about to write its recording.
     let mut file = RecordingFile {
         sources: Spool::new(Output::create(&RECORDING, name, input, settings)?),
@@ -61,7 +61,7 @@ impl RecordingFile {
 }
 
 impl Sink for RecordingFile {
-    fn take(&mut self, entry: &Entry<'_>) {
+    fn take(&mut self, entry: &LineResult<'_>) {
         let Some(image) = entry.image else { return };
         match &entry.finding.outcome {
             // Without a recorded source: the same image as an earlier line.

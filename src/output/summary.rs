@@ -5,7 +5,7 @@ use std::time::Duration;
 use indicatif::HumanBytes;
 
 use crate::exit::Exit;
-use crate::task::Words;
+use crate::task::TaskWording;
 use crate::verdict::Outcome;
 
 /// Lines by outcome.
@@ -88,7 +88,7 @@ impl Totals {
     }
 
     /// The summary line; `notes`: from [`Sink::finish`](super::Sink::finish).
-    pub fn summary(&self, words: &Words, elapsed: Duration, notes: &[String]) -> String {
+    pub fn summary(&self, words: &TaskWording, elapsed: Duration, notes: &[String]) -> String {
         let images = self.images();
         let mut text = match self.signal {
             Some(signal) => format!("interrupted by {}: ", signal_name(signal)),
@@ -139,7 +139,7 @@ pub fn duration(time: Duration) -> String {
 mod tests {
     use super::*;
 
-    const WORDS: Words = Words {
+    const WORDS: TaskWording = TaskWording {
         task: "validate",
         passed: "passed",
         not_passed: "not validated",

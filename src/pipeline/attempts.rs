@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::memo::in_short;
 use super::places::Places;
 use super::workers::Workers;
-use crate::list::{Line, Numbered};
+use crate::list::{Line, NumberedImage};
 use crate::sync::Interrupt;
 use crate::task::Task;
 use crate::verdict::{Finding, Outcome};
@@ -20,7 +20,7 @@ const FIRST: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_secs(600);
 
 /// `--wait`.
-pub struct Wait {
+pub struct WaitSettings {
     /// Time limit.
     pub time: Duration,
     /// Creates the task of the next attempt, without state from earlier attempts.
@@ -59,7 +59,7 @@ impl Pauses {
 struct Unsettled {
     line: Line,
     /// `None`: the line is not an image, and is not validated again.
-    image: Option<Numbered>,
+    image: Option<NumberedImage>,
     /// Without details.
     outcome: Outcome,
 }
@@ -80,7 +80,7 @@ impl Attempts {
         before.map(|unsettled| unsettled.outcome)
     }
 
-    pub fn add(&mut self, line: &Line, image: Option<&Numbered>, finding: &Finding) {
+    pub fn add(&mut self, line: &Line, image: Option<&NumberedImage>, finding: &Finding) {
         let Some(reason) = finding.outcome.reason() else {
             return;
         };
@@ -98,7 +98,7 @@ impl Attempts {
     }
 
     /// Starts the next attempt; returns its images in the order of the list.
-    pub fn begin(&mut self) -> Again {
+    pub fn begin(&mut self) -> NextAttempt {
         self.lines.sort_by_key(|unsettled| unsettled.line.number);
         let images = self.lines.iter();
         let images = images
@@ -108,12 +108,12 @@ impl Attempts {
         self.before = lines
             .map(|unsettled| (unsettled.line.number, unsettled))
             .collect();
-        Again { images }
+        NextAttempt { images }
     }
 
     /// Lines without an outcome in this attempt: those that are not images, and after a signal or a panic
     /// images too.
-    pub fn rest(&self) -> Vec<(Line, Option<Numbered>)> {
+    pub fn rest(&self) -> Vec<(Line, Option<NumberedImage>)> {
         let rest = self.before.values();
         rest.map(|unsettled| (unsettled.line.clone(), unsettled.image.clone()))
             .collect()
@@ -133,11 +133,11 @@ pub fn is_unchanged(before: &Outcome, now: &Outcome) -> bool {
 }
 
 /// The images of an attempt after the first.
-pub struct Again {
-    images: Vec<(Line, Numbered)>,
+pub struct NextAttempt {
+    images: Vec<(Line, NumberedImage)>,
 }
 
-impl Again {
+impl NextAttempt {
     /// Passes the images to the workers, until a signal.
     pub fn run(self, workers: &Workers, places: &Places, interrupt: &Interrupt) {
         for (line, image) in self.images {
@@ -205,7 +205,7 @@ mod tests {
     fn a_line_that_is_not_taken_again_is_not_lost() {
         let repository = || names::source("team/x", None).expect("a name");
         let reference = || "1".parse::<Reference>().expect("a tag");
-        let image = Numbered {
+        let image = NumberedImage {
             number: 1,
             image: Arc::new(Image {
                 source: repository(),

@@ -1,7 +1,7 @@
 //! Messages to the writer.
 
 use super::places::Load;
-use crate::list::{Line, Numbered};
+use crate::list::{Line, NumberedImage};
 use crate::log::Record;
 use crate::manifest::Digest;
 use crate::verdict::{Finding, Reason};
@@ -15,7 +15,7 @@ pub enum Event {
         /// The line.
         line: Line,
         /// Its image.
-        image: Numbered,
+        image: NumberedImage,
         /// Memory and place that it occupies.
         load: Load,
     },
@@ -35,7 +35,7 @@ pub enum Event {
     NotBegun {
         /// The line.
         line: Line,
-        image: Option<Numbered>,
+        image: Option<NumberedImage>,
         reason: Reason,
         /// Memory that it occupies.
         load: Load,

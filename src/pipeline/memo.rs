@@ -23,7 +23,7 @@ const LONGEST: usize = 4096;
 
 /// Where the finding of a line comes from.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum MemoLookup {
     /// The line validates the image, and reports it with [`Memo::end`].
     Validate,
     /// Another line is validating the image.
@@ -70,7 +70,7 @@ struct Inner {
 
 impl Memo {
     /// Decides where the finding of a line comes from.
-    pub fn begin(&self, image: &Image, line: u64) -> Turn {
+    pub fn begin(&self, image: &Image, line: u64) -> MemoLookup {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         match inner.images.entry(self.fingerprints.of(image)) {
             Entry::Vacant(entry) => {
@@ -78,7 +78,7 @@ impl Memo {
                     line,
                     result: Ending::Awaited(Vec::new()),
                 });
-                Turn::Validate
+                MemoLookup::Validate
             }
             Entry::Occupied(mut entry) => {
                 let State {
@@ -88,12 +88,12 @@ impl Memo {
                 let (failed, accepted) = match result {
                     Ending::Awaited(lines) => {
                         lines.push(line);
-                        return Turn::Wait;
+                        return MemoLookup::Wait;
                     }
                     Ending::Passed(accepted) => (None, accepted.clone()),
                     Ending::Failed(reason) => (Some(reason.clone()), Vec::new()),
                 };
-                Turn::Known {
+                MemoLookup::Known {
                     line: *first,
                     failed,
                     accepted,
@@ -136,7 +136,7 @@ impl Memo {
 /// The reason for another line with the same image, without the details of the first.
 pub fn in_short(reason: &Reason) -> Reason {
     Reason {
-        trouble: reason.trouble.clone(),
+        host_failure: reason.host_failure.clone(),
         ..Reason::new(reason.code, reason.message.clone())
     }
 }
@@ -161,16 +161,16 @@ mod tests {
     fn the_second_waits_for_the_first_and_the_third_knows() {
         let memo = Memo::default();
         let (a, b) = (image("a"), image("b"));
-        assert_eq!(memo.begin(&a, 1), Turn::Validate);
-        assert_eq!(memo.begin(&b, 2), Turn::Validate);
-        assert_eq!(memo.begin(&a, 3), Turn::Wait);
+        assert_eq!(memo.begin(&a, 1), MemoLookup::Validate);
+        assert_eq!(memo.begin(&b, 2), MemoLookup::Validate);
+        assert_eq!(memo.begin(&a, 3), MemoLookup::Wait);
         let reason = Reason {
             details: vec!["x".to_owned()],
             ..Reason::new(Code::ImageMissing, "missing")
         };
         let failed = Outcome::Failed(reason.clone());
         assert_eq!(memo.end(&a, 1, &failed.into()), [3]);
-        let known = Turn::Known {
+        let known = MemoLookup::Known {
             line: 1,
             failed: Some(Arc::new(in_short(&reason))),
             accepted: Vec::new(),
@@ -182,7 +182,7 @@ mod tests {
             ..Finding::from(Outcome::Passed)
         };
         assert!(memo.end(&b, 2, &passed).is_empty());
-        let known = Turn::Known {
+        let known = MemoLookup::Known {
             line: 2,
             failed: None,
             accepted,
@@ -194,9 +194,9 @@ mod tests {
     fn an_image_that_could_not_be_validated_is_validated_again() {
         let memo = Memo::default();
         let a = image("a");
-        assert_eq!(memo.begin(&a, 1), Turn::Validate);
+        assert_eq!(memo.begin(&a, 1), MemoLookup::Validate);
         let outcome = Outcome::from(Reason::new(Code::Unreachable, "x"));
         memo.end(&a, 1, &outcome.into());
-        assert_eq!(memo.begin(&a, 2), Turn::Validate);
+        assert_eq!(memo.begin(&a, 2), MemoLookup::Validate);
     }
 }

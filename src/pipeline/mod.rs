@@ -24,12 +24,12 @@ use std::thread;
 
 use crossbeam_channel::bounded;
 
-use crate::list::{List, Rules, Shard};
+use crate::list::{List, NameRules, Shard};
 use crate::log::{Level, Log};
 use crate::output::{Display, Progress, Sink};
 use crate::sync::Interrupt;
 use crate::task::Task;
-use attempts::Again;
+use attempts::NextAttempt;
 use event::Event;
 use places::Places;
 use reader::Reader;
@@ -37,7 +37,7 @@ use signals::Signals;
 use workers::Workers;
 use writer::Writer;
 
-pub use attempts::Wait;
+pub use attempts::WaitSettings;
 pub use writer::Ended;
 
 /// The name of the reader's thread.
@@ -84,7 +84,7 @@ pub struct Run {
     pub input: Input,
     /// Number of images, if known.
     pub total: Option<u64>,
-    pub rules: Rules,
+    pub rules: NameRules,
     /// The part of the list that is taken; `None`: all of it.
     pub shard: Option<Shard>,
     /// `--allow-empty`, or a shard.
@@ -92,7 +92,7 @@ pub struct Run {
     /// The work that is done with each image.
     pub task: Arc<dyn Task>,
     /// `--wait`; `None`: there is one attempt.
-    pub wait: Option<Wait>,
+    pub wait: Option<WaitSettings>,
     /// Set when the run is to end.
     pub interrupt: Arc<Interrupt>,
     /// Threads, 1 to 20.
@@ -182,7 +182,7 @@ impl Run {
                     drop(log);
                     reader.run(&workers);
                 }
-                Feed::Again(again) => {
+                Feed::NextAttempt(again) => {
                     drop(log);
                     drop(events);
                     again.run(&workers, &places, &interrupt);
@@ -201,7 +201,7 @@ impl Run {
                     "using the settings of the previous attempt: {error}"
                 )),
             }
-            feed = Feed::Again(again);
+            feed = Feed::NextAttempt(again);
             (events, received) = bounded(EVENTS);
         }
         Ok(writer.end())
@@ -213,5 +213,5 @@ enum Feed {
     /// The list; warnings come before it.
     List(Box<Reader>, Vec<String>),
     /// The attempt before.
-    Again(Again),
+    NextAttempt(NextAttempt),
 }

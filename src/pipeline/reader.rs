@@ -9,7 +9,7 @@ use super::destinations::Destinations;
 use super::event::Event;
 use super::places::{Load, Places};
 use super::workers::{Workers, describe_panic};
-use crate::list::{Image, Line, List, Numbered, Rules, Shard};
+use crate::list::{Image, Line, List, NameRules, NumberedImage, Shard};
 use crate::log::{Level, Record};
 use crate::sync::Interrupt;
 use crate::verdict::{Code, Reason};
@@ -19,7 +19,7 @@ pub struct Reader {
     /// The list.
     pub list: List,
     /// How names are resolved.
-    pub rules: Rules,
+    pub rules: NameRules,
     /// The part of the list that this run takes; `None`: all of it.
     pub shard: Option<Shard>,
     /// The destinations so far; `None`: there are none.
@@ -69,7 +69,7 @@ impl Reader {
                 Ok(image) => {
                     self.note_destination(&line, &image);
                     let image = Arc::new(image);
-                    self.image(workers, line, Numbered { number, image });
+                    self.image(workers, line, NumberedImage { number, image });
                 }
                 Err(message) => self.not_an_image(line, message),
             }
@@ -128,7 +128,7 @@ impl Reader {
         }
     }
 
-    fn image(&self, workers: &Workers, line: Line, image: Numbered) {
+    fn image(&self, workers: &Workers, line: Line, image: NumberedImage) {
         if let Err(image) = workers.take(line, image, &self.places, &self.interrupt) {
             let (line, image) = *image;
             self.send(Event::NotBegun {

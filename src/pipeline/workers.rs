@@ -13,9 +13,9 @@ use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
 use super::aside::Aside;
 use super::event::Event;
-use super::memo::{Memo, Turn, in_short};
+use super::memo::{Memo, MemoLookup, in_short};
 use super::places::{Load, Places};
-use crate::list::{Image, Line, Numbered};
+use crate::list::{Image, Line, NumberedImage};
 use crate::log::Log;
 use crate::registry::Gate;
 use crate::sync::{Backlog, Interrupt};
@@ -24,11 +24,11 @@ use crate::verdict::{Class, Code, Finding, Outcome, Reason};
 
 /// Passes images to the thread pool.
 pub struct Workers {
-    crew: Arc<Crew>,
+    state: Arc<PoolState>,
 }
 
 /// The pool, and the shared state of its threads.
-struct Crew {
+struct PoolState {
     pool: ThreadPool,
     backlog: Arc<Backlog>,
     task: Arc<dyn Task>,
@@ -46,7 +46,7 @@ pub struct Job {
     /// `M_ID`.
     number: u64,
     image: Arc<Image>,
-    crew: Arc<Crew>,
+    state: Arc<PoolState>,
     /// Requests sent before it was put aside.
     requests: u64,
     /// Set while the image is put aside: keeps its host among the hosts that are waited for.
@@ -58,7 +58,7 @@ pub struct Job {
 impl Job {
     /// Whether its registries accept requests.
     pub fn gate(&self) -> Gate {
-        self.crew.task.gate(&self.image)
+        self.state.task.gate(&self.image)
     }
 
     pub fn registries(&self) -> (String, String) {
@@ -72,33 +72,33 @@ impl Job {
     /// Waits for a thread of the pool.
     fn spawn(mut self) {
         self.waiting = None;
-        let crew = self.crew.clone();
-        crew.backlog.add();
-        crew.pool.spawn_fifo(move || self.run());
+        let state = self.state.clone();
+        state.backlog.add();
+        state.pool.spawn_fifo(move || self.run());
     }
 
     fn run(mut self) {
-        let crew = self.crew.clone();
-        crew.backlog.take();
-        let log = crew.log.for_image(self.number);
+        let state = self.state.clone();
+        state.backlog.take();
+        let log = state.log.for_image(self.number);
         // A person waits for the verdict on what was typed.
-        let log = match crew.memo {
+        let log = match state.memo {
             Some(_) => log.with_aside(),
             None => log,
         };
-        let mut finding = finding_of(|| crew.task.run(&self.image, &log));
+        let mut finding = finding_of(|| state.task.run(&self.image, &log));
         self.requests += finding.requests;
         if log.is_aside() {
             // Whatever was found without that registry is found again.
             self.times_aside += 1;
             self.waiting = Some(log);
-            crew.send(Event::PutAside { line: self.line });
-            crew.aside.put(self, Job::spawn);
+            state.send(Event::PutAside { line: self.line });
+            state.aside.put(self, Job::spawn);
             return;
         }
         finding.requests = self.requests;
         let (outcome, accepted) = (&finding.outcome, &finding.accepted);
-        let others: Vec<Event> = crew
+        let others: Vec<Event> = state
             .memo
             .iter()
             .flat_map(|memo| memo.end(&self.image, self.line, &finding))
@@ -112,12 +112,12 @@ impl Job {
             finding: Box::new(finding),
         };
         for event in std::iter::once(own).chain(others) {
-            crew.send(event);
+            state.send(event);
         }
     }
 }
 
-impl Crew {
+impl PoolState {
     fn send(&self, event: Event) {
         // The writer is gone only when the program ends.
         let _ = self.events.send(event);
@@ -147,7 +147,7 @@ impl Workers {
         report_panics_as_outcomes();
         let aside = Aside::new(interrupt);
         Ok(Self {
-            crew: Arc::new(Crew {
+            state: Arc::new(PoolState {
                 pool,
                 backlog,
                 task,
@@ -159,10 +159,10 @@ impl Workers {
         })
     }
 
-    fn turn(&self, image: &Image, line: u64) -> Turn {
-        match &self.crew.memo {
+    fn turn(&self, image: &Image, line: u64) -> MemoLookup {
+        match &self.state.memo {
             Some(memo) => memo.begin(image, line),
-            None => Turn::Validate,
+            None => MemoLookup::Validate,
         }
     }
 
@@ -171,17 +171,17 @@ impl Workers {
     pub fn take(
         &self,
         line: Line,
-        image: Numbered,
+        image: NumberedImage,
         places: &Places,
         interrupt: &Interrupt,
-    ) -> Result<(), Box<(Line, Numbered)>> {
+    ) -> Result<(), Box<(Line, NumberedImage)>> {
         let turn = self.turn(&image.image, line.number);
         let load = match turn {
-            Turn::Validate => {
-                self.crew.task.announce(&image.image);
+            MemoLookup::Validate => {
+                self.state.task.announce(&image.image);
                 Load::image(line.bytes.len())
             }
-            Turn::Wait | Turn::Known { .. } => Load::line(line.bytes.len()),
+            MemoLookup::Wait | MemoLookup::Known { .. } => Load::line(line.bytes.len()),
         };
         if !places.take(load, interrupt) {
             return Err(Box::new((line, image)));
@@ -191,14 +191,14 @@ impl Workers {
     }
 
     /// Begins an image.
-    fn begin(&self, turn: Turn, line: Line, image: Numbered, load: Load) {
+    fn begin(&self, turn: MemoLookup, line: Line, image: NumberedImage, load: Load) {
         let number = line.number;
         let own = image.clone();
-        self.crew.send(Event::Begun { line, image, load });
+        self.state.send(Event::Begun { line, image, load });
         match turn {
-            Turn::Validate => self.spawn(number, own),
-            Turn::Wait => {}
-            Turn::Known {
+            MemoLookup::Validate => self.spawn(number, own),
+            MemoLookup::Wait => {}
+            MemoLookup::Known {
                 line,
                 failed,
                 accepted,
@@ -208,7 +208,7 @@ impl Workers {
                     None => Outcome::Passed,
                 };
                 let finding = Box::new(same_as(line, outcome, accepted));
-                self.crew.send(Event::Ended {
+                self.state.send(Event::Ended {
                     line: number,
                     finding,
                 });
@@ -216,12 +216,12 @@ impl Workers {
         }
     }
 
-    fn spawn(&self, line: u64, Numbered { number, image }: Numbered) {
+    fn spawn(&self, line: u64, NumberedImage { number, image }: NumberedImage) {
         let job = Job {
             line,
             number,
             image,
-            crew: self.crew.clone(),
+            state: self.state.clone(),
             requests: 0,
             waiting: None,
             times_aside: 0,

@@ -10,20 +10,20 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, select};
 
-use super::attempts::{Again, Attempts, Pauses, is_unchanged};
+use super::attempts::{Attempts, NextAttempt, Pauses, is_unchanged};
 use super::event::Event;
 use super::grace::Grace;
 use super::places::{Load, Places};
 use super::printer::Printer;
 use super::signals::Signals;
 use super::{Input, LogForm};
-use crate::list::{Line, Numbered};
+use crate::list::{Line, NumberedImage};
 use crate::log::{Level, Record};
 use crate::manifest::Digest;
 use crate::output::{
-    Causes, Entry, ListEnd, OutcomeLog, OutputError, Progress, RunEnd, Sink, Totals, duration,
+    Causes, LineResult, ListEnd, OutcomeLog, OutputError, Progress, RunEnd, Sink, Totals, duration,
 };
-use crate::task::{Task, Words};
+use crate::task::{Task, TaskWording};
 use crate::verdict::{Finding, Reason};
 
 /// Limit of the events that share one write to disk and one to standard output.
@@ -38,7 +38,7 @@ const LATE_SIGNAL: Duration = Duration::from_millis(50);
 /// The writer's state.
 pub struct Writer {
     task: Arc<dyn Task>,
-    words: &'static Words,
+    words: &'static TaskWording,
     may_be_empty: bool,
     sinks: Vec<Box<dyn Sink>>,
     printer: Printer,
@@ -49,7 +49,7 @@ pub struct Writer {
     causes: Causes,
     outcomes: OutcomeLog,
     /// Lines in progress, by number.
-    in_flight: HashMap<u64, (Line, Numbered, Load)>,
+    in_flight: HashMap<u64, (Line, NumberedImage, Load)>,
     /// Findings of lines that waited for another one with the same image, and of which the reader has
     /// not told yet: a thread of the pool may be quicker.
     early: HashMap<u64, Box<Finding>>,
@@ -180,7 +180,7 @@ impl Writer {
     }
 
     /// Ends an attempt, and waits for the next one; `None`: there is none.
-    pub fn next_attempt(&mut self, signals: &Signals) -> Option<Again> {
+    pub fn next_attempt(&mut self, signals: &Signals) -> Option<NextAttempt> {
         let may_go_on = self.totals.signal.is_none()
             && !self.totals.broke
             && self.list_end == Some(ListEnd::Whole)
@@ -322,7 +322,7 @@ impl Writer {
         false
     }
 
-    fn ended(&mut self, line: &Line, image: Option<&Numbered>, finding: &Finding) {
+    fn ended(&mut self, line: &Line, image: Option<&NumberedImage>, finding: &Finding) {
         self.totals.requests += finding.requests;
         let before = self.attempts.as_mut();
         let before = before.and_then(|(attempts, _)| attempts.before(line));
@@ -344,7 +344,7 @@ impl Writer {
         if self.is_first_attempt {
             self.note_own_mirror(image);
         }
-        let entry = Entry {
+        let entry = LineResult {
             line,
             image,
             finding,
@@ -361,7 +361,7 @@ impl Writer {
     }
 
     /// Warns of an image that is compared with itself, which always passes.
-    fn note_own_mirror(&mut self, image: Option<&Numbered>) {
+    fn note_own_mirror(&mut self, image: Option<&NumberedImage>) {
         let Some(image) = image else { return };
         if !self.task.compares_registries() || !image.image.is_its_own_mirror() {
             self.true_mirrors += 1;

@@ -29,7 +29,7 @@ pub struct Subjects {
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Attached {
+pub struct AttachedReferrers {
     pub referrers: BTreeSet<Referrer>,
     /// Sizes in bytes according to the lists of referrers, by subject and referrer.
     pub sizes: HashMap<(Digest, Digest), u64>,
@@ -37,7 +37,7 @@ pub struct Attached {
     pub incomplete: Option<Reason>,
 }
 
-impl Attached {
+impl AttachedReferrers {
     /// Adds a referrer; false above [`MAX_REFERRERS`].
     fn add(&mut self, referrer: Referrer) -> bool {
         if self.referrers.len() == MAX_REFERRERS && !self.referrers.contains(&referrer) {
@@ -74,13 +74,13 @@ pub fn attached(
     image: &Image,
     subjects: Subjects,
     log: &Log,
-) -> Result<Attached, Reason> {
+) -> Result<AttachedReferrers, Reason> {
     let name = image.source_name();
     let mut level = distinct(subjects.digests.into_iter());
     let mut asked: HashSet<Digest> = level.iter().cloned().collect();
     let mut next: Vec<Referrer> = subjects.attestations;
     next.retain(|attestation| asked.contains(&attestation.subject));
-    let mut found = Attached::default();
+    let mut found = AttachedReferrers::default();
     for depth in 0.. {
         let lists = read_level(client, image, level, log);
         for (subject, list) in lists {
@@ -136,7 +136,7 @@ pub fn attached(
 
 /// Referrers of one manifest.
 #[derive(Default)]
-struct OfSubject {
+struct SubjectReferrers {
     /// Each with its size in bytes according to the list.
     referrers: Vec<(Referrer, Option<u64>)>,
     /// Error of an entry in the list.
@@ -148,7 +148,7 @@ fn read_level(
     image: &Image,
     level: Vec<Digest>,
     log: &Log,
-) -> Vec<(Digest, Result<OfSubject, Error>)> {
+) -> Vec<(Digest, Result<SubjectReferrers, Error>)> {
     let (client, repository, log) = (client.clone(), image.source.clone(), log.clone());
     fan_out(level, move |subject| {
         let list = read_subject(&client, &repository, subject, &log);
@@ -161,10 +161,10 @@ fn read_subject(
     repository: &Repository,
     subject: &Digest,
     log: &Log,
-) -> Result<OfSubject, Error> {
+) -> Result<SubjectReferrers, Error> {
     let list = client.listed(Side::Source, repository, subject, log)?;
     let entries = list.entries.into_iter();
-    let mut found = OfSubject {
+    let mut found = SubjectReferrers {
         referrers: entries
             .map(|entry| {
                 let size = entry.size;
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn so_many_are_taken_and_each_counts_once() {
-        let mut attached = Attached::default();
+        let mut attached = AttachedReferrers::default();
         for number in 0..MAX_REFERRERS {
             assert!(attached.add(referrer(&number.to_string(), "x")), "{number}");
         }

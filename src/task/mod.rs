@@ -15,11 +15,11 @@ use crate::log::Log;
 use crate::manifest::Manifest;
 use crate::registry::{Client, Error, Gate, Side};
 use crate::sync::Interrupt;
-use crate::verdict::{Code, Finding, Outcome, Reason, Trouble};
+use crate::verdict::{Code, Finding, HostFailure, Outcome, Reason};
 
 /// Terms of a task for the log, the progress bar and the summary.
 #[derive(Debug)]
-pub struct Words {
+pub struct TaskWording {
     /// The task: `validate`.
     pub task: &'static str,
     /// Success: `passed`.
@@ -34,7 +34,7 @@ pub struct Words {
 
 /// A task, shared by all threads.
 pub trait Task: Send + Sync {
-    fn words(&self) -> &'static Words;
+    fn words(&self) -> &'static TaskWording;
 
     /// Announces an image before its turn, because the list is read ahead.
     fn announce(&self, image: &Image);
@@ -79,8 +79,8 @@ impl From<Error> for Reason {
             Error::Interrupted => None,
         };
         Self {
-            trouble: diagnostic.map(|diagnostic| {
-                Box::new(Trouble {
+            host_failure: diagnostic.map(|diagnostic| {
+                Box::new(HostFailure {
                     host: diagnostic.host,
                     cause: diagnostic.cause,
                     hint: diagnostic.hint,

@@ -22,7 +22,7 @@ const AT_A_TIME: usize = 32;
 
 /// An entry of an index.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListedManifest {
     /// An entry without a platform is an artifact.
     pub spec: Spec,
     /// Size of its manifest in bytes, if the index has it.
@@ -31,7 +31,7 @@ pub struct Listed {
     pub media_type: Option<MediaType>,
 }
 
-impl Listed {
+impl ListedManifest {
     /// An image without an index.
     pub fn alone(digest: Digest, platform: Platform) -> Self {
         Self {
@@ -146,7 +146,10 @@ impl Reader {
     /// The images of an index in its order; entries without a platform are not filtered.
     ///
     /// # Errors
-    pub fn images(self: &Arc<Self>, entries: &[IndexEntry]) -> Result<Vec<Listed>, Unreadable> {
+    pub fn images(
+        self: &Arc<Self>,
+        entries: &[IndexEntry],
+    ) -> Result<Vec<ListedManifest>, Unreadable> {
         self.level(entries, 1)
     }
 
@@ -181,7 +184,7 @@ impl Reader {
         self: &Arc<Self>,
         entries: &[IndexEntry],
         depth: usize,
-    ) -> Result<Vec<Listed>, Unreadable> {
+    ) -> Result<Vec<ListedManifest>, Unreadable> {
         if self.entries.fetch_add(entries.len(), Ordering::Relaxed) + entries.len() > MAX_ENTRIES {
             return Err(Unreadable::Bounds(format!(
                 "{}: the indexes have more than {MAX_ENTRIES} entries in total",
@@ -226,7 +229,7 @@ impl Reader {
         self: &Arc<Self>,
         entry: &Entry,
         depth: usize,
-    ) -> Result<Vec<Listed>, Unreadable> {
+    ) -> Result<Vec<ListedManifest>, Unreadable> {
         match (self.entry(entry, depth), &self.needed) {
             (Err(Unreadable::ChildMissing(..)), Some(needed))
                 if !needed.contains(&entry.digest) =>
@@ -237,7 +240,11 @@ impl Reader {
         }
     }
 
-    fn entry(self: &Arc<Self>, entry: &Entry, depth: usize) -> Result<Vec<Listed>, Unreadable> {
+    fn entry(
+        self: &Arc<Self>,
+        entry: &Entry,
+        depth: usize,
+    ) -> Result<Vec<ListedManifest>, Unreadable> {
         if let Some(listed) = told_by_index(entry) {
             return Ok(vec![listed]);
         }
@@ -261,7 +268,7 @@ impl Reader {
             Body::Schema1(ref platform) => listed.completed_by(platform),
             Body::Artifact => listed.clone(),
         };
-        let found = Listed::of(entry, platform);
+        let found = ListedManifest::of(entry, platform);
         found
             .check_type(manifest.media_type)
             .map_err(|why| Unreadable::Bounds(format!("{}@{why}", self.repository)))?;
@@ -274,7 +281,9 @@ impl Reader {
 
 /// All images, or else all missing images, or else the first read error. Missing images come first so
 /// that the result does not depend on timing.
-fn gather(levels: Vec<Result<Vec<Listed>, Unreadable>>) -> Result<Vec<Listed>, Unreadable> {
+fn gather(
+    levels: Vec<Result<Vec<ListedManifest>, Unreadable>>,
+) -> Result<Vec<ListedManifest>, Unreadable> {
     let mut images = Vec::new();
     let mut missing: Option<(Vec<Digest>, Box<Error>)> = None;
     let mut unreadable = None;
@@ -305,9 +314,9 @@ fn attestation(entry: &Entry) -> Option<Referrer> {
 }
 
 /// An image whose entry is complete; `None` for nested indexes.
-fn told_by_index(entry: &Entry) -> Option<Listed> {
+fn told_by_index(entry: &Entry) -> Option<ListedManifest> {
     let platform = entry.complete_platform()?;
-    (!entry.is_index()).then(|| Listed::of(entry, platform.clone()))
+    (!entry.is_index()).then(|| ListedManifest::of(entry, platform.clone()))
 }
 
 fn missing_child(digest: &Digest, error: Error) -> Unreadable {

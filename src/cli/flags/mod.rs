@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use super::commands::Flags;
 use super::help::HelpPage;
 
-pub use output::When;
+pub use output::DisplayMode;
 
 /// Expected form of an invalid value.
 pub type ExpectedValue = Cow<'static, str>;

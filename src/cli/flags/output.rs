@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use super::{ExpectedValue, Flag, FlagValue, Group, PLAIN};
-use crate::output::{self, FAILED_LIST, Kind, METRICS, NOT_VALIDATED_LIST, Request};
+use crate::output::{self, FAILED_LIST, METRICS, NOT_VALIDATED_LIST, OutputForm, OutputRequest};
 
 /// When to colour the log, or to show the progress bar.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum When {
+pub enum DisplayMode {
     /// On a terminal.
     #[default]
     Auto,
@@ -15,7 +15,7 @@ pub enum When {
     Never,
 }
 
-impl When {
+impl DisplayMode {
     const WORDS: &[&str] = &["auto", "always", "never"];
 
     /// `word`: one of [`WORDS`].
@@ -30,16 +30,16 @@ impl When {
 
 #[derive(Debug, Default)]
 pub struct OutputFlags {
-    requests: Vec<Request>,
+    requests: Vec<OutputRequest>,
     pub debug: bool,
     pub quiet: bool,
-    pub progress: When,
-    pub color: When,
+    pub progress: DisplayMode,
+    pub color: DisplayMode,
 }
 
 impl OutputFlags {
     /// The requested outputs, the failed list first.
-    pub fn requests(&self) -> &[Request] {
+    pub fn requests(&self) -> &[OutputRequest] {
         &self.requests
     }
 
@@ -50,14 +50,14 @@ impl OutputFlags {
     }
 
     /// Requests an output, and replaces an earlier request for the same form.
-    pub fn request(&mut self, kind: &'static Kind, path: PathBuf) {
-        let same = |request: &&mut Request| request.kind.flag == kind.flag;
+    pub fn request(&mut self, kind: &'static OutputForm, path: PathBuf) {
+        let same = |request: &&mut OutputRequest| request.kind.flag == kind.flag;
         match self.requests.iter_mut().find(same) {
             Some(request) => request.path = path,
             None if kind.flag == FAILED_LIST.flag => {
-                self.requests.insert(0, Request { kind, path });
+                self.requests.insert(0, OutputRequest { kind, path });
             }
-            None => self.requests.push(Request { kind, path }),
+            None => self.requests.push(OutputRequest { kind, path }),
         }
     }
 }
@@ -76,7 +76,7 @@ impl OutputFlags {
             .iter()
             .any(|request| request.path == path && request.kind.flag == kind.flag)
         {
-            self.requests.push(Request { kind, path });
+            self.requests.push(OutputRequest { kind, path });
         }
         Ok(())
     }
@@ -131,8 +131,8 @@ pub const GROUP: Group = Group {
         },
         Flag {
             names: &["--progress"],
-            takes: FlagValue::Choice(When::WORDS, |flags, word| {
-                flags.output.progress = When::of(word);
+            takes: FlagValue::Choice(DisplayMode::WORDS, |flags, word| {
+                flags.output.progress = DisplayMode::of(word);
             }),
             help: "show progress on standard error: auto (a bar, if standard error is a terminal and standard output is no pipe), always (a line every 10 seconds without a terminal), never",
             default: "auto",
@@ -140,8 +140,8 @@ pub const GROUP: Group = Group {
         },
         Flag {
             names: &["--color"],
-            takes: FlagValue::Choice(When::WORDS, |flags, word| {
-                flags.output.color = When::of(word);
+            takes: FlagValue::Choice(DisplayMode::WORDS, |flags, word| {
+                flags.output.color = DisplayMode::of(word);
             }),
             help: "colour the log: auto (on a terminal, unless $NO_COLOR is set), always, never",
             default: "auto",

@@ -7,13 +7,13 @@ use indicatif::HumanBytes;
 
 use crate::log::Waiting;
 use crate::output::Counts;
-use crate::task::Words;
+use crate::task::TaskWording;
 
 /// Terminals of fewer columns have no room for a bar beside its numbers.
 const NARROW: usize = 60;
 
 pub struct ProgressState {
-    pub words: &'static Words,
+    pub words: &'static TaskWording,
     pub counts: Counts,
     /// Images that have an outcome.
     pub done: u64,
@@ -228,7 +228,7 @@ fn width(text: &str) -> usize {
 mod tests {
     use super::*;
 
-    const WORDS: Words = Words {
+    const WORDS: TaskWording = TaskWording {
         task: "validate",
         passed: "passed",
         not_passed: "not validated",
@@ -352,7 +352,7 @@ mod tests {
 
     #[test]
     fn a_recording_has_its_own_words() {
-        const RECORD: Words = Words {
+        const RECORD: TaskWording = TaskWording {
             passed: "recorded",
             not_passed: "not recorded",
             compares: false,

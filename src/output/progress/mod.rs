@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{Totals, line};
 use crate::log::{Level, Waits};
-use crate::task::Words;
+use crate::task::TaskWording;
 use layout::ProgressState;
 
 /// No rate is shown before this time.
@@ -39,7 +39,7 @@ pub struct Progress {
     lines: Schedule,
     begun: Instant,
     total: Option<u64>,
-    words: &'static Words,
+    words: &'static TaskWording,
     /// Blob bytes read; other threads count them.
     bytes: Arc<AtomicU64>,
     waits: Waits,
@@ -52,7 +52,7 @@ impl Progress {
     pub fn new(
         display: Display,
         total: Option<u64>,
-        words: &'static Words,
+        words: &'static TaskWording,
         bytes: Arc<AtomicU64>,
         waits: Waits,
     ) -> Self {

@@ -7,9 +7,9 @@ use super::report;
 use crate::list::List;
 use crate::output::file::Output;
 use crate::output::spool::Spool;
-use crate::output::{Entry, Kind, Opened, OutputError, RunEnd, RunSettings, Sink};
+use crate::output::{LineResult, OpenedOutput, OutputError, OutputForm, RunEnd, RunSettings, Sink};
 
-pub static CSV: Kind = report(open);
+pub static CSV: OutputForm = report(open);
 
 const HEADER: &str = "line,place,m_id,source,tag,destination,destination_tag,outcome,code,message,details,requests,milliseconds,same_as_line\r\n";
 
@@ -18,7 +18,7 @@ struct Report {
     rows: Spool<u64>,
 }
 
-fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, OutputError> {
+fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<OpenedOutput, OutputError> {
     let output = Output::create(&CSV, name, input, settings)?;
     Ok(Some(new(output, ReportHeader::new(input, settings))))
 }
@@ -32,7 +32,7 @@ pub fn new(output: Output, head: ReportHeader) -> Box<dyn Sink> {
 }
 
 impl Sink for Report {
-    fn take(&mut self, entry: &Entry<'_>) {
+    fn take(&mut self, entry: &LineResult<'_>) {
         let object = LineObject::new(entry, self.head.words);
         let number = |number: Option<u64>| number.map_or_else(String::new, |n| n.to_string());
         let text = |text: Option<&str>| cell(text.unwrap_or_default());

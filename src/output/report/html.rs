@@ -16,10 +16,10 @@ use crate::list::List;
 use crate::output::file::Output;
 use crate::output::spool::Spool;
 use crate::output::summary::duration;
-use crate::output::{Entry, Kind, Opened, OutputError, RunEnd, RunSettings, Sink};
+use crate::output::{LineResult, OpenedOutput, OutputError, OutputForm, RunEnd, RunSettings, Sink};
 use crate::verdict::Outcome;
 
-pub static HTML: Kind = report(open);
+pub static HTML: OutputForm = report(open);
 
 const STYLE: &str = include_str!("page.css");
 
@@ -50,7 +50,7 @@ struct Report {
     bytes_of_passed: u64,
 }
 
-fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, OutputError> {
+fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<OpenedOutput, OutputError> {
     let output = Output::create(&HTML, name, input, settings)?;
     Ok(Some(new(output, ReportHeader::new(input, settings))))
 }
@@ -69,7 +69,7 @@ pub fn new(output: Output, head: ReportHeader) -> Box<dyn Sink> {
 }
 
 impl Sink for Report {
-    fn take(&mut self, entry: &Entry<'_>) {
+    fn take(&mut self, entry: &LineResult<'_>) {
         self.tally.add(entry, self.head.words);
         let section = match entry.finding.outcome {
             Outcome::Passed => return self.take_passed(entry),
@@ -182,7 +182,7 @@ impl Report {
     }
 
     /// Above [`MAX_PASSED`] no name of a passed image is shown.
-    fn take_passed(&mut self, entry: &Entry<'_>) {
+    fn take_passed(&mut self, entry: &LineResult<'_>) {
         self.passed += 1;
         let Some(image) = entry.image.filter(|_| self.passed <= MAX_PASSED) else {
             return;

@@ -10,16 +10,18 @@ use super::report;
 use crate::list::List;
 use crate::output::file::Output;
 use crate::output::spool::Spool;
-use crate::output::{Entry, Kind, Opened, OutputError, RunEnd, RunSettings, Sink, json};
+use crate::output::{
+    LineResult, OpenedOutput, OutputError, OutputForm, RunEnd, RunSettings, Sink, json,
+};
 
-pub static JSON: Kind = report(open);
+pub static JSON: OutputForm = report(open);
 
 struct Report {
     head: ReportHeader,
     lines: Spool<u64>,
 }
 
-fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, OutputError> {
+fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<OpenedOutput, OutputError> {
     Ok(Some(Box::new(Report {
         lines: Spool::new(Output::create(&JSON, name, input, settings)?),
         head: ReportHeader::new(input, settings),
@@ -27,7 +29,7 @@ fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, Out
 }
 
 impl Sink for Report {
-    fn take(&mut self, entry: &Entry<'_>) {
+    fn take(&mut self, entry: &LineResult<'_>) {
         let object = LineObject::new(entry, self.head.words);
         let has_passed = entry.finding.outcome.has_passed();
         let text = json::line(&object);

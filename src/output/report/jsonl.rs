@@ -14,9 +14,11 @@ use crate::list::List;
 use crate::manifest::Digest;
 use crate::output::error::show;
 use crate::output::file::Output;
-use crate::output::{Entry, Kind, Opened, OutputError, RunEnd, RunSettings, Sink, json};
+use crate::output::{
+    LineResult, OpenedOutput, OutputError, OutputForm, RunEnd, RunSettings, Sink, json,
+};
 
-pub static JSON_LINES: Kind = report(open);
+pub static JSON_LINES: OutputForm = report(open);
 
 struct Report {
     head: ReportHeader,
@@ -35,7 +37,7 @@ enum Target {
     },
 }
 
-fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, OutputError> {
+fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<OpenedOutput, OutputError> {
     let target = if name == Path::new(STANDARD_OUTPUT) {
         Target::StandardOutput { is_closed: false }
     } else {
@@ -72,7 +74,7 @@ impl Sink for Report {
         }
     }
 
-    fn take(&mut self, entry: &Entry<'_>) {
+    fn take(&mut self, entry: &LineResult<'_>) {
         let object = json::line(&LineObject::new(entry, self.head.words));
         self.add("image", &object);
     }

@@ -9,11 +9,11 @@ use super::{report, text::xml};
 use crate::list::List;
 use crate::output::file::Output;
 use crate::output::spool::Spool;
-use crate::output::{Entry, Kind, Opened, OutputError, RunEnd, RunSettings, Sink};
+use crate::output::{LineResult, OpenedOutput, OutputError, OutputForm, RunEnd, RunSettings, Sink};
 use crate::sync::Fingerprints;
 use crate::verdict::Outcome;
 
-pub static JUNIT: Kind = report(open);
+pub static JUNIT: OutputForm = report(open);
 
 /// Limit of the file, in bytes: `GitLab` reads up to 30 MB.
 const MAX_BYTES: u64 = 29_000_000;
@@ -36,7 +36,7 @@ struct Report {
     bytes_of_passed: u64,
 }
 
-fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, OutputError> {
+fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<OpenedOutput, OutputError> {
     let output = Output::create(&JUNIT, name, input, settings)?;
     Ok(Some(new(output, ReportHeader::new(input, settings))))
 }
@@ -55,7 +55,7 @@ pub fn new(output: Output, head: ReportHeader) -> Box<dyn Sink> {
 }
 
 impl Sink for Report {
-    fn take(&mut self, entry: &Entry<'_>) {
+    fn take(&mut self, entry: &LineResult<'_>) {
         let object = LineObject::new(entry, self.head.words);
         let (class, mut name) = match entry.image.map(|image| &image.image) {
             Some(image) if self.head.words.compares => (

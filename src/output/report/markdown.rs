@@ -11,10 +11,10 @@ use super::{report, text::markdown};
 use crate::list::List;
 use crate::output::file::Output;
 use crate::output::summary::duration;
-use crate::output::{Entry, Kind, Opened, OutputError, RunEnd, RunSettings, Sink};
+use crate::output::{LineResult, OpenedOutput, OutputError, OutputForm, RunEnd, RunSettings, Sink};
 use crate::verdict::Outcome;
 
-pub static MARKDOWN: Kind = report(open);
+pub static MARKDOWN: OutputForm = report(open);
 
 /// Rows per table of images.
 const MAX_ROWS: usize = 50;
@@ -27,7 +27,7 @@ struct Report {
     rows: [BTreeMap<u64, String>; 2],
 }
 
-fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<Opened, OutputError> {
+fn open(name: &Path, input: &List, settings: &RunSettings) -> Result<OpenedOutput, OutputError> {
     let output = Output::create(&MARKDOWN, name, input, settings)?;
     Ok(Some(new(output, ReportHeader::new(input, settings))))
 }
@@ -43,7 +43,7 @@ pub fn new(output: Output, head: ReportHeader) -> Box<dyn Sink> {
 }
 
 impl Sink for Report {
-    fn take(&mut self, entry: &Entry<'_>) {
+    fn take(&mut self, entry: &LineResult<'_>) {
         self.tally.add(entry, self.head.words);
         let rows = match entry.finding.outcome {
             Outcome::Passed => return,

@@ -15,7 +15,7 @@ mod text;
 use std::path::Path;
 
 use super::file::Output;
-use super::{Kind, Sink};
+use super::{OutputForm, Sink};
 use object::ReportHeader;
 
 /// The file name for standard output.
@@ -44,7 +44,7 @@ pub enum MergedForm {
 /// One form.
 struct Form {
     suffix: &'static str,
-    kind: &'static Kind,
+    kind: &'static OutputForm,
     merged: MergedForm,
 }
 
@@ -82,7 +82,7 @@ static FORMS: [Form; 6] = [
 ];
 
 /// The form of a report by its file name; `None`: unknown suffix.
-pub fn kind(name: &Path) -> Option<&'static Kind> {
+pub fn kind(name: &Path) -> Option<&'static OutputForm> {
     if name == Path::new(STANDARD_OUTPUT) {
         return Some(&jsonl::JSON_LINES);
     }
@@ -101,8 +101,8 @@ fn form(name: &Path) -> Option<&'static Form> {
         .find(|form| suffix.eq_ignore_ascii_case(form.suffix))
 }
 
-const fn report(open: super::Open) -> Kind {
-    Kind {
+const fn report(open: super::OpenOutput) -> OutputForm {
+    OutputForm {
         what: "report",
         content: "the report",
         flag: "--report",

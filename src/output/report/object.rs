@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use crate::list::{List, Shard};
 use crate::manifest::{Digest, Referrer, Spec};
 use crate::output::line::one_line;
-use crate::output::{Entry, RunEnd, RunSettings, json};
-use crate::task::Words;
-use crate::verdict::{Class, Code, Finding, Outcome, Why};
+use crate::output::{LineResult, RunEnd, RunSettings, json};
+use crate::task::TaskWording;
+use crate::verdict::{Class, Code, Finding, Outcome, PlatformDifference};
 
 /// The field `format`.
 pub const FORMAT: &str = "image-tools report";
@@ -22,7 +22,7 @@ pub const TOOL: &str = concat!("image-tools ", env!("CARGO_PKG_VERSION"));
 
 /// Fields of the report that are known at the start of a run.
 pub struct ReportHeader {
-    pub words: &'static Words,
+    pub words: &'static TaskWording,
     pub begun: DateTime<Utc>,
     pub list: String,
     pub shard: Option<Shard>,
@@ -67,7 +67,7 @@ pub struct LineObject<'a> {
     pub source_spec: Option<&'a [Spec]>,
     pub destination_spec: Option<&'a [Spec]>,
     pub absent: &'a [String],
-    pub why: &'a [Why],
+    pub why: &'a [PlatformDifference],
     pub accepted: &'a [Class],
     pub referrers_without_type: &'a [Referrer],
     pub requests: u64,
@@ -76,7 +76,7 @@ pub struct LineObject<'a> {
 }
 
 impl<'a> LineObject<'a> {
-    pub fn new(entry: &Entry<'a>, words: &Words) -> Self {
+    pub fn new(entry: &LineResult<'a>, words: &TaskWording) -> Self {
         let finding = entry.finding;
         let reason = finding.outcome.reason();
         let image = entry.image.map(|image| &image.image);
@@ -138,7 +138,7 @@ pub fn word(code: &Code) -> String {
     json::line(code).trim_matches('"').to_owned()
 }
 
-pub fn headline(end: &RunEnd<'_>, words: &Words) -> String {
+pub fn headline(end: &RunEnd<'_>, words: &TaskWording) -> String {
     let (counts, images) = (end.totals.counts, end.totals.images());
     let s = if images == 1 { "" } else { "s" };
     let result = if counts.failed > 0 {

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use super::object::LineObject;
 use super::text::xml;
 use crate::manifest::Spec;
-use crate::output::Entry;
+use crate::output::LineResult;
 
 /// Rows and lines shown per image.
 const MAX_ROWS: usize = 50;
 
 /// The names, the platforms with their digests, the class of each difference, and the details.
-pub fn sides(entry: &Entry<'_>, object: &LineObject<'_>) -> String {
+pub fn sides(entry: &LineResult<'_>, object: &LineObject<'_>) -> String {
     let mut text = String::new();
     let has_specs = object.source_spec.is_some() || object.destination_spec.is_some();
     if let Some(image) = entry.image.map(|image| &image.image) {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::object::word;
-use crate::output::{Counts, Entry};
-use crate::task::Words;
+use crate::output::{Counts, LineResult};
+use crate::task::TaskWording;
 
 /// Registries counted separately; a list can name millions.
 const MAX_REGISTRIES: usize = 500;
@@ -24,7 +24,7 @@ pub struct Row {
 
 impl Tally {
     /// `words`: of the task. Where nothing is compared, the sources' registries are counted.
-    pub fn add(&mut self, entry: &Entry<'_>, words: &Words) {
+    pub fn add(&mut self, entry: &LineResult<'_>, words: &TaskWording) {
         let registry = match entry.image {
             Some(image) if words.compares => image.image.destination.registry.as_str(),
             Some(image) => image.image.source.registry.as_str(),

@@ -11,10 +11,10 @@ use crate::registry::{Client, Gate, Side};
 use crate::sync::Interrupt;
 use crate::task::attached::{Subjects, attached, children};
 use crate::task::specs::Reader;
-use crate::task::{Task, Words, outcome, read_source};
+use crate::task::{Task, TaskWording, outcome, read_source};
 use crate::verdict::{Finding, Reason, RecordedSource};
 
-pub const WORDS: Words = Words {
+pub const WORDS: TaskWording = TaskWording {
     task: "record",
     passed: "recorded",
     not_passed: "not recorded",
@@ -36,7 +36,7 @@ pub struct Recorder {
 }
 
 impl Task for Recorder {
-    fn words(&self) -> &'static Words {
+    fn words(&self) -> &'static TaskWording {
         &WORDS
     }
 

@@ -25,12 +25,12 @@ pub enum Depth {
 pub struct Deep {
     client: Arc<Client>,
     depth: Depth,
-    checked: Arc<Checked>,
+    checked: Arc<CheckedBlobs>,
 }
 
 /// The blobs that were checked in the run.
 #[derive(Default)]
-struct Checked {
+struct CheckedBlobs {
     fingerprints: Fingerprints,
     states: Mutex<HashMap<u128, Arc<Flight<BlobState>>>>,
     /// Registries that ignore ranges, and were named for that.
@@ -39,7 +39,7 @@ struct Checked {
 
 /// A manifest of the destination that was read.
 #[derive(Clone)]
-pub struct Manifested {
+pub struct DestinationManifest {
     /// Its digest, and its platform if it has one.
     pub spec: Spec,
     /// Its blobs; `None`: it is an index.
@@ -104,7 +104,7 @@ impl Deep {
             if blobs.is_some() {
                 let platform = Platform::default();
                 let spec = Spec { digest, platform };
-                manifests.push(Manifested { spec, blobs });
+                manifests.push(DestinationManifest { spec, blobs });
             }
         }
         self.check(repository, &manifests, names, log)
@@ -117,12 +117,12 @@ impl Deep {
     pub(super) fn check(
         &self,
         repository: &Repository,
-        manifests: &[Manifested],
+        manifests: &[DestinationManifest],
         names: Names<'_>,
         log: &Log,
     ) -> Result<(), Reason> {
         let mut images = Vec::new();
-        for Manifested { spec, blobs } in manifests {
+        for DestinationManifest { spec, blobs } in manifests {
             let Some(blobs) = blobs else {
                 return Err(Reason::new(
                     Code::InvalidAnswer,

@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use super::Validator;
 use super::compare::Source;
-use super::deep::Manifested;
+use super::deep::DestinationManifest;
 use super::reasons::{self, Names};
-use super::source::Found;
+use super::source::FoundSource;
 use crate::list::Image;
 use crate::log::Log;
 use crate::manifest::{Blob, Body, Digest, Filter, Manifest, MediaType, Referrer};
 use crate::reference::{DOCKER_HUB, Reference};
 use crate::registry::{Error, Side};
 use crate::sync::fan_out;
-use crate::task::specs::{Listed, Reader, Unreadable};
+use crate::task::specs::{ListedManifest, Reader, Unreadable};
 use crate::verdict::{Code, Reason};
 
 /// A listed manifest that exists at the destination.
@@ -68,7 +68,7 @@ impl Validator {
         filter: &Filter,
         names: Names<'_>,
         log: &Log,
-    ) -> Result<(Vec<Listed>, Vec<Referrer>), Reason> {
+    ) -> Result<(Vec<ListedManifest>, Vec<Referrer>), Reason> {
         // For an image exactly one entry is required, and entries of other platforms count.
         let filter = matches!(source, Source::Index(_)).then_some(filter);
         let (side, repository) = (Side::Destination, &image.destination);
@@ -77,7 +77,7 @@ impl Validator {
             reader = reader.needing(specs.iter().map(|spec| spec.digest.clone()).collect());
         }
         let reader = Arc::new(reader);
-        let alone = |platform| vec![Listed::alone(destination.digest.clone(), platform)];
+        let alone = |platform| vec![ListedManifest::alone(destination.digest.clone(), platform)];
         let images = match &destination.body {
             Body::Index(entries) if entries.is_empty() => {
                 return Err(reasons::destination_empty(names));
@@ -105,13 +105,13 @@ impl Validator {
         &self,
         image: &Image,
         destination: &Manifest,
-        images: &[Listed],
-        found: &Found,
+        images: &[ListedManifest],
+        found: &FoundSource,
         names: Names<'_>,
         log: &Log,
-    ) -> Result<Vec<Manifested>, Reason> {
+    ) -> Result<Vec<DestinationManifest>, Reason> {
         let mut seen = HashSet::new();
-        let once: Vec<Listed> = images
+        let once: Vec<ListedManifest> = images
             .iter()
             .filter(|listed| seen.insert(&listed.spec.digest))
             .cloned()
@@ -130,7 +130,7 @@ impl Validator {
             children.insert(&listed.spec.digest, answer?.unwrap_or_default());
         }
         check_listing(images, &children, found, names, log)?;
-        let manifested = once.iter().map(|listed| Manifested {
+        let manifested = once.iter().map(|listed| DestinationManifest {
             spec: listed.spec.clone(),
             blobs: children
                 .get_mut(&listed.spec.digest)
@@ -144,7 +144,7 @@ impl Validator {
         &self,
         image: &Image,
         destination: &Manifest,
-        once: &[Listed],
+        once: &[ListedManifest],
         log: &Log,
     ) -> Vec<Result<Option<Child>, Error>> {
         let (client, repository, log) =
@@ -203,9 +203,9 @@ pub(super) fn unreadable(why: Unreadable, names: Names<'_>) -> Reason {
 
 /// Checks the sizes in the index. If the source has the same wrong size, the mirror is correct.
 fn check_listing(
-    images: &[Listed],
+    images: &[ListedManifest],
     children: &HashMap<&Digest, Child>,
-    found: &Found,
+    found: &FoundSource,
     names: Names<'_>,
     log: &Log,
 ) -> Result<(), Reason> {

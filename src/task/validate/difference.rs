@@ -82,7 +82,7 @@ impl fmt::Display for Difference<'_> {
 
 /// The differing images of both sides; none where the sides are equal as multisets.
 pub fn differences<'a>(source: &'a [Spec], destination: &'a [Spec]) -> Vec<Difference<'a>> {
-    let mut left = Left {
+    let mut left = UnmatchedEntries {
         taken: vec![false; destination.len()],
     };
     let mut equal = by(destination.iter().map(Spec::key));
@@ -122,11 +122,11 @@ pub fn differences<'a>(source: &'a [Spec], destination: &'a [Spec]) -> Vec<Diffe
 }
 
 /// The entries of the destination that have no counterpart yet.
-struct Left {
+struct UnmatchedEntries {
     taken: Vec<bool>,
 }
 
-impl Left {
+impl UnmatchedEntries {
     /// Takes the first entry of this key.
     fn take<K: Eq + Hash>(
         &mut self,

@@ -5,9 +5,9 @@ mod compare;
 mod deep;
 mod destination;
 mod difference;
-mod fate;
 mod published;
 mod reasons;
+mod referrer_status;
 mod referrers;
 mod source;
 mod sources;
@@ -20,25 +20,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::record::{Published, Recording};
-use super::specs::{Listed, Reader};
-use super::{Task, Words};
+use super::specs::{ListedManifest, Reader};
+use super::{Task, TaskWording};
 use crate::list::Image;
 use crate::log::Log;
 use crate::manifest::{Body, Digest, Filter, Manifest, Platform, PlatformNames, Referrer, Spec};
 use crate::reference::DOCKER_HUB;
 use crate::registry::{Client, Error, Gate, Side};
 use crate::sync::Interrupt;
-use crate::verdict::{Class, Finding, Outcome, Reason, Why};
-use published::Known;
+use crate::verdict::{Class, Finding, Outcome, PlatformDifference, Reason};
+use published::PublishedSource;
 use reasons::Names;
 use referrers::Images;
-use source::{Found, ReadDestination};
+use source::{FoundSource, ReadDestination};
 
 pub use deep::{Deep, Depth};
 pub use sources::Sources;
 
 /// The words of this task.
-pub const WORDS: Words = Words {
+pub const WORDS: TaskWording = TaskWording {
     task: "validate",
     passed: "passed",
     not_passed: "not validated",
@@ -90,7 +90,7 @@ pub struct Validator {
 
 /// The compared images, as far as it came to a comparison.
 #[derive(Default)]
-struct Compared {
+struct ComparedImages {
     /// Digest of the source's manifest.
     source_digest: Option<Digest>,
     /// Digest of the destination's manifest.
@@ -100,7 +100,7 @@ struct Compared {
     /// Wanted architectures that the source lacks.
     absent: Vec<String>,
     /// Why digests differ.
-    why: Vec<Why>,
+    why: Vec<PlatformDifference>,
     /// The classes of the differences, where all are accepted.
     accepted: Vec<Class>,
     /// Referrers whose type the destination's lists do not say.
@@ -108,7 +108,7 @@ struct Compared {
 }
 
 impl Task for Validator {
-    fn words(&self) -> &'static Words {
+    fn words(&self) -> &'static TaskWording {
         &WORDS
     }
 
@@ -121,7 +121,7 @@ impl Task for Validator {
 
     fn run(&self, image: &Image, log: &Log) -> Finding {
         let begun = Instant::now();
-        let mut compared = Compared::default();
+        let mut compared = ComparedImages::default();
         if self.recording.is_none() {
             self.client
                 .warm_up(Side::Destination, &image.destination, log);
@@ -184,7 +184,12 @@ impl Task for Validator {
 
 impl Validator {
     /// Finds out whether the destination is what the source is.
-    fn validate(&self, image: &Image, compared: &mut Compared, log: &Log) -> Result<(), Reason> {
+    fn validate(
+        &self,
+        image: &Image,
+        compared: &mut ComparedImages,
+        log: &Log,
+    ) -> Result<(), Reason> {
         let (source, destination) = (image.source.to_string(), image.destination.to_string());
         let names = Names {
             source: &source,
@@ -197,8 +202,8 @@ impl Validator {
             None => self.find_sides(image, filter, log)?,
             Some(published) => {
                 match self.by_digest(published, image, filter, compared, names, log)? {
-                    Known::Equal => return Ok(()),
-                    Known::Source(found, destination) => (found, destination),
+                    PublishedSource::Equal => return Ok(()),
+                    PublishedSource::Source(found, destination) => (found, destination),
                 }
             }
         };
@@ -251,7 +256,7 @@ impl Validator {
         image: &Image,
         filter: &Filter,
         log: &Log,
-    ) -> Result<(Arc<Found>, ReadDestination), Reason> {
+    ) -> Result<(Arc<FoundSource>, ReadDestination), Reason> {
         // A source on Docker Hub is read from the destination where possible: one after the other.
         let is_together = self.reads_sides_together
             && self.recording.is_none()
@@ -267,7 +272,7 @@ impl Validator {
     }
 
     /// Keeps what the source has, for the finding and for the end of the run.
-    fn note_platforms(&self, found: &Found, filter: &Filter, compared: &mut Compared) {
+    fn note_platforms(&self, found: &FoundSource, filter: &Filter, compared: &mut ComparedImages) {
         compared.source_digest = Some(found.digest.clone());
         if found.images.is_some() {
             compared.absent = filter.absent(&found.names);
@@ -293,9 +298,9 @@ impl Validator {
     fn compare_whole(
         &self,
         image: &Image,
-        found: &Found,
+        found: &FoundSource,
         destination: &Manifest,
-        compared: &mut Compared,
+        compared: &mut ComparedImages,
         names: Names<'_>,
         log: &Log,
     ) -> Result<(), Reason> {
@@ -313,7 +318,7 @@ impl Validator {
                 let images = Arc::new(reader).images(entries);
                 images.map_err(|why| destination::unreadable(why, names))?
             }
-            _ => vec![Listed::alone(
+            _ => vec![ListedManifest::alone(
                 destination.digest.clone(),
                 Platform::default(),
             )],
@@ -340,7 +345,7 @@ impl Validator {
         &self,
         image: &Image,
         images: &Images<'_>,
-        compared: &mut Compared,
+        compared: &mut ComparedImages,
         names: Names<'_>,
         log: &Log,
     ) -> Result<(), Reason> {

@@ -9,8 +9,8 @@ use super::compare::Source;
 use super::destination::unreadable;
 use super::reasons::{self, Names};
 use super::referrers::Images;
-use super::source::{Found, ReadDestination, Top, names_of};
-use super::{Compared, Validator};
+use super::source::{FoundSource, ReadDestination, TopManifest, names_of};
+use super::{ComparedImages, Validator};
 use crate::list::Image;
 use crate::log::Log;
 use crate::manifest::{Body, Digest, Filter, Manifest, MediaType, Platform, Spec, distinct};
@@ -18,15 +18,15 @@ use crate::reference::Reference;
 use crate::registry::{Error, Side};
 use crate::task::attached::children;
 use crate::task::record::Published;
-use crate::task::specs::{Listed, Reader};
+use crate::task::specs::{ListedManifest, Reader};
 use crate::verdict::{Code, Reason};
 
 /// What is known of a source from its published digest.
-pub enum Known {
+pub enum PublishedSource {
     /// The destination has it: nothing is left to compare.
     Equal,
     /// The source was read by its digest, and is to be compared.
-    Source(Arc<Found>, ReadDestination),
+    Source(Arc<FoundSource>, ReadDestination),
 }
 
 impl Validator {
@@ -36,10 +36,10 @@ impl Validator {
         published: &Published,
         image: &Image,
         filter: &Filter,
-        compared: &mut Compared,
+        compared: &mut ComparedImages,
         names: Names<'_>,
         log: &Log,
-    ) -> Result<Known, Reason> {
+    ) -> Result<PublishedSource, Reason> {
         let not_recorded = |why| Reason::new(Code::NotRecorded, why);
         let digest = published.find(image).map_err(not_recorded)?;
         compared.source_digest = Some(digest.clone());
@@ -50,14 +50,17 @@ impl Validator {
         // Schema 1 has two digests: of its payload, and of all its bytes.
         if [&destination.digest, &destination.raw_digest].contains(&digest) {
             self.whole(image, &destination, filter, compared, names, log)?;
-            return Ok(Known::Equal);
+            return Ok(PublishedSource::Equal);
         }
         let found = self.read_published(image, digest, filter, log);
         let found = found.map_err(|why| match why.code {
             code if code.is_failure() || code == Code::Interrupted => why,
             _ => cannot_tell(published, digest, &destination, why, names),
         })?;
-        Ok(Known::Source(Arc::new(found), Some(Ok(destination))))
+        Ok(PublishedSource::Source(
+            Arc::new(found),
+            Some(Ok(destination)),
+        ))
     }
 
     /// The source by its digest: the destination may have it beside what its tag leads to, or below it.
@@ -67,23 +70,25 @@ impl Validator {
         digest: &Digest,
         filter: &Filter,
         log: &Log,
-    ) -> Result<Found, Reason> {
+    ) -> Result<FoundSource, Reason> {
         let reference = Reference::Digest(digest.clone());
         let read = |side, repository| self.client.manifest(side, repository, &reference, log);
         if let Ok(manifest) = read(Side::Destination, &image.destination) {
             let side = Side::Destination;
-            match self.reduce_source(image, &Top { manifest, side }, filter, log) {
+            match self.reduce_source(image, &TopManifest { manifest, side }, filter, log) {
                 // The destination's copy is not whole, which says nothing of the source.
                 Err(reason) if !reason.code.is_failure() => {}
                 other => return other,
             }
         }
         let manifest = match read(Side::Source, &image.source) {
-            Err(Error::Missing(trouble)) => return Err(self.moved(image, digest, &trouble, log)),
+            Err(Error::Missing(host_failure)) => {
+                return Err(self.moved(image, digest, &host_failure, log));
+            }
             other => other?,
         };
         let side = Side::Source;
-        self.reduce_source(image, &Top { manifest, side }, filter, log)
+        self.reduce_source(image, &TopManifest { manifest, side }, filter, log)
     }
 
     /// The source has no such digest any more: where its tag leads now.
@@ -91,7 +96,7 @@ impl Validator {
         &self,
         image: &Image,
         digest: &Digest,
-        trouble: &impl std::fmt::Display,
+        host_failure: &impl std::fmt::Display,
         log: &Log,
     ) -> Reason {
         let source = &image.source;
@@ -108,7 +113,7 @@ impl Validator {
                 "[{}]: the source's tag has moved to {now}, and {digest} does not exist any more",
                 image.source_name()
             ),
-            _ => format!("[{source}@{digest}]: source manifest does not exist: {trouble}"),
+            _ => format!("[{source}@{digest}]: source manifest does not exist: {host_failure}"),
         };
         Reason::new(Code::SourceMissing, text)
     }
@@ -120,7 +125,7 @@ impl Validator {
         image: &Image,
         destination: &Manifest,
         filter: &Filter,
-        compared: &mut Compared,
+        compared: &mut ComparedImages,
         names: Names<'_>,
         log: &Log,
     ) -> Result<(), Reason> {
@@ -129,7 +134,7 @@ impl Validator {
             Arc::new(Reader::new(&self.client, side, repository, filter, log))
         };
         let mut used = reader(Some(filter));
-        let alone = |platform| vec![Listed::alone(destination.digest.clone(), platform)];
+        let alone = |platform| vec![ListedManifest::alone(destination.digest.clone(), platform)];
         let images = match &destination.body {
             Body::Index(entries) if entries.is_empty() => {
                 return Err(reasons::destination_empty(names));
@@ -158,7 +163,7 @@ impl Validator {
         let mut platforms = used.names();
         platforms.extend(names_of(&images));
         let specs: Vec<Spec> = images.iter().map(|listed| listed.spec.clone()).collect();
-        let found = Found {
+        let found = FoundSource {
             digest: destination.digest.clone(),
             images: (!platforms.architectures.is_empty())
                 .then(|| source(destination.media_type, distinct(specs))),

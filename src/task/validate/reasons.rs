@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::manifest::{Digest, Filter, Spec};
-use crate::task::specs::Listed;
+use crate::task::specs::ListedManifest;
 use crate::verdict::{Code, Reason};
 
 /// The names of the two sides, for messages.
@@ -134,7 +134,7 @@ pub fn children_missing<'a>(
 }
 
 /// Entries of the destination's index with a wrong `size`, each with the received size in bytes.
-pub fn wrong_sizes(names: Names<'_>, wrong: &[(&Listed, u64)]) -> Reason {
+pub fn wrong_sizes(names: Names<'_>, wrong: &[(&ListedManifest, u64)]) -> Reason {
     let digests: Vec<&str> = wrong
         .iter()
         .map(|(listed, _)| listed.spec.digest.as_str())
@@ -182,7 +182,7 @@ pub fn wrong_referrer_sizes(names: Names<'_>, wrong: Vec<(Digest, String)>) -> R
 }
 
 /// One wrong size, in one line.
-pub fn wrong_size(listed: &Listed, received: u64) -> String {
+pub fn wrong_size(listed: &ListedManifest, received: u64) -> String {
     format!(
         "{}: the list has the size {}, but the manifest {} has {received} bytes; containerd cannot pull this image",
         listed.spec.platform,

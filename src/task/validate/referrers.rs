@@ -1,22 +1,22 @@
 //! Checks the referrers of the source (signatures, SBOMs, attestations) at the destination.
 
 use super::compare::Source;
-use super::fate::{Destination, Fate};
 use super::reasons::{self, Names};
-use super::source::Found;
-use super::{Compared, Validator};
+use super::referrer_status::{ReferrerDestination, ReferrerStatus};
+use super::source::FoundSource;
+use super::{ComparedImages, Validator};
 use crate::list::Image;
 use crate::log::Log;
 use crate::manifest::{Digest, Referrer, Spec};
 use crate::registry::Error;
 use crate::sync::fan_out;
-use crate::task::attached::{Attached, Subjects, attached, distinct, leading_to};
+use crate::task::attached::{AttachedReferrers, Subjects, attached, distinct, leading_to};
 use crate::verdict::{Code, Reason};
 
 /// The images of one line whose referrers are compared.
 pub(super) struct Images<'a> {
     /// The source.
-    pub found: &'a Found,
+    pub found: &'a FoundSource,
     /// The compared images of the destination.
     pub children: &'a [Spec],
     /// Attestations in the destination's index.
@@ -30,7 +30,7 @@ impl Validator {
         &self,
         image: &Image,
         images: &Images<'_>,
-        compared: &mut Compared,
+        compared: &mut ComparedImages,
         names: Names<'_>,
         log: &Log,
     ) -> Result<Vec<Digest>, Reason> {
@@ -43,7 +43,7 @@ impl Validator {
         let digests = children.iter().map(|spec| spec.digest.clone());
         let subjects = distinct(std::iter::once(found.digest.clone()).chain(digests));
         let wanted = self.wanted(image, found, subjects, log)?;
-        let destination = Destination {
+        let destination = ReferrerDestination {
             client: self.client.clone(),
             repository: image.destination.clone(),
             attestations: images.attestations.to_vec(),
@@ -56,17 +56,17 @@ impl Validator {
                 _ => by_subject.push((referrer.subject.clone(), vec![referrer.clone()])),
             }
         }
-        let fates = fan_out(by_subject, move |(subject, wanted)| {
-            destination.fates(subject, wanted)
+        let statuses = fan_out(by_subject, move |(subject, wanted)| {
+            destination.statuses(subject, wanted)
         });
-        let described = Described {
+        let described = ReferrerDescriptions {
             top: &found.digest,
             children,
         };
-        let mut judged = Judged::default();
-        for (referrer, fate) in wanted.referrers.iter().zip(fates.into_iter().flatten()) {
+        let mut judged = ReferrerResults::default();
+        for (referrer, status) in wanted.referrers.iter().zip(statuses.into_iter().flatten()) {
             let text = described.referrer(referrer);
-            judged.take(referrer, &text, fate, &wanted, names, log);
+            judged.take(referrer, &text, status, &wanted, names, log);
         }
         compared.without_type = judged.without_type;
         let count = wanted.referrers.len();
@@ -88,10 +88,10 @@ impl Validator {
     fn wanted(
         &self,
         image: &Image,
-        found: &Found,
+        found: &FoundSource,
         digests: Vec<Digest>,
         log: &Log,
-    ) -> Result<Attached, Reason> {
+    ) -> Result<AttachedReferrers, Reason> {
         if let Some(published) = &self.published {
             return Err(Reason::new(
                 Code::NotRecorded,
@@ -119,16 +119,16 @@ impl Validator {
                 recording.name()
             ))
         })?;
-        Ok(Attached {
+        Ok(AttachedReferrers {
             referrers: leading_to(&digests, referrers),
-            ..Attached::default()
+            ..AttachedReferrers::default()
         })
     }
 }
 
 /// Results for all referrers.
 #[derive(Default)]
-struct Judged {
+struct ReferrerResults {
     /// Missing or unlisted referrers, one line each.
     missing: Vec<String>,
     /// Referrers with a wrong size in the destination's list, one line each.
@@ -139,24 +139,24 @@ struct Judged {
     unknown: Option<Error>,
 }
 
-impl Judged {
+impl ReferrerResults {
     /// Adds the result for a referrer; `text`: its description.
     fn take(
         &mut self,
         referrer: &Referrer,
         text: &str,
-        fate: Result<Fate, Error>,
-        wanted: &Attached,
+        status: Result<ReferrerStatus, Error>,
+        wanted: &AttachedReferrers,
         names: Names<'_>,
         log: &Log,
     ) {
-        let (wrong_size, hidden_type) = match fate {
-            Ok(Fate::Arrived {
+        let (wrong_size, hidden_type) = match status {
+            Ok(ReferrerStatus::Arrived {
                 wrong_size,
                 hidden_type,
             }) => (wrong_size, hidden_type),
-            Ok(fate) => {
-                self.missing.push(format!("{text}: {fate}"));
+            Ok(status) => {
+                self.missing.push(format!("{text}: {status}"));
                 return;
             }
             Err(error) => {
@@ -192,12 +192,12 @@ impl Judged {
 }
 
 /// Descriptions of referrers for messages.
-struct Described<'a> {
+struct ReferrerDescriptions<'a> {
     top: &'a Digest,
     children: &'a [Spec],
 }
 
-impl Described<'_> {
+impl ReferrerDescriptions<'_> {
     fn referrer(&self, referrer: &Referrer) -> String {
         let subject = &referrer.subject;
         let kind = match referrer.artifact_type.as_str() {

@@ -16,12 +16,12 @@ use crate::manifest::{
 use crate::reference::{DOCKER_HUB, Reference};
 use crate::registry::{Error, Side};
 use crate::task::attached::children;
-use crate::task::specs::{Listed, Reader};
+use crate::task::specs::{ListedManifest, Reader};
 use crate::task::{read_source, record};
 use crate::verdict::{Code, Reason};
 
 /// A source that was found.
-pub struct Found {
+pub struct FoundSource {
     /// Digest of its manifest.
     pub digest: Digest,
     /// Its compared images; `None`: no entry has a platform, so the manifest is compared as a whole.
@@ -39,7 +39,7 @@ pub struct Found {
 /// The destination's manifest, if it was read to find the source.
 pub type ReadDestination = Option<Result<Manifest, Error>>;
 
-impl Found {
+impl FoundSource {
     /// `media_type`: of the source's own manifest.
     ///
     /// # Errors
@@ -47,7 +47,7 @@ impl Found {
     fn of(
         digest: Digest,
         media_type: MediaType,
-        images: &[Listed],
+        images: &[ListedManifest],
         names: PlatformNames,
         filter: &Filter,
     ) -> Result<Self, Reason> {
@@ -84,7 +84,7 @@ impl Found {
 }
 
 /// A manifest, and where what it leads to can be read.
-pub struct Top {
+pub struct TopManifest {
     pub manifest: Manifest,
     pub side: Side,
 }
@@ -96,7 +96,7 @@ impl Validator {
         image: &Image,
         filter: &Filter,
         log: &Log,
-    ) -> Result<(Arc<Found>, ReadDestination), Reason> {
+    ) -> Result<(Arc<FoundSource>, ReadDestination), Reason> {
         if let Some(recording) = &self.recording {
             let source = recording
                 .find(&image.source_name())
@@ -121,14 +121,14 @@ impl Validator {
         image: &Image,
         filter: &Filter,
         log: &Log,
-    ) -> Result<(Found, ReadDestination), Reason> {
+    ) -> Result<(FoundSource, ReadDestination), Reason> {
         let (top, destination) = self.top(image, log)?;
         let found = match self.reduce_source(image, &top, filter, log) {
             // The copy at the destination is incomplete; the source may be complete.
             Err(reason) if !reason.code.is_failure() && top.side == Side::Destination => {
                 let manifest = read_source(&self.client, image, &self.source_prefix, log)?;
                 let side = Side::Source;
-                self.reduce_source(image, &Top { manifest, side }, filter, log)?
+                self.reduce_source(image, &TopManifest { manifest, side }, filter, log)?
             }
             other => other?,
         };
@@ -136,7 +136,7 @@ impl Validator {
     }
 
     /// The source's manifest, and the destination's manifest if it was read instead.
-    fn top(&self, image: &Image, log: &Log) -> Result<(Top, ReadDestination), Reason> {
+    fn top(&self, image: &Image, log: &Log) -> Result<(TopManifest, ReadDestination), Reason> {
         let mut destination = None;
         if image.source.registry == DOCKER_HUB
             && let Some(digest) = self.source_digest(image, log)?
@@ -159,12 +159,12 @@ impl Validator {
             destination = Some(read);
             if let Some(manifest) = copy {
                 let side = Side::Destination;
-                return Ok((Top { manifest, side }, destination));
+                return Ok((TopManifest { manifest, side }, destination));
             }
         }
         let manifest = read_source(&self.client, image, &self.source_prefix, log)?;
         let side = Side::Source;
-        Ok((Top { manifest, side }, destination))
+        Ok((TopManifest { manifest, side }, destination))
     }
 
     /// The digest in the response to HEAD; `None` if a GET is needed.
@@ -182,10 +182,10 @@ impl Validator {
     pub(super) fn reduce_source(
         &self,
         image: &Image,
-        top: &Top,
+        top: &TopManifest,
         filter: &Filter,
         log: &Log,
-    ) -> Result<Found, Reason> {
+    ) -> Result<FoundSource, Reason> {
         let repository = match top.side {
             Side::Source => &image.source,
             Side::Destination => &image.destination,
@@ -197,41 +197,43 @@ impl Validator {
             Body::Index(entries) => reader.images(entries)?,
             Body::Image { config } => {
                 let platform = reader.platform(&digest, config)?;
-                vec![Listed::alone(digest.clone(), platform)]
+                vec![ListedManifest::alone(digest.clone(), platform)]
             }
-            Body::Schema1(platform) => vec![Listed::alone(digest.clone(), platform.clone())],
-            Body::Artifact => vec![Listed::alone(digest.clone(), Platform::default())],
+            Body::Schema1(platform) => {
+                vec![ListedManifest::alone(digest.clone(), platform.clone())]
+            }
+            Body::Artifact => vec![ListedManifest::alone(digest.clone(), Platform::default())],
         };
         let mut names = reader.names();
         names.extend(names_of(&images));
         let media_type = top.manifest.media_type;
         let children = self.referrers.then(|| children(&top.manifest));
-        Ok(Found {
+        Ok(FoundSource {
             attestations: reader.attestations(),
             children: children.unwrap_or_default(),
-            ..Found::of(digest, media_type, &images, names, filter)?
+            ..FoundSource::of(digest, media_type, &images, names, filter)?
         })
     }
 }
 
 /// A source that was recorded.
-fn recorded(source: &record::Source, filter: &Filter) -> Result<Found, Reason> {
+fn recorded(source: &record::Source, filter: &Filter) -> Result<FoundSource, Reason> {
     let artifact = [Spec {
         digest: source.digest.clone(),
         platform: Platform::default(),
     }];
-    let images: Vec<Listed> = source
+    let images: Vec<ListedManifest> = source
         .images
         .as_deref()
         .unwrap_or(&artifact)
         .iter()
-        .map(|spec| Listed::alone(spec.digest.clone(), spec.platform.clone()))
+        .map(|spec| ListedManifest::alone(spec.digest.clone(), spec.platform.clone()))
         .collect();
     let (digest, media_type) = (source.digest.clone(), source.media_type);
-    Found::of(digest, media_type, &images, names_of(&images), filter)
+    FoundSource::of(digest, media_type, &images, names_of(&images), filter)
 }
 
-pub fn names_of(images: &[Listed]) -> PlatformNames {
+pub fn names_of(images: &[ListedManifest]) -> PlatformNames {
     let mut names = PlatformNames::default();
     for image in images {
         names.add(&image.spec.platform);

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::source::Found;
+use super::source::FoundSource;
 use crate::list::Image;
 use crate::manifest::Filter;
 use crate::sync::{Fingerprints, Flight};
@@ -16,17 +16,17 @@ use crate::verdict::Reason;
 const MOST: usize = 2_000;
 
 /// A source that one thread reads and others may wait for.
-type Reading = Arc<Flight<Arc<Found>>>;
+type Reading = Arc<Flight<Arc<FoundSource>>>;
 
 /// Shared by all threads.
 #[derive(Default)]
 pub struct Sources {
     fingerprints: Fingerprints,
-    kept: Mutex<Kept>,
+    kept: Mutex<KeptReadings>,
 }
 
 #[derive(Default)]
-struct Kept {
+struct KeptReadings {
     readings: HashMap<u128, Reading>,
     /// In the order of their first use.
     order: VecDeque<u128>,
@@ -41,8 +41,8 @@ impl Sources {
         &self,
         image: &Image,
         filter: &Filter,
-        read: impl FnOnce() -> Result<Found, Reason>,
-    ) -> Result<Arc<Found>, Reason> {
+        read: impl FnOnce() -> Result<FoundSource, Reason>,
+    ) -> Result<Arc<FoundSource>, Reason> {
         let key = (&image.source, &image.source_reference, filter);
         let reading = self.reading(self.fingerprints.of(&key));
         reading.get(|_| true, || read().map(Arc::new))

@@ -16,7 +16,7 @@ use crate::verdict::Class;
 
 /// A class and what it follows from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Judgement {
+pub struct Classification {
     /// The class.
     pub class: Class,
     /// What it follows from.
@@ -37,7 +37,7 @@ pub struct UnverifiedLayer {
     pub diff_id: String,
 }
 
-impl Judgement {
+impl Classification {
     /// Without dates.
     pub fn new(class: Class, evidence: impl Into<String>) -> Self {
         Self {
@@ -60,9 +60,10 @@ pub fn classify(
     source: &[u8],
     destination: &[u8],
     config: impl Fn(Side, &Digest) -> Result<Vec<u8>, String>,
-) -> Judgement {
+) -> Classification {
     let read = |name: &str, bytes: &[u8]| {
-        Image::read(bytes).map_err(|why| Judgement::other(format!("the {name}'s manifest: {why}")))
+        Image::read(bytes)
+            .map_err(|why| Classification::other(format!("the {name}'s manifest: {why}")))
     };
     let images =
         read("source", source).and_then(|source| Ok((source, read("destination", destination)?)));
@@ -76,7 +77,7 @@ fn of_images(
     source: &Image,
     destination: &Image,
     config: impl Fn(Side, &Digest) -> Result<Vec<u8>, String>,
-) -> Judgement {
+) -> Classification {
     let same_layers = source.layers.len() == destination.layers.len()
         && source
             .layers
@@ -85,24 +86,25 @@ fn of_images(
             .all(|(left, right)| left.digest == right.digest && left.size == right.size);
     let same_config = source.config.digest == destination.config.digest;
     if same_config && source.config.size != destination.config.size {
-        return Judgement::other("the same config, but the index lists another size");
+        return Classification::other("the same config, but the index lists another size");
     }
     if same_layers && same_config {
         return of_same_content(source, destination, "the same config and layers");
     }
     if source.is_artifact || destination.is_artifact {
-        return Judgement::other("an artifact with different content");
+        return Classification::other("an artifact with different content");
     }
     let read = |side, name: &str, listed: &Layer| {
         let bytes = config(side, &listed.digest).map_err(|why| {
-            Judgement::other(format!("the {name}'s config could not be read: {why}"))
+            Classification::other(format!("the {name}'s config could not be read: {why}"))
         })?;
         if bytes.len().to_string() != listed.size {
-            return Err(Judgement::other(format!(
+            return Err(Classification::other(format!(
                 "the size of the {name}'s config is not that in its manifest"
             )));
         }
-        Config::read(&bytes).map_err(|why| Judgement::other(format!("the {name}'s config: {why}")))
+        Config::read(&bytes)
+            .map_err(|why| Classification::other(format!("the {name}'s config: {why}")))
     };
     let configs =
         read(Side::Destination, "destination", &destination.config).and_then(|destination| {
@@ -123,11 +125,11 @@ fn of_configs(
     destination: &Image,
     configs: [&Config; 2],
     same_layers: bool,
-) -> Judgement {
+) -> Classification {
     let [own, theirs] = configs;
     let difference = match own.difference(theirs) {
         Ok(difference) => difference,
-        Err(why) => return Judgement::other(format!("a config: {why}")),
+        Err(why) => return Classification::other(format!("a config: {why}")),
     };
     let judgement = match (same_layers, difference) {
         (true, None) => of_same_content(
@@ -138,35 +140,35 @@ fn of_configs(
         (false, None) => of_other_layers(source, destination, &theirs.diff_ids),
         (_, Some(field)) if own.diff_ids == theirs.diff_ids && !own.diff_ids.is_empty() => {
             let layers = if same_layers { "layers" } else { "diff_ids" };
-            Judgement::new(
+            Classification::new(
                 Class::ReCreated,
                 format!("the same {layers}, another config: {field}"),
             )
         }
         (_, Some(_)) => by_date(own.created, theirs.created),
     };
-    Judgement {
+    Classification {
         created: [own.created, theirs.created],
         ..judgement
     }
 }
 
 /// The class of two manifests that have the same config and layers.
-fn of_same_content(source: &Image, destination: &Image, evidence: &str) -> Judgement {
+fn of_same_content(source: &Image, destination: &Image, evidence: &str) -> Classification {
     if source.has_same_types(destination) {
         return match source.difference(destination, false) {
-            None => Judgement::new(
+            None => Classification::new(
                 Class::ReSerialised,
                 format!("{evidence}; only the JSON of the manifest differs"),
             ),
-            Some(field) => Judgement::other(format!("{evidence}, but another {field}")),
+            Some(field) => Classification::other(format!("{evidence}, but another {field}")),
         };
     }
     if !source.has_types_of_other_format(destination) {
-        return Judgement::other(format!("{evidence}, but media types of another meaning"));
+        return Classification::other(format!("{evidence}, but media types of another meaning"));
     }
     match source.difference(destination, true) {
-        None => Judgement::new(
+        None => Classification::new(
             Class::Converted,
             format!(
                 "{evidence}; the media types are {} at the source, {} at the destination",
@@ -174,15 +176,15 @@ fn of_same_content(source: &Image, destination: &Image, evidence: &str) -> Judge
                 destination.format()
             ),
         ),
-        Some(field) => Judgement::other(format!("{evidence}, but another {field}")),
+        Some(field) => Classification::other(format!("{evidence}, but another {field}")),
     }
 }
 
 /// The class of two images of one config whose layers differ.
-fn of_other_layers(source: &Image, destination: &Image, diff_ids: &[String]) -> Judgement {
+fn of_other_layers(source: &Image, destination: &Image, diff_ids: &[String]) -> Classification {
     let (from, to) = (&source.layers, &destination.layers);
     if from.len() != to.len() || from.len() != diff_ids.len() {
-        return Judgement::other(format!(
+        return Classification::other(format!(
             "the same config for {} layers, but the source has {} layers and the destination {}",
             diff_ids.len(),
             from.len(),
@@ -190,13 +192,13 @@ fn of_other_layers(source: &Image, destination: &Image, diff_ids: &[String]) -> 
         ));
     }
     if !is_possible(from, to, diff_ids) {
-        return Judgement::other("the same config, but the layers are in a different order");
+        return Classification::other("the same config, but the layers are in a different order");
     }
     let mut unverified = Vec::new();
     for ((left, right), diff_id) in from.iter().zip(to).zip(diff_ids) {
         if left.digest == right.digest {
             if left.size != right.size || !left.has_type_of_other_format(right) {
-                return Judgement::other(format!(
+                return Classification::other(format!(
                     "the same config, but layer {} has a different size or type",
                     left.digest
                 ));
@@ -209,24 +211,24 @@ fn of_other_layers(source: &Image, destination: &Image, diff_ids: &[String]) -> 
             diff_id: diff_id.clone(),
         });
         if left.compression().is_none() || right.compression().is_none() {
-            return Judgement::other(format!(
+            return Classification::other(format!(
                 "the same config, but layer {} has an unusual media type",
                 right.digest
             ));
         }
     }
     if let Some(field) = source.difference(destination, true) {
-        return Judgement::other(format!(
+        return Classification::other(format!(
             "the same config, other layers, and another {field}"
         ));
     }
     if source.canonical_types() != destination.canonical_types() {
-        return Judgement::other("the same config, but media types with a different meaning");
+        return Classification::other("the same config, but media types with a different meaning");
     }
     let changed = unverified.len();
-    Judgement {
+    Classification {
         unverified,
-        ..Judgement::new(
+        ..Classification::new(
             Class::ReCompressed,
             format!(
                 "the same config; {changed} of {} layers are compressed differently ({})",
@@ -270,16 +272,18 @@ fn compressions(source: &[Layer], destination: &[Layer]) -> String {
 fn by_date(
     source: Option<DateTime<FixedOffset>>,
     destination: Option<DateTime<FixedOffset>>,
-) -> Judgement {
+) -> Classification {
     let (Some(own), Some(theirs)) = (source, destination) else {
-        return Judgement::other("another image");
+        return Classification::other("another image");
     };
     let class = match theirs.cmp(&own) {
         std::cmp::Ordering::Less => Class::Older,
-        std::cmp::Ordering::Equal => return Judgement::other("another image, of the same date"),
+        std::cmp::Ordering::Equal => {
+            return Classification::other("another image, of the same date");
+        }
         std::cmp::Ordering::Greater => Class::Newer,
     };
-    Judgement::new(
+    Classification::new(
         class,
         format!(
             "another build: the source's image was created {}, the destination's {}",

@@ -8,7 +8,7 @@ use super::compare::{self, Source};
 use super::deep::Deep;
 use super::difference::{Difference, differences};
 use super::reasons::Names;
-use super::why::{self, Judgement};
+use super::why::{self, Classification};
 use super::why_config;
 use crate::escape::escape;
 use crate::list::Image;
@@ -16,7 +16,7 @@ use crate::log::Log;
 use crate::manifest::{Digest, Platform, Spec, distinct};
 use crate::registry::{Error, Side};
 use crate::sync::fan_out;
-use crate::verdict::{Class, Code, Reason, Why};
+use crate::verdict::{Class, Code, PlatformDifference, Reason};
 
 /// The most differing platforms of an image that are looked at.
 const MOST_EXAMINED: usize = 20;
@@ -29,9 +29,9 @@ struct Pair {
 }
 
 /// An explained difference.
-pub struct Explained {
+pub struct ExplainedDifference {
     /// Why the digests differ.
-    pub why: Vec<Why>,
+    pub why: Vec<PlatformDifference>,
     /// The classes that were accepted, each once; an error: they are not all accepted.
     pub result: Result<Vec<Class>, Reason>,
 }
@@ -46,9 +46,9 @@ impl Validator {
         reason: Reason,
         names: Names<'_>,
         log: &Log,
-    ) -> Explained {
+    ) -> ExplainedDifference {
         if !matches!(reason.code, Code::DigestDiffers | Code::IndexDiffers) {
-            return Explained {
+            return ExplainedDifference {
                 why: Vec::new(),
                 result: Err(reason),
             };
@@ -73,7 +73,7 @@ impl Validator {
                 .map(|spec| counterpart(&found, spec).unwrap_or_else(|| spec.clone()))
                 .collect();
             if compare::compare(source, &replaced, names).is_ok() {
-                return Explained {
+                return ExplainedDifference {
                     why,
                     result: Ok(accepted),
                 };
@@ -84,7 +84,7 @@ impl Validator {
             hints: hints(&why, found.len()),
             ..reason
         });
-        Explained { why, result }
+        ExplainedDifference { why, result }
     }
 
     /// Says why what has no platform differs.
@@ -95,7 +95,7 @@ impl Validator {
         destination: &Digest,
         reason: Reason,
         log: &Log,
-    ) -> Explained {
+    ) -> ExplainedDifference {
         let spec = |digest: &Digest| Spec {
             digest: digest.clone(),
             platform: Platform::default(),
@@ -111,11 +111,11 @@ impl Validator {
             hints: hints(&why, found.len()),
             ..reason
         });
-        Explained { why, result }
+        ExplainedDifference { why, result }
     }
 
     /// The classes of the differences, each once; none where one is not accepted.
-    fn accepted(&self, found: &[Difference<'_>], why: &[Why]) -> Option<Vec<Class>> {
+    fn accepted(&self, found: &[Difference<'_>], why: &[PlatformDifference]) -> Option<Vec<Class>> {
         let is_whole = !why.is_empty() && why.len() == found.len();
         let mut classes: Vec<Class> = why.iter().map(|why| why.class).collect();
         classes.sort_unstable();
@@ -130,7 +130,7 @@ impl Validator {
         found: &[Difference<'_>],
         is_subset: bool,
         log: &Log,
-    ) -> Vec<Why> {
+    ) -> Vec<PlatformDifference> {
         let found = &found[..found.len().min(MOST_EXAMINED)];
         let pairs: Vec<Pair> = found
             .iter()
@@ -152,29 +152,29 @@ impl Validator {
                 let judgement = match difference {
                     Difference::OtherDigest { .. } => judgements
                         .next()
-                        .unwrap_or_else(|| Judgement::other("not examined")),
-                    Difference::OnlySource(_) if is_subset => Judgement::new(
+                        .unwrap_or_else(|| Classification::other("not examined")),
+                    Difference::OnlySource(_) if is_subset => Classification::new(
                         Class::Subset,
                         "the destination lacks the platform; its other platforms are equal",
                     ),
                     Difference::OnlySource(_) => {
-                        Judgement::other("the destination lacks the platform")
+                        Classification::other("the destination lacks the platform")
                     }
                     Difference::OnlyDestination(_) => {
-                        Judgement::other("the source lacks the platform")
+                        Classification::other("the source lacks the platform")
                     }
-                    Difference::OtherPlatform { .. } => {
-                        Judgement::other("the same digest, but listed with a different platform")
-                    }
+                    Difference::OtherPlatform { .. } => Classification::other(
+                        "the same digest, but listed with a different platform",
+                    ),
                 };
                 why_of(difference, &judgement)
             })
             .collect()
     }
 
-    fn judge(&self, image: &Image, pairs: Vec<Pair>, log: &Log) -> Vec<Judgement> {
+    fn judge(&self, image: &Image, pairs: Vec<Pair>, log: &Log) -> Vec<Classification> {
         if self.recording.is_some() {
-            let judgement = Judgement::other(
+            let judgement = Classification::other(
                 "the reason is unknown, because the source was recorded and is not read",
             );
             return vec![judgement; pairs.len()];
@@ -192,7 +192,7 @@ impl Validator {
                 read.map(|(_, bytes)| bytes)
             };
             let could_not = |name: &str, error: &Error| {
-                Judgement::other(format!("the {name}'s manifest could not be read: {error}"))
+                Classification::other(format!("the {name}'s manifest could not be read: {error}"))
             };
             let own = match manifest(Side::Source, &pair.source) {
                 Ok(own) => own,
@@ -220,10 +220,10 @@ impl Validator {
 /// The judgement, once the layers that only the config vouches for have been unpacked; `unpack`: the
 /// digest of the content of a layer of this length.
 fn verified(
-    judgement: Judgement,
+    judgement: Classification,
     unpacks: bool,
     unpack: impl Fn(&Digest, u64, &Digest) -> Result<Digest, String>,
-) -> Judgement {
+) -> Classification {
     let layers = &judgement.unverified;
     if layers.is_empty() {
         return judgement;
@@ -233,14 +233,14 @@ fn verified(
             "{}; according to the config the content is the same; use --deep=full to verify the layers",
             judgement.evidence
         );
-        return Judgement {
+        return Classification {
             evidence,
             ..judgement
         };
     }
     for layer in layers {
         let (Ok(size), Ok(diff_id)) = (layer.size.parse(), layer.diff_id.parse::<Digest>()) else {
-            return Judgement::other(format!(
+            return Classification::other(format!(
                 "the same config, but layer {} has an invalid diff_id or size",
                 layer.digest
             ));
@@ -248,13 +248,13 @@ fn verified(
         match unpack(&layer.digest, size, &diff_id) {
             Ok(found) if found == diff_id => {}
             Ok(found) => {
-                return Judgement::other(format!(
+                return Classification::other(format!(
                     "the same config, but layer {} unpacks to {found} instead of the diff_id {diff_id}",
                     layer.digest
                 ));
             }
             Err(why) => {
-                return Judgement::other(format!(
+                return Classification::other(format!(
                     "the same config, but layer {} could not be verified: {why}",
                     layer.digest
                 ));
@@ -265,13 +265,13 @@ fn verified(
         "{}; verified: the unpacked layers match the config",
         judgement.evidence
     );
-    Judgement {
+    Classification {
         evidence,
         ..judgement
     }
 }
 
-fn why_of(difference: &Difference<'_>, judgement: &Judgement) -> Why {
+fn why_of(difference: &Difference<'_>, judgement: &Classification) -> PlatformDifference {
     let (source, destination) = difference.sides();
     let platform = source
         .or(destination)
@@ -279,7 +279,7 @@ fn why_of(difference: &Difference<'_>, judgement: &Judgement) -> Why {
         .filter(|platform| platform.is_known());
     let [source_created, destination_created] =
         judgement.created.map(|date| date.map(why_config::shown));
-    Why {
+    PlatformDifference {
         platform: platform.map(|platform| escape(&platform.to_string()).into_owned()),
         class: judgement.class,
         evidence: escape(&judgement.evidence).into_owned(),
@@ -305,7 +305,7 @@ fn counterpart(found: &[Difference<'_>], spec: &Spec) -> Option<Spec> {
 }
 
 /// The details with the class of each difference that was looked at.
-fn details(plain: &[String], found: &[Difference<'_>], why: &[Why]) -> Vec<String> {
+fn details(plain: &[String], found: &[Difference<'_>], why: &[PlatformDifference]) -> Vec<String> {
     let mut why = why.iter();
     let lines = found.iter().enumerate().map(|(index, difference)| {
         let plain = plain
@@ -314,13 +314,13 @@ fn details(plain: &[String], found: &[Difference<'_>], why: &[Why]) -> Vec<Strin
             .unwrap_or_else(|| difference.to_string());
         match (why.next(), difference) {
             (
-                Some(Why {
+                Some(PlatformDifference {
                     class, evidence, ..
                 }),
                 Difference::OtherDigest { .. },
             ) => format!("{plain}; {}: {evidence}", class.as_str()),
             (
-                Some(Why {
+                Some(PlatformDifference {
                     class: Class::Subset,
                     ..
                 }),
@@ -333,7 +333,7 @@ fn details(plain: &[String], found: &[Difference<'_>], why: &[Why]) -> Vec<Strin
 }
 
 /// What to do about each class.
-fn hints(why: &[Why], differing: usize) -> Vec<String> {
+fn hints(why: &[PlatformDifference], differing: usize) -> Vec<String> {
     let mut classes: Vec<Class> = why
         .iter()
         .filter(|why| {

@@ -164,7 +164,7 @@ impl Made {
     }
 }
 
-fn judged(source: &Made, destination: &Made) -> Judgement {
+fn judged(source: &Made, destination: &Made) -> Classification {
     let configs: HashMap<Digest, Vec<u8>> = [source, destination]
         .map(|made| (Digest::of(&made.config), made.config.clone()))
         .into();

@@ -7,22 +7,22 @@ use super::commands::Flags;
 use super::validate::inputs;
 use crate::exit::Exit;
 use crate::list::{List, Shard};
-use crate::output::{self, METRICS, Request};
+use crate::output::{self, METRICS, OutputRequest};
 
 /// `None` without `--metrics`.
-pub struct Unbegun(Option<Note>);
+pub struct FailedStart(Option<StartContext>);
 
-struct Note {
+struct StartContext {
     metrics: PathBuf,
     list: Vec<PathBuf>,
     shard: Option<Shard>,
 }
 
-impl Unbegun {
+impl FailedStart {
     /// `flags` may be incomplete. Metrics that conflict with another file of the run are not written.
     pub fn of(flags: &Flags) -> Self {
         let requests = flags.output.requests();
-        let is_metrics = |request: &&Request| request.kind.flag == METRICS.flag;
+        let is_metrics = |request: &&OutputRequest| request.kind.flag == METRICS.flag;
         let files = &flags.compare.files;
         let mut read = inputs(flags);
         read.extend(files.iter().map(|path| ("image list", path.as_path())));
@@ -30,7 +30,7 @@ impl Unbegun {
             .iter()
             .find(is_metrics)
             .filter(|metrics| output::is_apart(metrics, requests, &read));
-        Self(metrics.map(|metrics| Note {
+        Self(metrics.map(|metrics| StartContext {
             metrics: metrics.path.clone(),
             list: files.clone(),
             shard: flags.compare.shard,

@@ -1,4 +1,4 @@
-//! The fate of a referrer: whether it is at the destination, and found there in the same way as at
+//! The status of a referrer: whether it is at the destination, and found there in the same way as at
 //! the source.
 
 use std::fmt;
@@ -9,9 +9,9 @@ use crate::manifest::{Digest, Link, ListedReferrer, Referrer};
 use crate::reference::{DOCKER_HUB, Repository};
 use crate::registry::{Client, Error, ReferrersList, Side};
 
-/// The fate of a referrer of the source.
+/// The status of a referrer of the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum ReferrerStatus {
     /// It is at the destination, and found there in the same way.
     Arrived {
         /// The size that its list says and that of its manifest, in bytes, where they differ.
@@ -29,14 +29,14 @@ pub(super) enum Fate {
     Other(Digest),
 }
 
-impl Fate {
+impl ReferrerStatus {
     const ARRIVED: Self = Self::Arrived {
         wrong_size: None,
         hidden_type: None,
     };
 }
 
-impl fmt::Display for Fate {
+impl fmt::Display for ReferrerStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Arrived { .. } => f.write_str("at the destination"),
@@ -49,7 +49,7 @@ impl fmt::Display for Fate {
 }
 
 /// The destination, as far as referrers are looked for in it.
-pub(super) struct Destination {
+pub(super) struct ReferrerDestination {
     /// Reads the registry.
     pub client: Arc<Client>,
     /// The repository.
@@ -60,22 +60,26 @@ pub(super) struct Destination {
     pub log: Log,
 }
 
-impl Destination {
-    /// The fate of each referrer of one subject.
-    pub fn fates(&self, subject: &Digest, wanted: &[Referrer]) -> Vec<Result<Fate, Error>> {
+impl ReferrerDestination {
+    /// The status of each referrer of one subject.
+    pub fn statuses(
+        &self,
+        subject: &Digest,
+        wanted: &[Referrer],
+    ) -> Vec<Result<ReferrerStatus, Error>> {
         let needs_list = wanted.iter().any(|referrer| referrer.by == Link::Referrers);
         let list = match needs_list {
             true => self.list(subject),
             false => Ok(ReferrersList::default()),
         };
-        let fates = wanted.iter().map(|referrer| match referrer.by {
+        let statuses = wanted.iter().map(|referrer| match referrer.by {
             Link::Referrers => match &list {
                 Ok(list) => self.listed(list, referrer),
                 Err(error) => Err(error.clone()),
             },
             Link::Index if self.lists_attestation(referrer) => match self.read(referrer)? {
-                Some(_) => Ok(Fate::ARRIVED),
-                None => Ok(Fate::Lost),
+                Some(_) => Ok(ReferrerStatus::ARRIVED),
+                None => Ok(ReferrerStatus::Lost),
             },
             Link::Index => Ok(self.unlisted(
                 referrer,
@@ -83,7 +87,7 @@ impl Destination {
             )),
             Link::Sig | Link::Att | Link::Sbom => self.tagged(subject, referrer),
         });
-        fates.collect()
+        statuses.collect()
     }
 
     fn list(&self, subject: &Digest) -> Result<ReferrersList, Error> {
@@ -99,8 +103,8 @@ impl Destination {
         Ok(list)
     }
 
-    /// The fate of a referrer that has to be in this list.
-    fn listed(&self, list: &ReferrersList, referrer: &Referrer) -> Result<Fate, Error> {
+    /// The status of a referrer that has to be in this list.
+    fn listed(&self, list: &ReferrersList, referrer: &Referrer) -> Result<ReferrerStatus, Error> {
         let mut entries = list.entries.iter();
         let Some(entry) = entries.find(|entry| entry.digest == referrer.digest) else {
             // It may be the entry that cannot be read.
@@ -114,9 +118,9 @@ impl Destination {
             return Ok(self.unlisted(referrer, remedy));
         };
         let Some(read) = self.read(referrer)? else {
-            return Ok(Fate::Lost);
+            return Ok(ReferrerStatus::Lost);
         };
-        Ok(Fate::Arrived {
+        Ok(ReferrerStatus::Arrived {
             wrong_size: entry
                 .size
                 .zip(read.size)
@@ -126,7 +130,7 @@ impl Destination {
     }
 
     /// Reads a referrer's manifest; `None`: it is not there.
-    fn read(&self, referrer: &Referrer) -> Result<Option<Read>, Error> {
+    fn read(&self, referrer: &Referrer) -> Result<Option<ReadReferrer>, Error> {
         let (side, repository, digest) = (Side::Destination, &self.repository, &referrer.digest);
         // Docker counts GETs as pulls, not HEADs; other registries confirm to HEAD what GET does not
         // find.
@@ -135,13 +139,13 @@ impl Destination {
                 .client
                 .has_manifest(side, repository, digest, &self.log)?;
             let artifact_type = Some(referrer.artifact_type.clone());
-            return Ok(there.then(|| Read {
+            return Ok(there.then(|| ReadReferrer {
                 size: None,
                 artifact_type: artifact_type.filter(|name| !name.is_empty()),
             }));
         }
         match self.client.referrer(side, repository, digest, &self.log) {
-            Ok(manifest) => Ok(Some(Read {
+            Ok(manifest) => Ok(Some(ReadReferrer {
                 size: Some(manifest.size),
                 artifact_type: manifest.artifact_type,
             })),
@@ -150,12 +154,12 @@ impl Destination {
         }
     }
 
-    /// The fate of a referrer to which nothing leads.
-    fn unlisted(&self, referrer: &Referrer, remedy: &'static str) -> Fate {
+    /// The status of a referrer to which nothing leads.
+    fn unlisted(&self, referrer: &Referrer, remedy: &'static str) -> ReferrerStatus {
         match self.read(referrer) {
-            Ok(Some(_)) => Fate::Unlisted(remedy),
+            Ok(Some(_)) => ReferrerStatus::Unlisted(remedy),
             // That it cannot be read makes no difference: it is not found.
-            Ok(None) | Err(_) => Fate::Missing,
+            Ok(None) | Err(_) => ReferrerStatus::Missing,
         }
     }
 
@@ -164,21 +168,21 @@ impl Destination {
         listed.any(|other| other.subject == referrer.subject && other.digest == referrer.digest)
     }
 
-    fn tagged(&self, subject: &Digest, referrer: &Referrer) -> Result<Fate, Error> {
+    fn tagged(&self, subject: &Digest, referrer: &Referrer) -> Result<ReferrerStatus, Error> {
         let (side, repository) = (Side::Destination, &self.repository);
         let tagged = self
             .client
             .tagged(side, repository, subject, referrer.by, &self.log)?;
         Ok(match tagged {
             None => self.unlisted(referrer, "without its tag: push the tag"),
-            Some(digest) if digest == referrer.digest => Fate::ARRIVED,
-            Some(digest) => Fate::Other(digest),
+            Some(digest) if digest == referrer.digest => ReferrerStatus::ARRIVED,
+            Some(digest) => ReferrerStatus::Other(digest),
         })
     }
 }
 
 /// What is known of a referrer's manifest that is there.
-struct Read {
+struct ReadReferrer {
     /// Its length in bytes; `None`: it was not read.
     size: Option<u64>,
     artifact_type: Option<String>,
