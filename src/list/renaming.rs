@@ -1,4 +1,4 @@
-//! Replaces registries for the command `list`. Unlike [`NameRules`](super::Rules), it changes only names for
+//! Replaces registries for the command `list`. Unlike [`NameRules`](super::NameRules), it changes only names for
 //! which a flag was given, so that a list printed without flags means the same as its file, whatever
 //! flags it is validated with.
 

@@ -18,7 +18,7 @@ pub enum DisplayMode {
 impl DisplayMode {
     const WORDS: &[&str] = &["auto", "always", "never"];
 
-    /// `word`: one of [`WORDS`].
+    /// `word`: one of [`Self::WORDS`].
     fn of(word: &str) -> Self {
         match word {
             "always" => Self::Always,

@@ -1,5 +1,5 @@
 //! Reports: the result of every line of the list. The suffix of the file decides the form; each form is
-//! a [`Sink`](super::Sink) in its own module, registered in [`FORMS`].
+//! a [`Sink`] in its own module, registered in [`FORMS`].
 
 mod csv;
 mod html;

@@ -27,7 +27,7 @@ mod verdict;
 use std::hint::black_box;
 use std::time::Instant;
 
-use list::{Line, Override, Place, Rules};
+use list::{Line, NameRules, Override, Place};
 use manifest::{Digest, MediaType};
 use reference::{DOCKER_HUB, Reference, Repository};
 use registry::answer::words;
@@ -43,7 +43,7 @@ pub fn list(bytes: &[u8]) {
         return;
     };
     let replaced = |bit: u8, text: &str| (flags & bit != 0).then(|| text.parse().ok()).flatten();
-    let rules = Rules {
+    let rules = NameRules {
         source: replaced(1, "reg.io:5000/cache"),
         destination: replaced(2, "localhost"),
         default_project: "library".to_owned(),
