@@ -1,9 +1,9 @@
 //! The command line: a table of [`commands`], each with its flags, its help and its run function,
 //! and a table of [`flags`], each with its setter.
 //!
-//! Arguments are parsed in two stages: [`commands::Flags`] has the values of single flags; [`Options`](options::Options)
-//! adds the environment and the checks of several values against each other. The rest of the code
-//! uses `Options` only.
+//! Arguments are parsed in two stages: [`commands::Flags`] has the values of single flags;
+//! [`Options`](options::Options) adds the environment and the checks of several values against each other.
+//! The rest of the code uses `Options` only.
 
 pub mod commands;
 mod completion;
