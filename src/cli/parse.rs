@@ -42,10 +42,9 @@ pub fn parse(
         .map_err(|error| UsageError::Lexopt(error.to_string()))?
     {
         let flag = match arg {
-            Arg::Long(name) => {
-                flags::find(command.groups, name).ok_or_else(|| unknown(command.groups, name))?
-            }
-            Arg::Short(letter) => return Err(unknown(command.groups, &letter.to_string())),
+            Arg::Long(name) => flags::find(command.groups, name)
+                .ok_or_else(|| unknown(command.groups, "--", name))?,
+            Arg::Short(letter) => return Err(unknown(command.groups, "-", &letter.to_string())),
             Arg::Value(word) => {
                 match before.filter(|flag| flag.is_switch()) {
                     _ if command.takes_arguments() => arguments.push(word),
@@ -163,7 +162,7 @@ fn rewrite(
         let name = String::from_utf8_lossy(&bytes[dashes..name_end]).into_owned();
         let flag = flags::find(groups, &name)
             .filter(|_| !name.starts_with('-'))
-            .ok_or_else(|| unknown(groups, &name))?;
+            .ok_or_else(|| unknown(groups, &"--"[..dashes], &name))?;
         let has_value = name_end < bytes.len();
         let mut long = OsString::from(if dashes == 1 { "-" } else { "" });
         long.push(&arg);
@@ -191,12 +190,13 @@ fn unexpected(word: &OsStr, switch: Option<&Flag>, command: &Command) -> UsageEr
     }
 }
 
-fn unknown(groups: &[Group], name: &str) -> UsageError {
+/// An unknown flag, as it was typed.
+fn unknown(groups: &[Group], dashes: &str, name: &str) -> UsageError {
     let names = flags::all(groups).flat_map(|flag| flag.names.iter().copied());
     let near = flags::nearest(name, names)
         .map(ToOwned::to_owned)
         .or_else(|| glued(groups, name));
-    UsageError::UnknownFlag(format!("-{name}"), near)
+    UsageError::UnknownFlag(format!("{dashes}{name}"), near)
 }
 
 /// Suggests `-j 10` for `-j10`, which is not accepted because `-debug` is a flag, too.
@@ -327,7 +327,7 @@ mod tests {
             ),
             (
                 &["--outptu", "x"],
-                "unknown flag \"-outptu\"; did you mean \"--output\"?",
+                "unknown flag \"--outptu\"; did you mean \"--output\"?",
             ),
             (&["-j10"], "unknown flag \"-j10\"; did you mean \"-j 10\"?"),
             (
@@ -348,7 +348,7 @@ mod tests {
             ),
             (
                 &["---j"],
-                "unknown flag \"--j\"; use -h for the list of flags",
+                "unknown flag \"---j\"; use -h for the list of flags",
             ),
             (&["-j"], "flag -j needs a value"),
             (

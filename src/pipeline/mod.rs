@@ -164,6 +164,7 @@ impl Run {
                 let _ = port.send(Event::Log(record));
             });
             let memo = matches!(self.input, Input::List { .. }).then(Arc::default);
+            let is_first = matches!(feed, Feed::List(..));
             let workers = Workers::new(
                 self.jobs,
                 current(),
@@ -171,8 +172,15 @@ impl Run {
                 self.interrupt.clone(),
                 log.clone(),
                 events.clone(),
-            )
-            .map_err(io::Error::other)?;
+            );
+            let workers = match workers {
+                Ok(workers) => workers,
+                Err(error) if is_first => return Err(io::Error::other(error)),
+                Err(error) => {
+                    writer.give_up(&error);
+                    break;
+                }
+            };
             let (places, interrupt) = (places.clone(), self.interrupt.clone());
             let reading = move || match feed {
                 Feed::List(reader, warnings) => {
@@ -189,7 +197,13 @@ impl Run {
                 }
             };
             let named = thread::Builder::new().name(READER.to_owned());
-            named.spawn(reading)?;
+            if let Err(error) = named.spawn(reading) {
+                if is_first {
+                    return Err(error);
+                }
+                writer.give_up(&error);
+                break;
+            }
             writer.run(&received, &signals);
             let Some(wait) = &self.wait else { break };
             let Some(again) = writer.next_attempt(&signals) else {

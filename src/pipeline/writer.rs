@@ -179,6 +179,12 @@ impl Writer {
         }
     }
 
+    /// Ends a run whose next attempt cannot begin: the outcomes of the previous attempt stand.
+    pub fn give_up(&mut self, error: &dyn std::fmt::Display) {
+        self.warn(&format!("no further attempt: {error}"));
+        self.settle_rest();
+    }
+
     /// Ends an attempt, and waits for the next one; `None`: there is none.
     pub fn next_attempt(&mut self, signals: &Signals) -> Option<NextAttempt> {
         let may_go_on = self.totals.signal.is_none()
