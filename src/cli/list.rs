@@ -64,7 +64,7 @@ What is not understood is named on standard error, and the exit code is 2; the r
     )
 }
 
-/// Prints a message on standard error; ignores errors, because nobody reads a closed standard error.
+/// Prints a message on standard error; ignores errors: standard error may be closed.
 fn tell(text: &str) {
     let _ = writeln!(stderr(), "{PROGRAM}: {}", escape(text));
 }

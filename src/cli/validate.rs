@@ -226,7 +226,7 @@ fn task(
         require_arch: compare.require_arch,
         interrupt,
         found_names: Mutex::default(),
-        // What is typed again is read again.
+        // An image that is typed again is validated again.
         sources: (options.input != Input::Typed).then(Sources::default),
         reads_sides_together: options.input == Input::Typed,
         client,

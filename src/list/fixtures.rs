@@ -52,7 +52,7 @@ fn image(line: &Line) -> Result<Image, String> {
     rules().image(line)
 }
 
-/// What is read from a file, in the form of `NAME.expected`.
+/// The images of a file, in the form of `NAME.expected`.
 fn found(path: &Path) -> String {
     let name = path.display().to_string();
     match lines(path) {

@@ -118,7 +118,7 @@ impl Tree {
 #[derive(Debug, PartialEq)]
 pub struct GoError;
 
-/// Something that JSON is decoded into, over what it holds.
+/// A type that JSON is decoded into; fields keep their values if the JSON lacks them.
 trait Decode: Default {
     fn decode(&mut self, from: &Tree) -> Result<(), GoError>;
 }

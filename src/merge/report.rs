@@ -20,7 +20,7 @@ pub const IMAGE: &str = "{\"type\":\"image\",";
 /// How a line's object begins in `.json`.
 const DOCUMENT_LINE: &str = "{\"line\":";
 
-/// Where a line's object stands.
+/// The location of a line's object.
 #[derive(Clone, Copy)]
 pub struct LineLocation {
     /// Line number in the list.

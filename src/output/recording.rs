@@ -88,7 +88,7 @@ impl Sink for RecordingFile {
         self.sources.write().map(|_| ())
     }
 
-    /// What is missing is what the attempts so far have not recorded.
+    /// Missing are the sources that no attempt so far has recorded.
     fn restart(&mut self, _: &RunEnd<'_>) -> Result<(), OutputError> {
         self.place()
     }

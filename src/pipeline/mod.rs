@@ -160,7 +160,7 @@ impl Run {
         loop {
             let port = events.clone();
             let log = log.with_port(move |record| {
-                // The writer is gone only when the program ends; there is nobody left to tell then.
+                // The writer is gone only when the program ends.
                 let _ = port.send(Event::Log(record));
             });
             let memo = matches!(self.input, Input::List { .. }).then(Arc::default);

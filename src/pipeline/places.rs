@@ -44,7 +44,7 @@ impl Load {
 }
 
 impl Load {
-    /// The place of an image that is put aside; what it keeps are its bytes.
+    /// Takes the place of an image that is put aside; its bytes still count.
     pub fn put_aside(&mut self) -> Self {
         Self {
             places: std::mem::take(&mut self.places),

@@ -26,7 +26,7 @@ pub struct Reader {
     pub destinations: Option<Destinations>,
     /// A user types the images at a terminal.
     pub at_terminal: bool,
-    /// The places that bound what is in progress.
+    /// Limits the lines in progress.
     pub places: Arc<Places>,
     /// Set when the run is to end.
     pub interrupt: Arc<Interrupt>,
@@ -35,7 +35,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Reads to the end; whatever happens, the writer is told how the list ended.
+    /// Reads to the end, and always reports to the writer how the list ended.
     pub fn run(mut self, workers: &Workers) {
         let read = catch_unwind(AssertUnwindSafe(|| self.read(workers)));
         let end = read.unwrap_or_else(|panic| Err(describe_panic(panic.as_ref())));

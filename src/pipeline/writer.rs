@@ -110,7 +110,7 @@ impl Writer {
         }
     }
 
-    /// With what is known of the list before it is read: its digest.
+    /// Sets the digest of the list, if it is known before the list is read.
     pub fn of_list(self, list_digest: Option<Digest>) -> Self {
         Self {
             list_digest,
@@ -332,7 +332,7 @@ impl Writer {
         self.totals.requests += finding.requests;
         let before = self.attempts.as_mut();
         let before = before.and_then(|(attempts, _)| attempts.before(line));
-        // What an earlier attempt found stands where a signal cut this one short.
+        // If a signal interrupted this attempt, the outcome of the earlier attempt counts.
         let standing = match &before {
             Some(before) if finding.outcome.is_interrupted() => Some(Finding::from(before.clone())),
             _ => None,

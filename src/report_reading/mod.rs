@@ -55,7 +55,7 @@ pub enum Part<L> {
     Totals(Totals),
 }
 
-/// A line's object, and where its text stands in the file, in bytes.
+/// A line's object, and the byte range of its text in the file.
 pub struct Located<L> {
     pub object: Box<L>,
     pub offset: u64,
@@ -80,7 +80,7 @@ pub struct ReportReader<R, L> {
     values: JsonValues<R>,
     name: String,
     state: State,
-    /// What stands in front of a document's lines, until its header is known.
+    /// The fields before a document's lines, until its header is complete.
     fields: Fields,
     totals: Option<Totals>,
     /// Lines read.
@@ -220,7 +220,7 @@ impl<R: BufRead, L: DeserializeOwned> ReportReader<R, L> {
         }
     }
 
-    /// The next element of a document's array, or what stands behind it.
+    /// The next element of a document's array, or the fields after the array.
     fn element(&mut self, is_first: bool) -> Result<Part<L>, ReportError> {
         if self.peek()? == Some(b']') {
             self.values.skip();

@@ -24,7 +24,7 @@ impl<R: BufRead> JsonValues<R> {
         }
     }
 
-    /// Where the next byte stands, in bytes.
+    /// Offset of the next byte.
     pub fn offset(&self) -> u64 {
         self.offset
     }

@@ -19,7 +19,7 @@ type Caught<R> = Result<R, Box<dyn Any + Send>>;
 struct Shared<T, F, R> {
     items: Vec<T>,
     work: F,
-    /// The next item that nobody has claimed.
+    /// The next unclaimed item.
     next: AtomicUsize,
     /// Helpers that were called and have not left.
     helpers: AtomicUsize,

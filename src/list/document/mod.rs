@@ -247,7 +247,7 @@ impl Images {
         }
     }
 
-    /// Takes what is a rule, not an image.
+    /// Takes a rule that is not an image.
     pub fn refuse(&mut self, node: Node<'_>, written: &str, what: &str, remedy: &str) {
         let what = format!("{what}: \"{}\"", escape_bytes(written.as_bytes(), 120));
         self.take(node, written, |_| Err(LineError::new(what, remedy)));

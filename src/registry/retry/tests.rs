@@ -249,7 +249,7 @@ fn an_outage_beyond_the_patience_fails_the_rest_at_once() {
         assert!(passed < PATIENCE + Duration::from_secs(20), "{passed:?}");
         let sent = script.lines().len();
         assert!(sent < 40, "{sent}");
-        // It is tried from time to time, also when nobody waits any more.
+        // The host is tried from time to time, even without waiting images.
         clock.advance(Duration::from_secs(3600));
         assert_eq!(send(&retrier, B), Ok(200));
     }

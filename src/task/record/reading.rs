@@ -305,7 +305,7 @@ mod tests {
             let at = at % bytes.len();
             let is_same = bytes[at] == byte;
             bytes[at] = byte;
-            // Where it was made, and by what, is nobody's to check.
+            // The host and the program that made the recording are not checked.
             if let Ok(recording) = Recording::parse("r.json".to_owned(), &bytes) {
                 prop_assert!(is_same || recording.sources["reg.io/x:1"] == source("reg.io/x:1"));
             }

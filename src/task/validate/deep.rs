@@ -1,4 +1,4 @@
-//! Looking below the manifests: whether the blobs of the destination's images are there and sound.
+//! Checks the blobs of the destination's images: whether they exist and are undamaged.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,16 +11,16 @@ use crate::registry::{Client, Error, Side};
 use crate::sync::{Fingerprints, Flight, fan_out};
 use crate::verdict::{Code, Reason};
 
-/// How deep one looks.
+/// How much of each blob is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// The first byte of every blob is requested, and the blob's length compared.
+    /// Requests the first byte of every blob, and compares its length.
     Blobs,
-    /// Every blob is read, and its digest compared.
+    /// Reads every blob, and compares its digest.
     Full,
 }
 
-/// Checks blobs; each one of a repository once in a run. Cheap to clone.
+/// Checks each blob of a repository once per run. Cheap to clone.
 #[derive(Clone)]
 pub struct Deep {
     client: Arc<Client>,
@@ -33,11 +33,11 @@ pub struct Deep {
 struct CheckedBlobs {
     fingerprints: Fingerprints,
     states: Mutex<HashMap<u128, Arc<Flight<BlobState>>>>,
-    /// Registries that ignore ranges, and were named for that.
+    /// Registries that ignore ranges, already reported.
     without_ranges: Mutex<HashSet<String>>,
 }
 
-/// A manifest of the destination that was read.
+/// A manifest at the destination.
 #[derive(Clone)]
 pub struct DestinationManifest {
     /// Its digest, and its platform if it has one.
@@ -46,16 +46,16 @@ pub struct DestinationManifest {
     pub blobs: Option<Vec<Blob>>,
 }
 
-/// What a blob is at the destination.
+/// The state of a blob at the destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum BlobState {
-    /// What its descriptor says.
+    /// As its descriptor says.
     Sound,
-    /// Not there.
+    /// Missing.
     Missing,
-    /// Of another length, in bytes.
+    /// A different length, in bytes.
     OtherSize(u64),
-    /// Of another digest.
+    /// A different digest.
     OtherDigest(Digest),
 }
 
@@ -65,7 +65,6 @@ impl Deep {
         self.depth == Depth::Full
     }
 
-    /// Nothing checked yet.
     pub fn new(client: Arc<Client>, depth: Depth) -> Self {
         Self {
             client,
@@ -100,7 +99,7 @@ impl Deep {
         let mut manifests = Vec::new();
         for (digest, read) in referrers.into_iter().zip(read) {
             let (_, blobs) = read?;
-            // Lists among the referrers have no blobs of their own.
+            // Indexes among the referrers have no blobs.
             if blobs.is_some() {
                 let platform = Platform::default();
                 let spec = Spec { digest, platform };
@@ -113,7 +112,7 @@ impl Deep {
     /// Checks the blobs of these images, which must not be indexes.
     ///
     /// # Errors
-    /// Blobs that are missing or damaged, or why one cannot be checked.
+    /// Blobs are missing or damaged, or one could not be checked.
     pub(super) fn check(
         &self,
         repository: &Repository,
@@ -182,7 +181,7 @@ impl Deep {
         Ok(())
     }
 
-    /// The state of a blob, found out once in the run.
+    /// The state of a blob, checked once per run.
     fn state(&self, repository: &Repository, blob: &Blob, log: &Log) -> Result<BlobState, Error> {
         let client = &self.client;
         let checked = &self.checked;
@@ -196,7 +195,7 @@ impl Deep {
         let find_out = || match self.depth {
             Depth::Blobs => self.ask(repository, blob, log),
             Depth::Full => match read(client, repository, blob, log)? {
-                // It may have been an accident on the way.
+                // The transfer may have been damaged: read it once more.
                 BlobState::OtherSize(_) | BlobState::OtherDigest(_) => {
                     read(client, repository, blob, log)
                 }
@@ -207,7 +206,7 @@ impl Deep {
         flight.get(
             |_| true,
             || match find_out() {
-                // What a registry need not hold, it may answer for as it likes.
+                // A registry need not store foreign layers: its response to this request counts for nothing.
                 Err(Error::Denied(_) | Error::Invalid(_)) if is_foreign => Ok(BlobState::Missing),
                 state => state,
             },
@@ -230,7 +229,7 @@ impl Deep {
         Ok(of_size(blob, held.size))
     }
 
-    /// Says once in the run that a registry makes `--deep` expensive.
+    /// Warns once per run that a registry makes `--deep` expensive.
     fn warn_of_ranges(&self, registry: &str, log: &Log) {
         let named = &self.checked.without_ranges;
         let mut named = named.lock().unwrap_or_else(PoisonError::into_inner);
@@ -242,7 +241,7 @@ impl Deep {
     }
 }
 
-/// What makes two blobs of a repository the same for this purpose.
+/// Identifies a blob of a repository in the cache.
 fn key(blob: &Blob) -> (&Digest, Option<u64>, bool) {
     (&blob.digest, blob.size, blob.is_foreign)
 }
@@ -273,7 +272,7 @@ fn of_size(blob: &Blob, size: u64) -> BlobState {
     }
 }
 
-/// What is wrong with a blob, in one line.
+/// The fault of a blob, in one line.
 fn describe(names: Names<'_>, spec: &Spec, blob: &Blob, state: &BlobState) -> String {
     let image = format!("docker://{}@{}", names.destination, spec.digest);
     let platform = if spec.platform.architecture.is_empty() {

@@ -27,7 +27,7 @@ struct Child {
 }
 
 impl Validator {
-    /// The destination's manifest, as it was read, where the tag leads to what it has to lead to.
+    /// Reads the destination's manifest; the tag of a pinned image must point to the pinned digest.
     pub(super) fn destination(
         &self,
         image: &Image,

@@ -1,5 +1,5 @@
-//! What differs between two lists of images, one line for each platform that does, so that nobody
-//! has to compare two JSON blocks by eye. In linear time: each list may have 10,000 entries.
+//! The differences between two lists of images, one line per platform, in linear time: each list may have
+//! 10,000 entries.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -10,18 +10,14 @@ use crate::manifest::{Normalized, Spec};
 /// A difference between two lists of images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Difference<'a> {
-    /// One platform, two digests.
+    /// Same platform, different digests.
     OtherDigest {
-        /// The source's image.
         source: &'a Spec,
-        /// The destination's image.
         destination: &'a Spec,
     },
-    /// One digest, two platforms.
+    /// Same digest, different platforms.
     OtherPlatform {
-        /// The source's entry.
         source: &'a Spec,
-        /// The destination's entry.
         destination: &'a Spec,
     },
     /// The destination has neither digest nor platform.
@@ -31,7 +27,7 @@ pub enum Difference<'a> {
 }
 
 impl<'a> Difference<'a> {
-    /// What the source and the destination have.
+    /// The entries of the source and of the destination.
     pub fn sides(&self) -> (Option<&'a Spec>, Option<&'a Spec>) {
         match *self {
             Self::OtherDigest {
@@ -80,13 +76,13 @@ impl fmt::Display for Difference<'_> {
     }
 }
 
-/// The differing images of both sides; none where the sides are equal as multisets.
+/// The differences; none if both sides are equal as multisets.
 pub fn differences<'a>(source: &'a [Spec], destination: &'a [Spec]) -> Vec<Difference<'a>> {
     let mut left = UnmatchedEntries {
         taken: vec![false; destination.len()],
     };
     let mut equal = by(destination.iter().map(Spec::key));
-    // Equal ones first, so that none of them is taken for another's counterpart.
+    // Equal entries first, so that none of them becomes the counterpart of a different entry.
     let differing: Vec<&Spec> = source
         .iter()
         .filter(|spec| left.take(&mut equal, &spec.key()).is_none())
@@ -127,7 +123,7 @@ struct UnmatchedEntries {
 }
 
 impl UnmatchedEntries {
-    /// Takes the first entry of this key.
+    /// Takes the first entry with this key.
     fn take<K: Eq + Hash>(
         &mut self,
         entries: &mut HashMap<K, VecDeque<usize>>,
@@ -143,7 +139,7 @@ impl UnmatchedEntries {
     }
 }
 
-/// The places of each key, in their order.
+/// The indexes of the entries with each key, in ascending order.
 fn by<K: Eq + Hash>(keys: impl Iterator<Item = K>) -> HashMap<K, VecDeque<usize>> {
     let mut places: HashMap<K, VecDeque<usize>> = HashMap::new();
     for (index, key) in keys.enumerate() {
@@ -255,7 +251,7 @@ mod tests {
         let (source, destination) = (specs(0), specs(10_000));
         let begun = std::time::Instant::now();
         assert_eq!(differences(&source, &destination).len(), 20_000);
-        // 300 times what it takes; the quadratic comparison takes longer.
+        // 300 times the usual time; a quadratic comparison takes longer.
         assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
     }
 }

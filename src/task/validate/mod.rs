@@ -1,5 +1,5 @@
-//! Validating one image: both sides are read and compared, and the destination is asked for what
-//! was compared.
+//! Validates one image: reads and compares both sides, and checks that the compared manifests exist at the
+//! destination.
 
 mod compare;
 mod deep;
@@ -37,7 +37,7 @@ use source::{FoundSource, ReadDestination};
 pub use deep::{Deep, Depth};
 pub use sources::Sources;
 
-/// The words of this task.
+/// The wording of this task.
 pub const WORDS: TaskWording = TaskWording {
     task: "validate",
     passed: "passed",
@@ -49,7 +49,7 @@ pub const WORDS: TaskWording = TaskWording {
     },
 };
 
-/// The words of these classes.
+/// The names of these classes.
 fn in_words(classes: &[Class]) -> String {
     let words: Vec<&str> = classes.iter().map(|class| class.as_str()).collect();
     words.join(", ")
@@ -57,38 +57,37 @@ fn in_words(classes: &[Class]) -> String {
 
 /// Validates images; shared by all threads.
 pub struct Validator {
-    /// Reads the registries.
     pub client: Arc<Client>,
     /// Recorded sources; `None`: the sources are read from their registries.
     pub recording: Option<Recording>,
-    /// Digests of sources that a vendor published; `None`: there are none.
+    /// Source digests that a vendor published; `None` without such a list.
     pub published: Option<Published>,
     /// The platforms that are validated.
     pub filter: Filter,
-    /// The path that `-s` puts in front of the names of sources; empty where there is none.
+    /// The path that `-s` puts in front of source names; may be empty.
     pub source_prefix: String,
-    /// Whether a bare image at the destination counts as an index with that one entry.
+    /// Whether a single image at the destination counts as an index with one entry.
     pub allow_single: bool,
-    /// Differences that pass.
+    /// Accepted differences.
     pub accept: Vec<Class>,
-    /// Checks the blobs of the destination's images; `None`: they are not checked.
+    /// Checks the blobs of the destination's images; `None` without `--deep`.
     pub deep: Option<Deep>,
     /// Whether the source's referrers are required at the destination.
     pub referrers: bool,
-    /// Whether the source has to have every wanted architecture.
+    /// Whether the source must have every architecture of `-a`.
     pub require_arch: bool,
-    /// The sources that were read; `None`: each is read for each of its lines.
+    /// Cache of the sources; `None`: the source of every line is read.
     pub sources: Option<Sources>,
     /// Whether the manifests of both sides are requested at the same time: one image is validated at
     /// a time, and a person waits for it.
     pub reads_sides_together: bool,
-    /// Set when the run is to end.
+    /// Set when a signal ends the run.
     pub interrupt: Arc<Interrupt>,
-    /// The platforms of all sources of the run.
+    /// The platforms of all sources in the run.
     pub found_names: Mutex<PlatformNames>,
 }
 
-/// The compared images, as far as it came to a comparison.
+/// The compared images; empty fields were not reached.
 #[derive(Default)]
 struct ComparedImages {
     /// Digest of the source's manifest.
@@ -97,13 +96,13 @@ struct ComparedImages {
     destination_digest: Option<Digest>,
     source: Option<Vec<Spec>>,
     destination: Option<Vec<Spec>>,
-    /// Wanted architectures that the source lacks.
+    /// Architectures of `-a` that the source lacks.
     absent: Vec<String>,
-    /// Why digests differ.
+    /// The reasons why digests differ.
     why: Vec<PlatformDifference>,
-    /// The classes of the differences, where all are accepted.
+    /// The classes of the differences, if all are accepted.
     accepted: Vec<Class>,
-    /// Referrers whose type the destination's lists do not say.
+    /// Referrers without a type in the destination's lists.
     without_type: Vec<Referrer>,
 }
 
@@ -183,7 +182,7 @@ impl Task for Validator {
 }
 
 impl Validator {
-    /// Finds out whether the destination is what the source is.
+    /// Reads and compares both sides.
     fn validate(
         &self,
         image: &Image,
@@ -247,17 +246,17 @@ impl Validator {
         self.check_attached(image, &images, compared, names, log)
     }
 
-    /// The source, and the destination's manifest where it was read together with it.
+    /// The source, and the destination's manifest if both were read together.
     ///
     /// # Errors
-    /// Those of the source: they come before those of the destination.
+    /// Errors of the source, which take precedence over errors of the destination.
     fn find_sides(
         &self,
         image: &Image,
         filter: &Filter,
         log: &Log,
     ) -> Result<(Arc<FoundSource>, ReadDestination), Reason> {
-        // A source on Docker Hub is read from the destination where possible: one after the other.
+        // A Docker Hub source is read from the destination if possible, so the two reads cannot overlap.
         let is_together = self.reads_sides_together
             && self.recording.is_none()
             && image.source.registry != DOCKER_HUB;
@@ -271,7 +270,7 @@ impl Validator {
         Ok((source?.0, Some(destination)))
     }
 
-    /// Keeps what the source has, for the finding and for the end of the run.
+    /// Stores the source's platforms for the finding and for the end of the run.
     fn note_platforms(&self, found: &FoundSource, filter: &Filter, compared: &mut ComparedImages) {
         compared.source_digest = Some(found.digest.clone());
         if found.images.is_some() {
@@ -294,7 +293,7 @@ impl Validator {
         }
     }
 
-    /// Compares what has no platform: it has to be at the destination as it is.
+    /// Compares a manifest without platforms: the destination must have the same digest.
     fn compare_whole(
         &self,
         image: &Image,
@@ -310,7 +309,7 @@ impl Validator {
             compared.why = explained.why;
             compared.accepted = explained.result?;
         }
-        // The entries of an index without platforms are not compared, but they have to be there.
+        // The entries of an index without platforms are not compared, but they must exist.
         let images = match &destination.body {
             Body::Index(entries) => {
                 let (side, repository) = (Side::Destination, &image.destination);

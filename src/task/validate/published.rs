@@ -1,6 +1,6 @@
-//! With digests that a vendor publishes: the destination is the source if it has the source's digest.
-//! If it has another one, that alone says nothing, because many tools write an index anew when they
-//! copy it: then the source itself has to be read.
+//! Compares with digests that a vendor publishes. The destination equals the source if its digest is the
+//! published one. A different digest proves nothing, because many tools rewrite an index when they copy it:
+//! then the source is read.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -21,16 +21,16 @@ use crate::task::record::Published;
 use crate::task::specs::{ListedManifest, Reader};
 use crate::verdict::{Code, Reason};
 
-/// What is known of a source from its published digest.
+/// The source of an image with a published digest.
 pub enum PublishedSource {
-    /// The destination has it: nothing is left to compare.
+    /// The destination has the published digest: nothing else to compare.
     Equal,
-    /// The source was read by its digest, and is to be compared.
+    /// The source was read by its digest, and must be compared.
     Source(Arc<FoundSource>, ReadDestination),
 }
 
 impl Validator {
-    /// Validates an image whose destination has the published digest; the source of any other one.
+    /// Validates an image whose destination has the published digest; reads the source of other images.
     pub(super) fn by_digest(
         &self,
         published: &Published,
@@ -63,7 +63,7 @@ impl Validator {
         ))
     }
 
-    /// The source by its digest: the destination may have it beside what its tag leads to, or below it.
+    /// Reads the source by its digest. The destination may have it under another tag, or in its index.
     fn read_published(
         &self,
         image: &Image,
@@ -76,7 +76,7 @@ impl Validator {
         if let Ok(manifest) = read(Side::Destination, &image.destination) {
             let side = Side::Destination;
             match self.reduce_source(image, &TopManifest { manifest, side }, filter, log) {
-                // The destination's copy is not whole, which says nothing of the source.
+                // The copy at the destination is incomplete; the source may be complete.
                 Err(reason) if !reason.code.is_failure() => {}
                 other => return other,
             }
@@ -91,7 +91,7 @@ impl Validator {
         self.reduce_source(image, &TopManifest { manifest, side }, filter, log)
     }
 
-    /// The source has no such digest any more: where its tag leads now.
+    /// The source no longer has the digest: reads the digest of its tag.
     fn moved(
         &self,
         image: &Image,
@@ -118,8 +118,8 @@ impl Validator {
         Reason::new(Code::SourceMissing, text)
     }
 
-    /// The destination is the source as a whole, whatever is selected of it: its images have to be there,
-    /// and with `--deep` and `--referrers` what belongs to them.
+    /// The destination equals the whole source: its selected images must exist, with `--deep` their blobs
+    /// too, and with `--referrers` their referrers.
     fn whole(
         &self,
         image: &Image,
@@ -147,7 +147,7 @@ impl Validator {
                         .collect::<Vec<_>>()
                 });
                 match selected {
-                    // An empty comparison never passes: then all of them have to be there.
+                    // An empty comparison never passes: all images must exist.
                     Ok(selected) if selected.is_empty() => {
                         used = reader(None);
                         used.images(entries)

@@ -1,5 +1,4 @@
-//! The status of a referrer: whether it is at the destination, and found there in the same way as at
-//! the source.
+//! The status of a source's referrer: whether the destination has it, and lists it as the source does.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,20 +11,20 @@ use crate::registry::{Client, Error, ReferrersList, Side};
 /// The status of a referrer of the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ReferrerStatus {
-    /// It is at the destination, and found there in the same way.
+    /// The destination has it, and lists it.
     Arrived {
-        /// The size that its list says and that of its manifest, in bytes, where they differ.
+        /// Its size in the list and the size of its manifest, in bytes, if they differ.
         wrong_size: Option<(u64, u64)>,
-        /// The type of its manifest, where the list under the tag does not say it.
+        /// The artifact type of its manifest, if the list under the tag lacks it.
         hidden_type: Option<String>,
     },
-    /// It is not at the destination.
+    /// The destination does not have it.
     Missing,
-    /// It is at the destination, and nothing leads to it: what is wrong, and what to push.
+    /// The destination has it, but does not list it: the fault and its remedy.
     Unlisted(&'static str),
-    /// The destination lists it and does not have it.
+    /// The destination lists it, but does not have it.
     Lost,
-    /// Its tag is another manifest at the destination.
+    /// Its tag points to another manifest at the destination.
     Other(Digest),
 }
 
@@ -48,15 +47,12 @@ impl fmt::Display for ReferrerStatus {
     }
 }
 
-/// The destination, as far as referrers are looked for in it.
+/// The repository at the destination in which referrers are searched.
 pub(super) struct ReferrerDestination {
-    /// Reads the registry.
     pub client: Arc<Client>,
-    /// The repository.
     pub repository: Repository,
-    /// Attestations that its index lists.
+    /// Attestations in its index.
     pub attestations: Vec<Referrer>,
-    /// The log of the image.
     pub log: Log,
 }
 
@@ -103,11 +99,11 @@ impl ReferrerDestination {
         Ok(list)
     }
 
-    /// The status of a referrer that has to be in this list.
+    /// The status of a referrer that must be in this list.
     fn listed(&self, list: &ReferrersList, referrer: &Referrer) -> Result<ReferrerStatus, Error> {
         let mut entries = list.entries.iter();
         let Some(entry) = entries.find(|entry| entry.digest == referrer.digest) else {
-            // It may be the entry that cannot be read.
+            // The damaged entry may be this referrer.
             if let Some(damage) = &list.damage {
                 return Err(damage.clone());
             }
@@ -129,11 +125,11 @@ impl ReferrerDestination {
         })
     }
 
-    /// Reads a referrer's manifest; `None`: it is not there.
+    /// Reads a referrer's manifest; `None`: it does not exist.
     fn read(&self, referrer: &Referrer) -> Result<Option<ReadReferrer>, Error> {
         let (side, repository, digest) = (Side::Destination, &self.repository, &referrer.digest);
-        // Docker counts GETs as pulls, not HEADs; other registries confirm to HEAD what GET does not
-        // find.
+        // Docker Hub counts GETs as pulls, not HEADs; other registries confirm with HEAD manifests that a GET
+        // does not find.
         if repository.registry == DOCKER_HUB {
             let there = self
                 .client
@@ -154,11 +150,11 @@ impl ReferrerDestination {
         }
     }
 
-    /// The status of a referrer to which nothing leads.
+    /// The status of a referrer that no list contains.
     fn unlisted(&self, referrer: &Referrer, remedy: &'static str) -> ReferrerStatus {
         match self.read(referrer) {
             Ok(Some(_)) => ReferrerStatus::Unlisted(remedy),
-            // That it cannot be read makes no difference: it is not found.
+            // An error makes no difference: clients do not find it.
             Ok(None) | Err(_) => ReferrerStatus::Missing,
         }
     }
@@ -181,15 +177,15 @@ impl ReferrerDestination {
     }
 }
 
-/// What is known of a referrer's manifest that is there.
+/// A referrer's manifest at the destination.
 struct ReadReferrer {
     /// Its length in bytes; `None`: it was not read.
     size: Option<u64>,
     artifact_type: Option<String>,
 }
 
-/// The type of a manifest, where the list that stands under a tag does not say it. What a registry
-/// lists, it makes from the manifests.
+/// The artifact type of a manifest, if the list under a tag lacks it. Lists of the referrers API come from
+/// the manifests.
 fn hidden_type(
     list: &ReferrersList,
     entry: &ListedReferrer,

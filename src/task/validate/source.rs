@@ -83,7 +83,7 @@ impl FoundSource {
     }
 }
 
-/// A manifest, and where what it leads to can be read.
+/// A manifest, and the side from which the manifests that it lists can be read.
 pub struct TopManifest {
     pub manifest: Manifest,
     pub side: Side,
@@ -141,8 +141,8 @@ impl Validator {
         if image.source.registry == DOCKER_HUB
             && let Some(digest) = self.source_digest(image, log)?
         {
-            // Docker counts GETs as pulls, not HEADs: what the destination has is read there. It is the
-            // source's if its bytes are: the digest of signed schema 1 is that of a part of them.
+            // Docker Hub counts GETs as pulls, not HEADs: a manifest that the destination has is read there,
+            // and its bytes are verified. The digest of signed schema 1 covers only a part of the bytes.
             let is_source_s = |manifest: &Manifest| manifest.raw_digest == digest;
             let read = self.read(Side::Destination, image, log);
             let copy = match &read {
@@ -216,7 +216,7 @@ impl Validator {
     }
 }
 
-/// A source that was recorded.
+/// A recorded source.
 fn recorded(source: &record::Source, filter: &Filter) -> Result<FoundSource, Reason> {
     let artifact = [Spec {
         digest: source.digest.clone(),

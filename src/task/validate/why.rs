@@ -1,8 +1,8 @@
-//! Why the digests of one platform differ: the class of the difference, from the manifests and configs
-//! of both sides. Pure, no network.
+//! Classifies the difference between two manifests of one platform, from the manifests and configs of both
+//! sides. Pure functions, no network.
 //!
-//! Three classes may be accepted, so these must never hide content: whoever writes to the destination
-//! may choose every byte of it.
+//! `--accept` lets three classes pass, so these must never hide content: an attacker who can write to the
+//! destination chooses every byte of it.
 
 use std::collections::HashMap;
 
@@ -14,31 +14,30 @@ use crate::manifest::Digest;
 use crate::registry::Side;
 use crate::verdict::Class;
 
-/// A class and what it follows from.
+/// The class of a difference, with evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Classification {
-    /// The class.
     pub class: Class,
-    /// What it follows from.
+    /// Evidence, in one line.
     pub evidence: String,
-    /// When the source's and the destination's images were created.
+    /// Creation dates of the source's and the destination's image.
     pub created: [Option<DateTime<FixedOffset>>; 2],
-    /// Layers of the destination that the config alone vouches for.
+    /// Layers of the destination that must be unpacked to be verified: only the config names their content.
     pub unverified: Vec<UnverifiedLayer>,
 }
 
-/// A layer that is compressed in another way than at the source.
+/// A layer with another compression than at the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnverifiedLayer {
     pub digest: Digest,
-    /// Its length in bytes, as its manifest says.
+    /// Its length in bytes, from its manifest.
     pub size: String,
-    /// The digest of its content, as the config says.
+    /// The digest of its uncompressed content, from the config.
     pub diff_id: String,
 }
 
 impl Classification {
-    /// Without dates.
+    /// A class without dates.
     pub fn new(class: Class, evidence: impl Into<String>) -> Self {
         Self {
             class,
@@ -54,8 +53,8 @@ impl Classification {
     }
 }
 
-/// Classifies two manifests of different digests. `config` reads a config of one side, and says why it
-/// cannot be read.
+/// Classifies two manifests with different digests. `config` reads the config of one side; its error is a
+/// message.
 pub fn classify(
     source: &[u8],
     destination: &[u8],
@@ -239,8 +238,8 @@ fn of_other_layers(source: &Image, destination: &Image, diff_ids: &[String]) -> 
     }
 }
 
-/// Whether the layers can be the same content in this order: two layers of one digest are one content,
-/// which has one `diff_id`.
+/// Whether the layers can have the same content in this order: layers with the same digest must have the
+/// same `diff_id`.
 fn is_possible(source: &[Layer], destination: &[Layer], diff_ids: &[String]) -> bool {
     let mut known: HashMap<&Digest, &String> = HashMap::new();
     for layers in [source, destination] {

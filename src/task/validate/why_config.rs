@@ -1,8 +1,8 @@
-//! Whether two image configs mean the same at run time.
+//! Compares image configs: whether both mean the same at run time.
 //!
-//! containers/image reads a config into OCI's struct and writes it anew when it converts Docker's
-//! schema 2 to OCI: fields that OCI does not have are dropped, empty ones too, and dates get another
-//! spelling. Docker's own fields that change how an image runs (`Healthcheck`) must not be dropped.
+//! When containers/image converts Docker's schema 2 to OCI, it reads the config into OCI's struct and
+//! serialises it again: fields that OCI lacks and empty fields are dropped, and dates are spelled
+//! differently. Docker's own fields that change how an image runs (`Healthcheck`) must not be dropped.
 //! Specifications: OCI image-spec, config.md; Docker's image spec v1.2.
 
 use chrono::{DateTime, FixedOffset, SecondsFormat, Utc};
@@ -10,13 +10,13 @@ use chrono::{DateTime, FixedOffset, SecondsFormat, Utc};
 use crate::escape::escape;
 use crate::manifest::{ManifestError, Object, Value};
 
-/// The most `diff_ids` of a config.
+/// Limit of the `diff_ids` of a config.
 pub const MAX_DIFF_IDS: usize = 10_000;
 
-/// Characters of a field's name that a text shows.
+/// Limit of the characters of a field name in messages.
 const SHOWN: usize = 60;
 
-/// The fields of a config that may not be dropped; those after them may.
+/// The fields of a config that must not be dropped, then those that may be.
 const ROOT: Names = Names {
     kept: &[
         "created",
@@ -85,7 +85,7 @@ const HISTORY: Names = Names {
     droppable: &[],
 };
 
-/// The fields of an object that readers know.
+/// The known fields of an object.
 struct Names {
     kept: &'static [&'static str],
     droppable: &'static [&'static str],
@@ -97,13 +97,13 @@ impl Names {
     }
 }
 
-/// A config as far as it can be compared.
+/// The compared parts of a config.
 #[derive(Debug)]
 pub struct Config {
     root: Value,
-    /// The digests of its layers without compression.
+    /// The digests of its uncompressed layers.
     pub diff_ids: Vec<String>,
-    /// When it was created.
+    /// Creation date.
     pub created: Option<DateTime<FixedOffset>>,
 }
 
@@ -111,7 +111,7 @@ impl Config {
     /// Reads a config blob.
     ///
     /// # Errors
-    /// [`ManifestError`] where two readers could read it differently, or a field has a wrong type.
+    /// [`ManifestError`] if parsers could read it in different ways, or a field has a wrong type.
     pub fn read(bytes: &[u8]) -> Result<Self, ManifestError> {
         let root = Value::read(bytes)?;
         let fields = ROOT.of(&root)?;
@@ -136,7 +136,7 @@ impl Config {
         })
     }
 
-    /// The first field by which the destination's config means something else.
+    /// The first field with a different meaning in the destination's config.
     ///
     /// # Errors
     /// As [`Config::read`].
@@ -183,7 +183,7 @@ impl Config {
     }
 }
 
-/// A date as texts show it.
+/// A date, for messages.
 pub fn shown(date: DateTime<FixedOffset>) -> String {
     date.with_timezone(&Utc)
         .to_rfc3339_opts(SecondsFormat::Secs, true)
@@ -203,14 +203,14 @@ fn instant(value: &Value) -> Option<DateTime<FixedOffset>> {
 /// Whether two values of a field are equal for Go's readers.
 fn is_same(name: &str, left: &Value, right: &Value) -> bool {
     match (name, left, right) {
-        // Zero is a time, and not the default.
+        // The zero time is a value, not the default.
         ("StopTimeout", ..) => left == right,
         _ if left.is_empty() && right.is_empty() => true,
         ("created", ..) => match (instant(left), instant(right)) {
             (Some(left), Some(right)) => left == right,
             _ => left == right,
         },
-        // The values of these maps say nothing.
+        // The values of these maps have no meaning.
         ("ExposedPorts" | "Volumes", Value::Object(left), Value::Object(right)) => {
             left.len() == right.len()
                 && left.iter().all(|(key, left)| {
@@ -223,7 +223,7 @@ fn is_same(name: &str, left: &Value, right: &Value) -> bool {
     }
 }
 
-/// The first field that differs, or is at one side only and may not be.
+/// The first field that differs, or that only one side has although both must.
 fn differing(
     names: &Names,
     left: &Object,

@@ -1,10 +1,10 @@
-//! An image's manifest as far as two are compared for the reason why their digests differ.
+//! The parts of an image's manifest that are compared to classify a difference.
 //!
 //! Specifications: OCI image-spec, manifest.md and descriptor.md; Docker's image manifest v2, schema 2.
 
 use crate::manifest::{self, Body, Digest, ManifestError, MediaType, Object, Value};
 
-/// The fields of an image's manifest that readers know.
+/// The known fields of an image's manifest.
 const MANIFEST: [&str; 7] = [
     "schemaVersion",
     "mediaType",
@@ -15,7 +15,7 @@ const MANIFEST: [&str; 7] = [
     "annotations",
 ];
 
-/// The fields of a descriptor that readers know.
+/// The known fields of a descriptor.
 const DESCRIPTOR: [&str; 8] = [
     "mediaType",
     "digest",
@@ -27,10 +27,10 @@ const DESCRIPTOR: [&str; 8] = [
     "data",
 ];
 
-/// The most layers of an image.
+/// Limit of the layers of an image.
 const MAX_LAYERS: usize = 10_000;
 
-/// Docker's media types and those of OCI with the same meaning.
+/// Docker's media types, and OCI's with the same meaning.
 const TYPES: [(&str, &str); 6] = [
     (
         MediaType::DockerManifest.as_str(),
@@ -62,9 +62,8 @@ const TYPES: [(&str, &str); 6] = [
 #[derive(Debug)]
 pub struct Image {
     media_type: MediaType,
-    /// Whether its config is not an image's.
+    /// Whether its config is not an image config.
     pub is_artifact: bool,
-    /// Its config.
     pub config: Layer,
     /// Its layers, the lowest first.
     pub layers: Vec<Layer>,
@@ -74,19 +73,18 @@ pub struct Image {
 /// A descriptor: a layer, or the config.
 #[derive(Debug)]
 pub struct Layer {
-    /// Its digest.
     pub digest: Digest,
-    /// Its length in bytes.
+    /// In bytes.
     pub size: String,
     media_type: String,
     rest: Object,
 }
 
 impl Image {
-    /// Reads a manifest.
+    /// Parses a manifest.
     ///
     /// # Errors
-    /// Why it cannot be compared.
+    /// A message: the manifest cannot be compared.
     pub fn read(bytes: &[u8]) -> Result<Self, String> {
         let parsed = manifest::parse(bytes).map_err(|error| error.to_string())?;
         let is_artifact = match parsed.body {
@@ -147,8 +145,8 @@ impl Image {
         [self.media_type.as_str(), &self.config.media_type].map(canonical)
     }
 
-    /// The first field besides digests, sizes and media types that differs. `may_drop`: the destination
-    /// may lack some; it never has more.
+    /// The first different field besides digests, sizes and media types. `may_drop`: the destination may lack
+    /// fields, but never has additional ones.
     pub fn difference(&self, destination: &Self, may_drop: bool) -> Option<String> {
         if let Some(field) = differing(&self.rest, &destination.rest, may_drop) {
             return Some(format!("field {field}"));
@@ -188,7 +186,7 @@ impl Layer {
         })
     }
 
-    /// How it is compressed; none for a type that is no usual layer's.
+    /// Its compression; `None` if the media type is not a usual layer type.
     pub fn compression(&self) -> Option<&'static str> {
         match canonical(&self.media_type) {
             "application/vnd.oci.image.layer.v1.tar" => Some("plain tar"),
@@ -204,7 +202,7 @@ impl Layer {
     }
 
     fn difference(&self, destination: &Self, may_drop: bool) -> Option<&'static str> {
-        // Embedded content takes the place of the blob.
+        // Embedded content replaces the blob.
         let data = destination.rest.get("data").unwrap_or(&Value::Null);
         if self.digest != destination.digest && !data.is_empty() {
             return Some("data");
@@ -232,7 +230,7 @@ fn canonical(media_type: &str) -> &str {
     found.map_or(media_type, |(_, oci)| oci)
 }
 
-/// The first field that differs; its name only where it is a known one.
+/// The first field that differs; unknown fields are not named.
 fn differing(left: &Object, right: &Object, may_drop: bool) -> Option<&'static str> {
     let names = left.keys().chain(right.keys());
     let differs = |name: &&String| {

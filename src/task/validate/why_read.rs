@@ -1,5 +1,5 @@
-//! On a difference, and only then: both sides' manifests are read to say why the digests differ, and
-//! the difference may be an accepted one.
+//! Explains a difference: reads the manifests of both sides, classifies the difference, and applies
+//! `--accept`.
 
 use indicatif::HumanCount;
 
@@ -18,7 +18,7 @@ use crate::registry::{Error, Side};
 use crate::sync::fan_out;
 use crate::verdict::{Class, Code, PlatformDifference, Reason};
 
-/// The most differing platforms of an image that are looked at.
+/// Limit of the platforms per image whose difference is classified.
 const MOST_EXAMINED: usize = 20;
 
 /// Two manifests of one platform.
@@ -30,14 +30,13 @@ struct Pair {
 
 /// An explained difference.
 pub struct ExplainedDifference {
-    /// Why the digests differ.
     pub why: Vec<PlatformDifference>,
-    /// The classes that were accepted, each once; an error: they are not all accepted.
+    /// The accepted classes, each once; an error if not all classes are accepted.
     pub result: Result<Vec<Class>, Reason>,
 }
 
 impl Validator {
-    /// Says why the images differ, which `reason` says that they do.
+    /// Explains the difference that `reason` reports.
     pub(super) fn explain(
         &self,
         image: &Image,
@@ -67,7 +66,7 @@ impl Validator {
                 .all(|difference| matches!(difference, Difference::OnlySource(_)));
         let why = self.classes(image, &found, is_subset, log);
         if let Some(accepted) = self.accepted(&found, &why) {
-            // With the source's digests in place of those that may differ, all has to be equal.
+            // With the source's digests in place of the accepted ones, both sides must be equal.
             let replaced: Vec<Spec> = destination
                 .iter()
                 .map(|spec| counterpart(&found, spec).unwrap_or_else(|| spec.clone()))
@@ -87,7 +86,7 @@ impl Validator {
         ExplainedDifference { why, result }
     }
 
-    /// Says why what has no platform differs.
+    /// Explains the difference between two manifests without platforms.
     pub(super) fn explain_whole(
         &self,
         image: &Image,
@@ -114,7 +113,7 @@ impl Validator {
         ExplainedDifference { why, result }
     }
 
-    /// The classes of the differences, each once; none where one is not accepted.
+    /// The classes of the differences, each once; empty if one of them is not accepted.
     fn accepted(&self, found: &[Difference<'_>], why: &[PlatformDifference]) -> Option<Vec<Class>> {
         let is_whole = !why.is_empty() && why.len() == found.len();
         let mut classes: Vec<Class> = why.iter().map(|why| why.class).collect();
@@ -123,7 +122,7 @@ impl Validator {
         (is_whole && classes.iter().all(|class| self.accept.contains(class))).then_some(classes)
     }
 
-    /// The class of each difference, of the first [`MOST_EXAMINED`].
+    /// Classifies the first [`MOST_EXAMINED`] differences.
     fn classes(
         &self,
         image: &Image,
@@ -217,8 +216,8 @@ impl Validator {
     }
 }
 
-/// The judgement, once the layers that only the config vouches for have been unpacked; `unpack`: the
-/// digest of the content of a layer of this length.
+/// Verifies the layers that must be unpacked; `unpack` returns the digest of the uncompressed content of a
+/// layer with this length.
 fn verified(
     judgement: Classification,
     unpacks: bool,
@@ -290,7 +289,7 @@ fn why_of(difference: &Difference<'_>, judgement: &Classification) -> PlatformDi
     }
 }
 
-/// The source's entry in place of the destination's, where they are two of one platform.
+/// Replaces the destination's entry of a platform with the source's entry.
 fn counterpart(found: &[Difference<'_>], spec: &Spec) -> Option<Spec> {
     found.iter().find_map(|difference| match difference {
         Difference::OtherDigest {
@@ -304,7 +303,7 @@ fn counterpart(found: &[Difference<'_>], spec: &Spec) -> Option<Spec> {
     })
 }
 
-/// The details with the class of each difference that was looked at.
+/// The details, with the class of each classified difference.
 fn details(plain: &[String], found: &[Difference<'_>], why: &[PlatformDifference]) -> Vec<String> {
     let mut why = why.iter();
     let lines = found.iter().enumerate().map(|(index, difference)| {
@@ -332,7 +331,7 @@ fn details(plain: &[String], found: &[Difference<'_>], why: &[PlatformDifference
     lines.collect()
 }
 
-/// What to do about each class.
+/// The remedy for each class.
 fn hints(why: &[PlatformDifference], differing: usize) -> Vec<String> {
     let mut classes: Vec<Class> = why
         .iter()

@@ -1,4 +1,4 @@
-//! The rounds of authorization, the probe and what is remembered, over a scripted exchange.
+//! Authorization, the probe and the caches, over a scripted exchange.
 
 mod authorization;
 mod several;
@@ -253,7 +253,7 @@ fn a_port_of_this_machine_is_asked_over_plain_http_first() {
         let with_secrets = script.requests();
         assert!(with_secrets[0].authorization.is_none());
     }
-    // Others, and those without a port, are asked over HTTPS first.
+    // Requests to other hosts, and to hosts without a port, use HTTPS first.
     for name in ["localhost", "localhost:443", "reg.io:5000"] {
         let script = Scripted::answering(|request| match request.url.scheme() {
             "https" => reply(200, MANIFEST),

@@ -333,7 +333,7 @@ fn a_token_that_is_too_long_for_the_registry_is_not_sent_again() {
 fn a_password_is_tried_alone_and_never_for_what_has_another() {
     let environment = |name: &str| match name {
         "DOCKER_AUTH_CONFIG" => Some(
-            // me:one for `team`, me:two for `other`, nobody else.
+            // Only me:one may read `team`, and only me:two `other`.
             r#"{"auths":{"reg.io/team":{"auth":"bWU6b25l"},"reg.io/other":{"auth":"bWU6dHdv"}}}"#
                 .to_owned(),
         ),
