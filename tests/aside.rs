@@ -85,7 +85,7 @@ fn one_mute_registry_of_five_holds_back_no_other() {
 }
 
 #[test]
-fn what_is_aside_is_in_the_failed_list_after_a_signal() {
+fn waiting_images_are_in_the_failed_list_after_a_signal() {
     let server = Server::of(content());
     let (_listener, mute) = mute();
     let dir = Dir::new();

@@ -48,7 +48,7 @@ fn validate(source: &str, destination: &str, flags: &str) -> Run {
 }
 
 #[test]
-fn referrers_of_referrers_have_to_come_along() {
+fn referrers_of_referrers_must_be_at_the_destination() {
     let mut content = Content::default();
     let (index, amd64) = index(&mut content);
     // An SBOM of the index, its signature, and a signature of that; cosign's signature of an SBOM under
@@ -463,7 +463,7 @@ fn a_wrong_size_in_a_list_of_referrers_fails_where_the_source_has_it_right() {
 }
 
 #[test]
-fn what_is_present_and_not_found_says_what_to_push() {
+fn an_unlisted_referrer_has_a_remedy() {
     let mut content = Content::default();
     let (index, amd64) = index(&mut content);
     let sbom = content.attach("team/x", &index, SBOM);

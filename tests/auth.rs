@@ -348,7 +348,7 @@ fn a_real_registry_that_verifies_tokens() {
 }
 
 #[test]
-fn no_credentials_says_why() {
+fn missing_credentials_are_explained() {
     let registry = with_password();
     let name = registry.name();
     let (host, port) = name.split_once(':').unwrap();

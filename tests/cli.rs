@@ -57,7 +57,7 @@ fn help_is_in_the_layout_of_the_original() {
 }
 
 #[test]
-fn what_is_mistyped_is_one_line_with_a_hint() {
+fn a_typing_mistake_is_one_line_with_a_hint() {
     let dir = Dir::new();
     for (args, message) in [
         (

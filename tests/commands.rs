@@ -256,7 +256,7 @@ fn an_unknown_command_or_flag_is_noticed() {
 }
 
 #[test]
-fn the_output_in_the_readme_is_what_the_program_prints() {
+fn the_readme_shows_real_output() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let (_, block) = readme.split_once("```console\n$ ").unwrap();
     let (block, _) = block.split_once("```").unwrap();

@@ -132,7 +132,7 @@ fn a_real_registry_that_lost_or_damaged_a_blob_is_found() {
 }
 
 #[test]
-fn an_image_that_is_missing_is_told_as_always() {
+fn a_missing_image_has_its_usual_message() {
     let content = usual();
     let mut without = content.clone();
     let list: serde_json::Value =
@@ -149,7 +149,7 @@ fn an_image_that_is_missing_is_told_as_always() {
 }
 
 #[test]
-fn each_blob_of_a_repository_is_asked_for_once_in_a_run() {
+fn each_blob_of_a_repository_is_requested_once_per_run() {
     let mut content = usual();
     // The same layers under five more tags, in other images.
     let shared = content.blob("team/x", "a layer that all of them have");
@@ -200,7 +200,7 @@ fn each_blob_of_a_repository_is_asked_for_once_in_a_run() {
 }
 
 #[test]
-fn a_layer_that_a_registry_need_not_hold_may_be_missing() {
+fn a_foreign_layer_may_be_missing() {
     for media_type in [
         "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
         "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
@@ -255,7 +255,7 @@ fn an_index_that_is_listed_as_an_image_is_not_passed_over() {
 }
 
 #[test]
-fn a_blob_that_is_not_there_is_asked_for_once() {
+fn a_missing_blob_is_requested_once() {
     let (run, destination) = playing(
         |_, _| Reply::error(404, "BLOB_UNKNOWN", "blob unknown"),
         "--deep=full",
@@ -312,7 +312,7 @@ fn a_blob_that_head_confirms_and_get_does_not_find_is_missing() {
 }
 
 #[test]
-fn what_head_says_against_a_blob_does_not_matter() {
+fn a_negative_head_response_is_no_proof_against_a_blob() {
     let lies: [fn() -> Reply; 4] = [
         || Reply::new(404),
         || Reply::new(405),
@@ -475,7 +475,7 @@ fn a_server_without_ranges_and_lengths_is_read() {
 }
 
 #[test]
-fn a_store_that_signs_for_get_only_is_asked_by_get() {
+fn a_store_that_signs_only_gets_receives_a_get() {
     let content = usual();
     let stored = content.clone();
     // HEAD on what was signed for GET is refused.
@@ -521,7 +521,7 @@ fn a_store_that_signs_for_get_only_is_asked_by_get() {
 }
 
 #[test]
-fn a_store_that_is_missing_as_a_whole_says_nothing_of_a_blob() {
+fn a_missing_blob_store_proves_nothing_about_a_blob() {
     let (run, _) = playing(
         |request, _| match request.path.contains("/store/") {
             true => Reply::new(404).body("<Error><Code>NoSuchBucket</Code></Error>"),
@@ -548,7 +548,7 @@ fn port_of(request: &Request) -> String {
 }
 
 #[test]
-fn a_blob_that_cannot_be_asked_for_is_not_validated() {
+fn a_blob_that_cannot_be_requested_is_not_validated() {
     for flag in ["--deep", "--deep=full"] {
         for reply in [
             Reply::error(503, "UNAVAILABLE", "later"),
@@ -589,7 +589,7 @@ fn an_accident_on_the_way_is_not_the_blob_s() {
 }
 
 #[test]
-fn a_body_whose_length_is_not_told_proves_nothing_against_a_blob() {
+fn a_body_of_unknown_length_proves_nothing_about_a_blob() {
     for how in [How::UntilClose(5), How::Chunked] {
         let (run, _) = playing(
             move |_, bytes| {
@@ -673,7 +673,7 @@ fn a_signal_ends_a_full_look_within_a_second() {
 }
 
 #[test]
-fn artifacts_and_single_images_are_looked_at_too() {
+fn artifacts_and_single_images_are_checked_too() {
     let mut content = Content::default();
     let chart = content.blob("team/x", "a chart");
     let manifest = json!({"schemaVersion": 2, "mediaType": OCI,

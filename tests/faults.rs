@@ -93,7 +93,7 @@ fn every_status_but_404_is_a_cause() {
 }
 
 #[test]
-fn a_refusal_says_what_to_do() {
+fn a_denied_request_has_a_hint() {
     let server = with_manifest(
         Reply::error(401, "UNAUTHORIZED", "authentication required")
             .header("www-authenticate", "Basic realm=\"x\""),
@@ -104,7 +104,7 @@ fn a_refusal_says_what_to_do() {
 }
 
 #[test]
-fn only_a_registry_s_404_says_that_an_image_is_missing() {
+fn only_a_registry_s_404_means_that_an_image_is_missing() {
     for reply in [
         Reply::new(404),
         Reply::new(404).body("404 page not found\n"),
@@ -183,7 +183,7 @@ fn a_host_without_probe_and_manifests_is_no_registry() {
 }
 
 #[test]
-fn what_is_no_manifest_is_never_compared() {
+fn invalid_manifests_are_never_compared() {
     let list = usual().find("team/x", "1").unwrap().bytes.clone();
     let manifest = |body: &[u8]| Reply::new(200).header("content-type", LIST).body(body);
     for (reply, cause) in [
@@ -226,7 +226,7 @@ fn chunked_answers_and_missing_headers_do_no_harm() {
 }
 
 #[test]
-fn a_child_of_another_digest_is_not_believed() {
+fn a_child_with_a_wrong_digest_is_not_validated() {
     let server = changed(|request| {
         let is_child = request.path.contains("/manifests/sha256:");
         let other = br#"{"schemaVersion":2,"manifests":[]}"#;
@@ -430,7 +430,7 @@ fn a_token_is_fetched_once_for_each_repository() {
 }
 
 #[test]
-fn what_passes_by_itself_is_asked_again() {
+fn temporary_errors_are_retried() {
     for (reply, kept) in [
         (Reply::new(503), true),
         (Reply::new(429).header("retry-after", "0"), true),

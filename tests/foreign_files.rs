@@ -137,7 +137,7 @@ const OBSTACLES: [(&str, Obstacle); 9] = [
 ];
 
 #[test]
-fn what_lies_in_the_way_of_a_partial_file_is_an_error_at_once() {
+fn obstacles_to_a_partial_file_are_an_error_at_once() {
     let registry = registry();
     let count = if is_root() { 9 } else { 6 };
     for (what, make) in &OBSTACLES[..count] {
@@ -278,7 +278,7 @@ fn a_link_that_others_could_have_made_is_not_followed() {
 }
 
 #[test]
-fn a_link_of_one_s_own_is_followed_and_stays() {
+fn a_link_of_the_same_user_is_followed_and_kept() {
     let registry = registry();
     for (output, target) in OUTPUTS
         .into_iter()
@@ -321,7 +321,7 @@ fn a_file_with_another_name_is_not_replaced() {
 }
 
 #[test]
-fn a_list_and_what_it_was_before_are_two_files() {
+fn an_overwritten_list_and_its_previous_content_are_separate_files() {
     let (source, destination) = (registry(), registry());
     let run = |dir: &Dir| {
         let flags = format!(

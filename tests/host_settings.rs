@@ -124,7 +124,7 @@ fn the_other_variables_of_registries_conf() {
 }
 
 #[test]
-fn the_closest_entry_says_whether_a_host_is_insecure() {
+fn the_longest_matching_entry_decides_whether_a_host_is_insecure() {
     let registry = unknown();
     let alias = registry.alias();
     let (host, _) = alias.split_once(':').unwrap();
@@ -230,7 +230,7 @@ fn mirrors_are_not_followed_and_said_once() {
 }
 
 #[test]
-fn credential_helpers_of_registries_conf_are_asked_in_their_order() {
+fn credential_helpers_of_registries_conf_run_in_order() {
     let mut content = Content::default();
     for repository in ["team/x", "team/y"] {
         content.multi(repository, "1", &["linux/amd64"], "a");

@@ -10,7 +10,7 @@ use crate::support::play::{
 use crate::support::{Content, Internet, LIST, Reply, V2, answer, entry};
 
 #[test]
-fn docker_hub_is_asked_with_head_and_read_at_the_destination() {
+fn docker_hub_gets_head_and_the_destination_is_read() {
     let hub = content("library/x");
     let internet = mirror(Internet::new(), "library/x")
         .host("auth.docker.io", |_| json(r#"{"token":"hub-token","access_token":"hub-token","expires_in":300,"issued_at":"2026-01-01T00:00:00.123456789Z"}"#))
@@ -104,7 +104,7 @@ fn a_copy_of_docker_hub_s_image_that_is_not_whole_is_not_the_source() {
 }
 
 #[test]
-fn docker_hub_s_pull_limit_is_told_and_not_repeated() {
+fn docker_hub_s_pull_limit_is_reported_once() {
     let mut hub = Content::default();
     hub.multi("library/x", "1", &["linux/amd64"], "newer");
     let internet = mirror(Internet::new(), "library/y").host("registry-1.docker.io", move |request| {
@@ -182,7 +182,7 @@ fn ghcr_refuses_at_the_token_server() {
 }
 
 #[test]
-fn quay_has_token_only_and_closes_connections() {
+fn quay_sends_only_token_and_closes_connections() {
     let quay = content("org/x");
     let internet = mirror(Internet::new(), "org/x").host("quay.io", move |request| match request {
         _ if is_token_request(request) => json(r#"{"token":"quay"}"#).header("connection", "close"),
@@ -281,7 +281,7 @@ fn ecr_private_has_basic_and_no_digest_on_get() {
 }
 
 #[test]
-fn ecr_private_says_403_for_an_expired_token() {
+fn ecr_private_returns_403_for_an_expired_token() {
     const HOST: &str = "123.dkr.ecr.eu-west-1.amazonaws.com";
     let internet = mirror(Internet::new(), "x/y").host(HOST, |request| {
         if authorized(request).is_empty() {
@@ -468,7 +468,7 @@ fn registry_access_redhat_com_sends_gzip_and_text_plain() {
 }
 
 #[test]
-fn a_scope_that_the_probe_names_for_another_repository_is_not_asked_for() {
+fn the_probe_s_scope_for_another_repository_is_not_requested() {
     let ghcr = content("org/x");
     let internet = mirror(Internet::new(), "org/x").host("ghcr.io", move |request| match request {
         _ if is_token_request(request) && request.path.contains("user%2Fimage") => {

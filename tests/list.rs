@@ -29,7 +29,7 @@ fn comments_blanks_tabs_crlf_and_a_bom() {
 }
 
 #[test]
-fn a_line_that_is_no_image_is_told_and_kept_as_it_stands() {
+fn an_invalid_line_is_reported_and_kept_unchanged() {
     let registry = registry();
     let dir = Dir::new();
     let long = format!("{} x 1", "a/".repeat(3000));
@@ -80,7 +80,7 @@ fn a_line_that_is_no_image_is_told_and_kept_as_it_stands() {
 }
 
 #[test]
-fn what_is_printed_of_a_line_cannot_control_the_terminal() {
+fn printed_lines_cannot_control_the_terminal() {
     let dir = Dir::new();
     let run = dir.validate().stdin("\x1b[2J\u{202e}x\n").run();
     run.code(3)
@@ -159,7 +159,7 @@ fn a_list_that_breaks_off_replaces_nothing() {
 }
 
 #[test]
-fn what_a_killed_run_left_outlives_one_that_cannot_begin() {
+fn a_run_that_cannot_begin_keeps_the_files_of_a_killed_run() {
     let dir = Dir::new();
     dir.write("list.txt", "x x 1\n");
     dir.write("mirror-validate-failed.txt.partial", "found\n");
@@ -244,7 +244,7 @@ fn each_line_that_is_entered_is_answered_before_the_next() {
 }
 
 #[test]
-fn a_line_of_one_field_is_the_same_name_at_the_destination() {
+fn a_line_with_one_field_has_the_same_name_at_the_destination() {
     let mut content = Content::default();
     content.multi("rancher/rancher", "v2", &["linux/amd64"], "a");
     content.multi("library/busybox", "1", &["linux/amd64"], "a");
@@ -391,7 +391,7 @@ fn every_one_line_form_is_validated_in_one_list() {
 }
 
 #[test]
-fn a_yaml_file_is_validated_and_its_failed_list_is_one_of_lines() {
+fn a_yaml_file_is_validated_and_its_failed_list_has_lines() {
     let (from, to) = (with_tags(&["1"]), with_tags(&["1"]));
     let (s, d) = (from.name(), to.name());
     let dir = Dir::new();

@@ -52,7 +52,7 @@ fn several_lists_are_printed_as_one_with_the_place_of_each_image() {
 }
 
 #[test]
-fn what_is_not_understood_is_named_and_the_rest_is_printed() {
+fn unknown_values_are_named_and_the_rest_is_printed() {
     let dir = Dir::new();
     dir.write("a.txt", "nginx\nnginx:1\nhttps://quay.io/a/b:1\n");
     dir.write(
@@ -117,7 +117,7 @@ fn json_has_the_parts_of_each_image() {
 }
 
 #[test]
-fn a_listed_list_is_listed_as_it_is() {
+fn a_printed_list_is_printed_unchanged() {
     let dir = Dir::new();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/lists");
     let mut count = 0;

@@ -335,7 +335,7 @@ fn the_later_of_two_reports_of_a_shard_counts() {
 }
 
 #[test]
-fn what_does_not_belong_together_is_refused() {
+fn inputs_of_different_runs_are_refused() {
     let dir = Dir::new();
     dir.write("a.json", report("0/2", 9, 'a', "", &[1]));
     dir.write("list.json", report("1/2", 9, 'b', "", &[2]));
@@ -396,7 +396,7 @@ fn what_does_not_belong_together_is_refused() {
 }
 
 #[test]
-fn the_report_of_a_killed_run_is_merged_as_far_as_it_goes() {
+fn the_incomplete_report_of_a_killed_run_is_merged() {
     let dir = Dir::new();
     validate(&dir, 2);
     let whole = dir.read("1.jsonl");

@@ -31,7 +31,7 @@ fn flags((source, destination): &(Server, Server)) -> String {
 }
 
 #[test]
-fn the_failed_list_has_what_failed_and_the_other_what_could_not_be_checked() {
+fn failed_and_unvalidated_lines_go_to_different_files() {
     let registries = registries();
     let dir = Dir::new();
     let list = [DENIED, BAD, GOOD, NONSENSE, BAD, DENIED].concat();
@@ -126,7 +126,7 @@ fn lines_that_a_signal_cut_off_could_not_be_checked() {
 }
 
 #[test]
-fn it_may_replace_the_list_that_it_was_made_from() {
+fn the_list_of_not_validated_images_may_replace_the_image_list() {
     let registries = registries();
     let dir = Dir::new();
     let list = [DENIED, BAD, GOOD].concat();
@@ -146,7 +146,7 @@ fn it_may_replace_the_list_that_it_was_made_from() {
 }
 
 #[test]
-fn it_is_no_other_file_of_the_run() {
+fn the_output_cannot_be_another_file_of_the_run() {
     let registries = registries();
     let dir = Dir::new();
     dir.write("list.txt", GOOD);

@@ -103,7 +103,7 @@ fn with_a_recording_the_same_names_on_both_sides_are_meant() {
 }
 
 #[test]
-fn an_architecture_that_nobody_knows_is_a_warning_at_the_start() {
+fn an_unknown_architecture_is_a_warning_at_the_start() {
     let registry = registry();
     let dir = Dir::new();
     dir.write("list.txt", BOTH);

@@ -330,7 +330,7 @@ fn a_closed_standard_output_does_not_end_the_validation() {
 }
 
 #[test]
-fn colours_and_the_bar_are_for_terminals_unless_asked_for() {
+fn colours_and_the_bar_need_a_terminal_or_a_flag() {
     let (source, destination) = registries();
     let dir = Dir::new();
     let flags = format!("-s {} -d {}", source.name(), destination.name());

@@ -26,7 +26,7 @@ fn content() -> Content {
 }
 
 #[test]
-fn lines_that_wait_for_their_first_keep_nobody_else_from_a_verdict() {
+fn repeated_lines_do_not_delay_other_images() {
     let (gate, content) = (Gate::default(), content());
     let closed = gate.clone();
     let server = Server::start(move |request| {

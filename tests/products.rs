@@ -80,7 +80,7 @@ fn harbor_s_missing_artifact_is_missing() {
 }
 
 #[test]
-fn nexus_says_basic_in_capitals() {
+fn nexus_spells_basic_in_capitals() {
     let inner = basic(
         content("a/x"),
         "user:pass:word",
@@ -227,7 +227,7 @@ fn a_registry_whose_probe_is_open_may_want_a_token_all_the_same() {
 }
 
 #[test]
-fn types_are_asked_for_in_lines_of_their_own_indexes_first() {
+fn media_types_are_accepted_in_separate_headers_indexes_first() {
     let source = content("a/x");
     let internet =
         mirror(Internet::new(), "a/x").host("source.test", move |request| answer(&source, request));

@@ -88,7 +88,7 @@ fn write_digests(dir: &Dir, host: &str, published: &[(&str, String)]) {
 }
 
 #[test]
-fn a_destination_with_the_published_digest_passes_whatever_is_selected() {
+fn a_destination_with_the_published_digest_passes_for_any_selection() {
     let (_, destination, published) = sides();
     let destination = Server::of(destination);
     let dir = Dir::new();
@@ -184,7 +184,7 @@ fn another_digest_is_no_failure_unless_the_source_can_be_read() {
 }
 
 #[test]
-fn a_source_whose_tag_has_moved_is_told() {
+fn a_moved_source_tag_is_reported() {
     let (mut source, destination, published) = sides();
     source.remove("team/x", "rebuilt");
     let moved = source.index("team/x", Some("rebuilt"), LIST, &[]);

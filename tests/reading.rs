@@ -64,7 +64,7 @@ impl Images {
 }
 
 #[test]
-fn two_readers_one_manifest() {
+fn this_program_and_go_read_the_same_manifest() {
     let images = images();
     let good = json!(images.entries()).to_string();
     let evil = json!([entry(&images.evil, "linux/amd64")]).to_string();
@@ -244,7 +244,7 @@ fn the_destination_s_bytes_are_the_source_s_by_their_own_digest_only() {
 }
 
 #[test]
-fn what_an_entry_says_of_its_platform_is_kept() {
+fn platform_fields_of_an_entry_are_kept() {
     let images = images();
     let partial = |platform: Value| {
         let [mut amd64, arm64] = images.entries();
@@ -295,7 +295,7 @@ fn a_wrong_json_type_is_damage() {
 }
 
 #[test]
-fn what_is_not_compared_does_not_matter() {
+fn entries_that_are_not_compared_do_not_matter() {
     let images = images();
     let [amd64, arm64] = images.entries();
     let s390x = json!({"digest": "sha1:00", "size": "big",

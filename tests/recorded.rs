@@ -307,7 +307,7 @@ fn a_recording_is_extended_and_nothing_in_it_is_lost() {
 }
 
 #[test]
-fn what_cannot_be_trusted_is_refused_before_the_first_request() {
+fn untrusted_outputs_are_refused_before_the_first_request() {
     let server = Server::of(every_verdict().0);
     let dir = Dir::new();
     let list = "team/x team/x passes\n";
@@ -476,7 +476,7 @@ fn a_recording_is_a_lock_file_that_finds_tags_that_moved() {
 }
 
 #[test]
-fn lists_of_one_field_are_recorded_without_a_destination() {
+fn lists_with_one_field_are_recorded_without_a_destination() {
     let mut content = Content::default();
     content.multi("team/x", "1", &["linux/amd64"], "a");
     let (source, destination) = (Server::of(content.clone()), Server::of(content));
@@ -540,7 +540,7 @@ fn an_image_that_was_not_recorded_is_not_validated() {
 }
 
 #[test]
-fn what_is_attached_to_the_sources_is_recorded_too() {
+fn referrers_of_the_sources_are_recorded_too() {
     let mut content = Content::default();
     let amd64 = content.image("team/x", OCI, "linux/amd64", "a");
     let index = content.index("team/x", Some("1"), INDEX, &[entry(&amd64, "linux/amd64")]);

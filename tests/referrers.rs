@@ -35,7 +35,7 @@ fn validate(source: &str, destination: &str, flags: &str) -> Run {
 }
 
 #[test]
-fn everything_that_is_attached_has_to_come_along() {
+fn all_referrers_must_be_at_the_destination() {
     // Everything that there is, at once: tags on the index and on an image, referrers of both, an
     // attestation in the index.
     let mut content = Content::default();
@@ -162,7 +162,7 @@ fn everything_that_is_attached_has_to_come_along() {
 }
 
 #[test]
-fn with_deep_the_blobs_of_what_is_attached_are_looked_at_too() {
+fn with_deep_the_blobs_of_referrers_are_checked_too() {
     let mut content = Content::default();
     let (index, amd64) = index(&mut content);
     let signature = content.attach("team/x", &index, SIGNATURE);
@@ -187,7 +187,7 @@ fn with_deep_the_blobs_of_what_is_attached_are_looked_at_too() {
 }
 
 #[test]
-fn where_nothing_is_attached_the_destination_is_not_asked() {
+fn without_referrers_the_destination_is_not_contacted() {
     let mut content = Content::default();
     index(&mut content);
     let (source, destination) = (Server::of(content.clone()), Server::of(content));
@@ -207,7 +207,7 @@ fn where_nothing_is_attached_the_destination_is_not_asked() {
 }
 
 #[test]
-fn a_registry_that_lists_referrers_is_asked_page_by_page() {
+fn referrers_are_read_page_by_page() {
     let mut content = Content::default();
     let (index, amd64) = index(&mut content);
     let kinds = [SIGNATURE, SBOM, "application/vnd.example+json"];
@@ -290,7 +290,7 @@ fn a_registry_that_lists_referrers_is_asked_page_by_page() {
 }
 
 #[test]
-fn a_registry_that_does_not_know_lists_is_told_from_one_that_refuses() {
+fn a_registry_without_the_referrers_api_is_distinguished_from_one_that_denies_access() {
     let mut content = Content::default();
     let (index, _) = index(&mut content);
     let signature = content.attach("team/x", &index, SIGNATURE);
@@ -381,7 +381,7 @@ fn a_registry_that_does_not_know_lists_is_told_from_one_that_refuses() {
 }
 
 #[test]
-fn a_subject_that_a_registry_does_not_know_says_nothing_of_the_others() {
+fn an_unknown_subject_proves_nothing_about_others() {
     // Two signed images in one repository; the registry does not know a digest that is not there, in
     // Quay's and in Harbor's words.
     let unknown: [fn() -> Reply; 2] = [
@@ -440,7 +440,7 @@ fn a_subject_that_a_registry_does_not_know_says_nothing_of_the_others() {
 }
 
 #[test]
-fn a_tag_that_head_denies_may_be_there() {
+fn a_404_to_head_does_not_hide_a_signature() {
     let mut content = Content::default();
     let (index, _) = index(&mut content);
     let destination = Server::of(content.clone());
@@ -456,7 +456,7 @@ fn a_tag_that_head_denies_may_be_there() {
 }
 
 #[test]
-fn what_is_attached_to_a_single_image_or_an_artifact_counts_too() {
+fn referrers_of_single_images_and_artifacts_count_too() {
     let mut content = Content::default();
     let image = content.image("team/x", OCI, "linux/amd64", "a");
     let mut mirror = content.clone();

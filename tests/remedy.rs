@@ -146,7 +146,7 @@ fn a_pinned_tag_and_a_digest_are_kept() {
 }
 
 #[test]
-fn what_seems_to_be_there_is_pushed_again() {
+fn blobs_that_a_registry_claims_to_have_are_pushed_again() {
     let mut line = failed("image-missing");
     line["destination_digest"] = json!(hash('a'));
     line["message"] = json!(format!(
@@ -285,7 +285,7 @@ fn a_single_image_stays_one_or_becomes_an_index() {
 }
 
 #[test]
-fn what_no_copy_mends_is_said() {
+fn failures_that_no_copy_repairs_are_explained() {
     let mut passed = failed("x");
     passed["outcome"] = json!("passed");
     passed["code"] = json!(null);

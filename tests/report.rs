@@ -327,7 +327,7 @@ fn the_report_has_the_digests_that_were_validated() {
 }
 
 #[test]
-fn a_report_is_written_whatever_the_run_does() {
+fn every_run_writes_its_report() {
     // Deep, referrers, recording, recorded: each has codes and outcomes of its own.
     let mut content = Content::default();
     let amd64 = content.image("team/x", OCI, "linux/amd64", "a");
@@ -569,7 +569,7 @@ fn refused(dir: &Dir, args: &str) -> Run {
 }
 
 #[test]
-fn what_cannot_be_written_is_known_before_the_first_request() {
+fn unwritable_outputs_are_refused_before_the_first_request() {
     let dir = Dir::new();
     let list = "127.0.0.1:1/x 127.0.0.1:1/x 1\n";
     dir.write("list.json", list);

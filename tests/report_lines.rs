@@ -36,7 +36,7 @@ for line in sys.stdin:
 }
 
 #[test]
-fn the_lines_say_what_the_document_says() {
+fn the_lines_have_the_same_content_as_the_document() {
     let (source, destination) = registries();
     let dir = Dir::new();
     let mut list = "team/x team/x passes\n".to_owned();
@@ -86,7 +86,7 @@ fn the_lines_say_what_the_document_says() {
 }
 
 #[test]
-fn what_had_ended_survives_a_kill() {
+fn finished_lines_survive_a_kill() {
     let server = stalling();
     let dir = Dir::new();
     dir.write("list.txt", "team/x team/x 1\nteam/y team/y 1\n");
@@ -195,7 +195,7 @@ fn on_standard_output_the_lines_stand_alone_and_the_log_on_standard_error() {
 }
 
 #[test]
-fn another_suffix_is_refused_with_those_that_there_are() {
+fn an_unknown_suffix_is_refused_and_the_known_ones_are_listed() {
     let dir = Dir::new();
     dir.write("list.txt", "a b c\n");
     for name in [

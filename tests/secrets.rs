@@ -184,7 +184,7 @@ fn a_password_in_a_name_is_refused_and_not_shown() {
 }
 
 #[test]
-fn a_renewed_identity_token_is_for_its_namespace() {
+fn a_rotated_identity_token_is_used_for_its_namespace_only() {
     let content = content();
     let server = Server::start(move |request| {
         if request.path.starts_with("/token") {

@@ -296,7 +296,7 @@ fn any_run(
 }
 
 #[test]
-fn every_line_is_in_exactly_one_place_whatever_happens() {
+fn every_line_is_always_in_exactly_one_list() {
     let shim = Shim::slow_disk();
     // Three at a time: they wait for the disk most of the time.
     std::thread::scope(|scope| {

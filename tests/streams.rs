@@ -148,7 +148,7 @@ fn a_reader_who_has_gone_is_no_error() {
 }
 
 #[test]
-fn a_usage_error_is_told_whatever_standard_output_is() {
+fn a_usage_error_is_printed_for_any_standard_output() {
     let dir = Dir::new();
     redirected(&dir, "mirror-validate --jbos 3", ">/dev/full")
         .code(2)

@@ -69,7 +69,7 @@ fn another_manifest_in_place_of_a_child_is_not_that_child() {
 }
 
 #[test]
-fn children_at_docker_hub_are_asked_for_by_head() {
+fn children_at_docker_hub_are_requested_with_head() {
     let mut hub = Content::default();
     hub.multi("library/x", "1", &["linux/amd64", "linux/arm64"], "a");
     let mut source = Content::default();
@@ -180,7 +180,7 @@ fn a_bare_image_names_the_flag_that_accepts_it() {
 }
 
 #[test]
-fn a_proxy_cache_that_has_no_such_image_names_the_one_that_it_has() {
+fn a_missing_image_of_a_proxy_cache_names_its_library_image() {
     let mut content = Content::default();
     content.multi("cache/library/x", "1", &["linux/amd64"], "a");
     content.multi("mirror/x", "1", &["linux/amd64"], "a");

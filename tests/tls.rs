@@ -301,7 +301,7 @@ fn a_configured_certificate_is_for_its_names_and_its_time_only() {
 }
 
 #[test]
-fn certs_d_is_for_the_port_exactly_and_the_first_directory_counts() {
+fn certs_d_matches_the_exact_port_and_the_first_directory_counts() {
     let pair = Pair::self_signed(&["127.0.0.1"], false);
     let server = server(pair.server());
     let dir = Dir::new();
@@ -410,7 +410,7 @@ fn a_ca_file_that_is_none_is_a_usage_error() {
 }
 
 #[test]
-fn plain_http_is_for_this_machine_only_or_on_request() {
+fn plain_http_is_used_for_loopback_or_on_request_only() {
     let server = Server::of(content());
     let dir = Dir::new();
     // The same server by a name that is not this machine's: 0.0.0.0 leads here, and is no loopback.
@@ -481,7 +481,7 @@ fn with_surplus(content: &Content, length: usize) -> impl Fn(&Request) -> Reply 
 }
 
 #[test]
-fn a_response_that_nobody_asked_for_is_not_the_next_image_s() {
+fn an_unsolicited_response_is_not_used_for_the_next_image() {
     let mut content = Content::default();
     for repository in ["team/a", "team/b"] {
         content.multi(repository, "1", &["linux/amd64", "linux/arm64"], "a");
@@ -559,7 +559,7 @@ fn p_521_keys_authorities_and_key_exchange() {
 }
 
 #[test]
-fn a_response_that_nobody_asked_for_is_not_the_next_image_s_through_a_proxy_either() {
+fn an_unsolicited_response_through_a_proxy_is_not_used_for_the_next_image() {
     /// Both buffers of a connection through a proxy.
     const BUFFER: usize = 64 * 1024;
     let mut content = Content::default();

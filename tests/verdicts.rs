@@ -256,7 +256,7 @@ fn a_list_with_one_platform_too_few_or_too_many_fails() {
 }
 
 #[test]
-fn of_a_single_image_the_first_difference_is_told() {
+fn the_first_difference_of_a_single_image_is_reported() {
     let mut source = Content::default();
     let image = source.image("team/x", V2, "linux/arm/v7", "a");
     let base = source.clone();
@@ -495,7 +495,7 @@ fn a_schema_1_source_is_compared_by_its_platform_only() {
 }
 
 #[test]
-fn what_is_no_image_is_compared_by_its_digest() {
+fn artifacts_are_compared_by_digest() {
     let chart = |version: &str| {
         let mut content = Content::default();
         let config = format!("{{\"name\":\"chart\",\"version\":\"{version}\"}}");
@@ -537,7 +537,7 @@ fn what_is_no_image_is_compared_by_its_digest() {
 }
 
 #[test]
-fn an_entry_that_nobody_needs_may_be_missing() {
+fn an_unneeded_entry_may_be_missing() {
     let mut source = Content::default();
     let amd64 = source.image("team/x", OCI, "linux/amd64", "a");
     let other = Content::default().image("team/x", OCI, "linux/s390x", "other");

@@ -254,7 +254,7 @@ fn the_next_attempt_reads_credentials_again() {
 }
 
 #[test]
-fn it_needs_a_list_and_a_time() {
+fn wait_needs_a_list_and_a_duration() {
     let dir = Dir::new();
     dir.validate()
         .args("--wait 1m")

@@ -257,7 +257,7 @@ fn skopeo_s_way_to_schema_2_keeps_the_config() {
 }
 
 #[test]
-fn every_class_has_its_words_and_says_what_to_do() {
+fn every_class_has_a_name_and_a_remedy() {
     for (change, class, text) in [
         (
             (|manifest, _| manifest["annotations"] = json!({})) as fn(&mut Value, &mut Value),
@@ -359,7 +359,7 @@ fn another_config_or_order_is_not_accepted_with_converted_media_types() {
 }
 
 #[test]
-fn an_accepted_image_is_still_looked_through() {
+fn an_accepted_image_is_still_checked_with_deep() {
     let to_oci = |manifest: &mut Value, _: &mut Value| to_oci(manifest);
     let mut gone = usual(to_oci);
     let layer = gone
@@ -379,7 +379,7 @@ fn an_accepted_image_is_still_looked_through() {
 }
 
 #[test]
-fn what_cannot_be_read_or_was_recorded_is_other_and_no_new_failure() {
+fn unreadable_and_recorded_manifests_are_other() {
     let (source, destination) = (
         usual(|_, _| ()),
         usual(|_, config| config["author"] = json!("x")),
@@ -421,7 +421,7 @@ fn what_cannot_be_read_or_was_recorded_is_other_and_no_new_failure() {
 }
 
 #[test]
-fn equal_images_cost_what_they_did_and_a_difference_two_manifests_and_two_configs_per_platform() {
+fn only_a_difference_costs_two_manifests_and_two_configs_per_platform() {
     let (source, destination) = (Server::of(usual(|_, _| ())), Server::of(usual(|_, _| ())));
     validate(&source.name(), &destination.alias(), "").0.code(0);
     assert_eq!(source.count("GET", "/manifests/"), 1);
@@ -444,7 +444,7 @@ fn equal_images_cost_what_they_did_and_a_difference_two_manifests_and_two_config
 }
 
 #[test]
-fn the_same_image_again_says_what_was_accepted() {
+fn a_repeated_image_has_the_accepted_differences() {
     let source = Server::of(usual(|_, _| ()));
     let destination = Server::of(usual(|manifest, _| to_oci(manifest)));
     let dir = Dir::new();

@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn help_is_given_whatever_else_is_wrong_with_the_values() {
+    fn help_is_printed_even_with_invalid_values() {
         for args in [
             &["--record=x", "-a=arm", "-h"][..],
             &["-h", "-j", "abc"],
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_is_named_with_its_neighbour() {
+    fn unknown_flags_are_reported_with_the_nearest_one() {
         for (args, message) in [
             (
                 &["-debgu"][..],

@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_a_remedy() {
+    fn mistakes_are_reported_with_a_remedy() {
         let a = digest("a");
         for (line, expected) in [
             (

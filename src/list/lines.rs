@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn utf_16_is_told_from_other_bytes() {
+    fn utf_16_is_distinguished_from_other_bytes() {
         for text in [
             &b"\xff\xfea\0 \0b\0"[..],
             b"\xfe\xff\0a\0 \0b",

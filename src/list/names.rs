@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_break_a_url_is_refused() {
+    fn characters_that_break_urls_are_refused() {
         for name in [
             "",
             "/",
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_says_where_the_parts_of_a_name_go() {
+    fn a_template_has_placeholders_for_the_parts_of_a_name() {
         for (template, name, expected) in [
             (
                 "reg.io/{registry}/{path}",

@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_pair_is_one_however_docker_hub_is_written() {
+    fn all_spellings_of_docker_hub_are_the_same_image() {
         let same = |one: &str, other: &str| {
             let entry = |text: &str| Entry::parse(text.as_bytes()).expect("an image");
             identity(&entry(one)) == identity(&entry(other))

@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_to_be_held_once_has_to_be_held() {
+    fn one_required_blob_makes_all_equal_ones_required() {
         let urls = json!(["https://x"]);
         let found = of(&json!({"schemaVersion": 2,
             "config": {"digest": digest("c"), "size": 3, "urls": urls},
@@ -165,13 +165,13 @@ mod tests {
     }
 
     #[test]
-    fn schema_1_says_no_sizes() {
+    fn schema_1_has_no_sizes() {
         let found = of(&json!({"schemaVersion": 1, "fsLayers": [{"blobSum": digest("a")}]}));
         assert_eq!(found.expect("blobs")[0].size, None);
     }
 
     #[test]
-    fn what_cannot_be_asked_for_is_an_error() {
+    fn an_invalid_descriptor_is_an_error() {
         let config = json!({"digest": digest("c"), "size": 3});
         for layers in [
             json!("x"),

@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_not_one() {
+    fn refuses_invalid_digests() {
         assert_eq!("latest".parse::<Digest>(), Err(DigestError::Form));
         assert_eq!("md5:00".parse::<Digest>(), Err(DigestError::Algorithm));
         assert_eq!(

@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_keep_their_order_and_what_they_say() {
+    fn entries_keep_their_order_and_fields() {
         let found = index(&json!([
             {"digest": named("a"), "size": 7, "mediaType": MediaType::DockerManifest.as_str(),
                 "platform": {"architecture": "amd64", "os": "linux"}},
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_matters_where_the_entry_is_compared_or_may_be() {
+    fn damage_matters_only_in_entries_that_may_be_compared() {
         let filter = Filter::new(&["amd64".into()], None);
         let on = |architecture: &str| json!({"architecture": architecture, "os": "linux"});
         let good = json!({"digest": named("a"), "platform": on("amd64")});

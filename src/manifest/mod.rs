@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_manifest_is_refused() {
+    fn invalid_manifests_are_refused() {
         for text in [
             "",
             "<html>",
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_used_does_not_matter() {
+    fn unused_fields_do_not_matter() {
         let deep = "[".repeat(5000) + &"]".repeat(5000);
         for field in [
             format!(r#""x":{deep}"#),

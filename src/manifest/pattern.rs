@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_pattern_does_not_name_matches_everything() {
+    fn omitted_parts_of_a_pattern_match_everything() {
         assert!(matches("arm64", "linux", "arm64", "v8"));
         assert!(matches("aarch64", "windows", "arm64", ""));
         assert!(matches("linux/arm", "linux", "arm", "v6"));
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_platform_is_refused() {
+    fn invalid_platforms_are_refused() {
         for text in [
             "",
             "/",

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn several_signatures_are_of_one_payload() {
+    fn several_signatures_have_one_payload() {
         let head = PAYLOAD.trim_end_matches(['}', '\n']);
         let (one, other) = (signature(head.len(), "\n}"), signature(head.len(), "}"));
         let of = |signatures: &str| format!("{head}, \"signatures\" : [{signatures}]}}");
@@ -179,7 +179,7 @@ mod tests {
 
     /// A document around something that has any digest.
     #[test]
-    fn the_payload_has_to_be_the_whole_document() {
+    fn the_payload_must_be_the_whole_document() {
         let evil = r#"{"schemaVersion":1,"architecture":"amd64""#;
         let wrapper = |length: usize, tail: &str| {
             format!("{evil},\"signatures\":[{}]}}", signature(length, tail))

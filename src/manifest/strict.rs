@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_some_reader_takes_for_one_are_refused() {
+    fn keys_that_some_parser_treats_as_equal_are_refused() {
         for text in [
             r#"{"keys": 1, "keys": 1}"#,
             r#"{"keys": null, "keys": null}"#,

@@ -230,7 +230,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_tree_is_what_the_text_says() {
+    fn a_tree_has_the_values_of_the_text() {
         let read = |text: &str| Value::read(text.as_bytes());
         let one = read(r#"{"a": [1, -2, 1.5, null, true], "b": {"c": "x\u00e9"}}"#);
         let other = read(r#"{"b":{"c":"xé"},"a":[1,-2,15e-1,null,true]}"#);
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_readers_could_read_differently_is_refused() {
+    fn ambiguous_documents_are_refused() {
         for text in [
             &br#"{"a": 1, "a": 1}"#[..],
             br#"{"a": 1, "\u0061": 1}"#,
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn many_values_and_deep_ones_are_refused() {
+    fn too_many_and_too_deep_values_are_refused() {
         let list = |count: usize| format!("[{}]", vec!["0"; count].join(","));
         assert!(Value::read(list(MAX_VALUES - 1).as_bytes()).is_ok());
         let error = Value::read(list(MAX_VALUES).as_bytes()).expect_err("too many");

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn absent_shards_are_not_all_named_where_there_are_many() {
+    fn only_the_first_of_many_missing_shards_are_named() {
         let choice = choose(&[part("0/18446744073709551615", true, 1)]).expect("a choice");
         assert_eq!(choice.absent.len(), NAMED);
         assert_eq!(

@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_summary_names_what_counts() {
+    fn the_summary_names_the_relevant_counts() {
         let counts = |passed, failed| Counts {
             passed,
             failed,

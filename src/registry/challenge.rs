@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_registries_send() {
+    fn challenges_of_real_registries() {
         let hub = r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:a/b:pull,push""#;
         assert_eq!(
             read(&[hub]),
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn several_in_one_line_and_in_several_lines() {
+    fn several_challenges_in_one_header_and_in_several() {
         let line = r#"Negotiate abc==, Bearer realm="https://t/x?a=1,2" , scope="a:b:c d:e:f", Basic realm="q \"quoted\" x""#;
         assert_eq!(
             read(&[line]),

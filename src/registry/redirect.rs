@@ -156,7 +156,7 @@ mod tests {
     use ureq::http::Method;
 
     #[test]
-    fn a_registry_is_told_from_its_token_server() {
+    fn errors_distinguish_a_registry_from_its_token_server() {
         for (host, url, expected) in [
             ("reg.io", "https://reg.io/v2/", None),
             ("reg.io:443", "https://reg.io/v2/", None),

@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_followed_is_remarked_for_its_repositories() {
+    fn unsupported_registries_conf_entries_are_reported_for_their_repositories() {
         let found = taken(&[r#"
             [[registry]]
             prefix = "docker.io"

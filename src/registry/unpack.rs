@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn one_content_in_every_packing_has_one_digest() {
+    fn every_compression_of_the_same_content_has_one_digest() {
         let content: Vec<u8> = (0..300_000u32)
             .flat_map(|n| (n / 7).to_le_bytes())
             .collect();

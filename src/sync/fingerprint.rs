@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equal_things_have_equal_ones_and_others_have_not() {
+    fn equal_values_have_equal_fingerprints_and_others_do_not() {
         let fingerprints = Fingerprints::default();
         assert_eq!(fingerprints.of(&"a"), fingerprints.of(&"a"));
         assert_ne!(fingerprints.of(&"a"), fingerprints.of(&"b"));

@@ -320,7 +320,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_document_is_told_from_lines_by_its_first_line() {
+    fn the_first_line_distinguishes_a_document_from_lines() {
         for text in [
             "---",
             "--- # x",
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_said_with_its_line() {
+    fn syntax_errors_have_line_numbers() {
         assert_eq!(
             error(b"a: b\nc: \xd6\xd0\n"),
             "cannot read the image list: f:2: the line is not UTF-8 text; save the file as UTF-8"

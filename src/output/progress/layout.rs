@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_matters_is_never_cut() {
+    fn essential_parts_are_never_cut() {
         for (columns, host, expected) in [
             (
                 200,
@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn between_attempts_the_bar_says_when_the_next_one_begins() {
+    fn between_attempts_the_bar_shows_when_the_next_one_begins() {
         let facts = ProgressState {
             pause: Some(Duration::from_secs(70)),
             ..facts(None)

@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn tls_errors_are_told_from_a_server_without_tls() {
+    fn tls_errors_are_distinguished_from_a_server_without_tls() {
         let error = |inner: rustls::Error| io::Error::new(ErrorKind::InvalidData, inner);
         let unknown = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
         assert!(matches!(of(error(unknown), false), Failure::Tls(_)));

@@ -106,7 +106,7 @@ fn a_final_response_or_failure_is_not_repeated() {
 }
 
 #[test]
-fn a_time_out_is_worth_one_retry() {
+fn a_timeout_is_retried_once() {
     let slow = || {
         Err(Failure::Timeout(
             "timed out while waiting for the response".to_owned(),
@@ -183,7 +183,7 @@ fn an_image_that_always_fails_closes_nothing() {
 }
 
 #[test]
-fn before_anything_was_answered_the_base_is_asked_whether_the_host_is_down() {
+fn without_a_good_response_the_base_url_decides_whether_the_host_is_down() {
     let script = Scripted::answering(|request| match request.url.path() {
         "/v2/" => reply(401, ""),
         _ => reply(500, ""),
@@ -305,7 +305,7 @@ fn a_store_s_trouble_is_not_the_registry_s() {
 }
 
 #[test]
-fn other_hosts_are_not_held_back_while_one_is_closed() {
+fn a_closed_host_does_not_delay_other_hosts() {
     let is_waiting = Arc::new(AtomicBool::new(false));
     let (script, clock) = outage(30, refused);
     let other = Scripted::answering({

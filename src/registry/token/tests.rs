@@ -44,7 +44,7 @@ fn answers_are_read_leniently() {
 }
 
 #[test]
-fn our_scope_stands_first_and_once() {
+fn the_own_scope_comes_first_and_once() {
     let bearer = Bearer {
         scopes: vec!["repository:a/b:pull,push".to_owned(), "aws".to_owned()],
         ..Bearer::default()

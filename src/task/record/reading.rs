@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_trusted_is_refused_with_the_reason() {
+    fn untrusted_paths_are_refused_with_the_reason() {
         let good = document(1, &[source("reg.io/x:1")]);
         for (text, reason) in [
             (String::new(), "not a recording"),

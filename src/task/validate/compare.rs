@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn the_source_s_own_os_version_may_be_at_the_destination_or_not() {
+    fn the_destination_may_omit_the_source_s_os_version() {
         let mut a = spec("a", "amd64", "");
         a.platform.os_version = "10.0".into();
         let mut without = a.clone();

@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn one_too_many_is_told() {
+    fn an_additional_entry_is_reported() {
         let a = spec("a", "amd64", "");
         let lines = explain(std::slice::from_ref(&a), &[a.clone(), a.clone()]);
         assert_eq!(lines.len(), 1);

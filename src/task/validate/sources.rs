@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_oldest_is_forgotten_first() {
+    fn the_oldest_entry_is_dropped_first() {
         let sources = Sources::default();
         let first = sources.reading(0);
         for key in 1..MOST as u128 {

@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_conversion_drops_or_spells_anew_is_no_difference() {
+    fn fields_that_a_conversion_drops_or_respells_are_no_difference() {
         let mut converted = original();
         converted["created"] = json!("2024-01-02T03:04:05Z");
         converted["history"][1]["comment"] = json!("");
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_how_it_runs_is_a_difference() {
+    fn runtime_settings_are_a_difference() {
         for (path, value) in [
             ("/config/Env", json!(["PATH=/bin", "LD_PRELOAD=/evil"])),
             ("/config/Env", json!(null)),
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_how_it_runs_may_not_be_dropped() {
+    fn runtime_settings_must_not_be_dropped() {
         for (name, value) in [
             ("Healthcheck", json!({"Test": ["CMD", "x"]})),
             ("OnBuild", json!(["RUN x"])),
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn what_two_readers_read_differently_is_refused() {
+    fn documents_that_two_parsers_read_differently_are_refused() {
         for text in [
             r#"{"config": {"Env": [], "env": ["x"]}}"#,
             r#"{"config": {"env": ["x"]}}"#,

@@ -21,7 +21,7 @@ fn an_anonymous_token_is_fetched_once_and_sent_to_the_registry_only() {
 }
 
 #[test]
-fn a_password_goes_where_basic_is_wanted_also_where_only_the_query_says_so() {
+fn a_password_goes_to_hosts_that_require_basic() {
     for (probe, first) in [
         (challenged("Basic realm=\"x\""), None),
         (reply(200, "{}"), Some(challenged("Basic realm=\"x\""))),
@@ -154,7 +154,7 @@ fn two_back_ends(one: &'static str, other: &'static str) -> Scripted {
 }
 
 #[test]
-fn back_ends_of_one_host_may_want_different_kinds() {
+fn back_ends_of_one_host_may_require_different_schemes() {
     for (one, other) in [
         (CHALLENGE, "Basic realm=\"x\""),
         ("Basic realm=\"x\"", CHALLENGE),
@@ -185,7 +185,7 @@ fn every_kind_is_tried_once_for_an_image() {
 }
 
 #[test]
-fn a_404_counts_only_after_a_login_where_one_is_wanted() {
+fn a_404_counts_only_after_login_if_the_registry_requires_one() {
     let script = Scripted::answering(|request| match request.url.path() {
         "/v2/" => challenged("Basic realm=\"x\""),
         _ => not_found(),
@@ -199,7 +199,7 @@ fn a_404_counts_only_after_a_login_where_one_is_wanted() {
 }
 
 #[test]
-fn what_is_hidden_is_asked_for_once_more_with_the_credentials() {
+fn a_404_is_retried_once_with_credentials() {
     let script = Scripted::answering(|request| match request.url.path() {
         "/v2/" => reply(200, "{}"),
         "/v2/team/x/manifests/1" if !authorization(request).is_empty() => reply(200, MANIFEST),
@@ -285,7 +285,7 @@ fn a_wrong_password_is_sent_twice_in_a_run() {
 }
 
 #[test]
-fn a_right_password_is_not_given_up_for_what_it_may_not_read() {
+fn a_valid_password_is_still_used_after_a_denied_repository() {
     let basic = "Basic realm=\"x\"";
     for token_server in [false, true] {
         let script = Scripted::answering(move |request| {

@@ -148,7 +148,7 @@ fn helpers_by_host_before_the_store() {
 }
 
 #[test]
-fn what_is_no_file_is_named_without_its_content() {
+fn a_malformed_file_is_named_without_its_content() {
     assert!(AuthFile::parse("f", b" \n", false).is_ok());
     for content in [
         &b"{\"auths\": {\"reg.io\": {\"auth\": hunter2}}}"[..],

@@ -428,7 +428,7 @@ fn other_annotations_and_subjects_are_never_accepted() {
 }
 
 #[test]
-fn what_cannot_be_read_is_other_and_says_why() {
+fn an_unreadable_manifest_is_other_with_a_reason() {
     let mut random = Random(23);
     let source = Made::new(&mut random, true);
     let mut other = source.clone();
