@@ -1,4 +1,4 @@
-//! What a registry holds: images and indexes, built as the tests need them.
+//! The content of a registry: images and indexes, built for a test.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ pub fn digest(bytes: impl AsRef<[u8]>) -> String {
     format!("sha256:{hex}")
 }
 
-/// A manifest that is in a registry.
+/// A manifest in a registry.
 #[derive(Clone, Debug)]
 pub struct Stored {
     pub media_type: String,
@@ -35,7 +35,7 @@ pub struct Stored {
 /// Manifests and blobs, by repository.
 #[derive(Clone, Debug, Default)]
 pub struct Content {
-    /// In the order in which a registry takes them: children before parents.
+    /// In push order: children before parents.
     pub manifests: Vec<(String, String, Stored)>,
     pub blobs: BTreeMap<(String, String), Vec<u8>>,
     /// Whether the scripted server lists referrers; `docker-registry` does not.
@@ -71,7 +71,7 @@ pub fn entry(stored: &Stored, on: &str) -> Value {
 }
 
 impl Content {
-    /// Puts a manifest under a tag or its digest; returns it.
+    /// Adds a manifest under a tag or its digest; returns it.
     pub fn put(
         &mut self,
         repository: &str,
@@ -88,7 +88,7 @@ impl Content {
         stored
     }
 
-    /// Puts a blob; returns its digest.
+    /// Adds a blob; returns its digest.
     pub fn blob(&mut self, repository: &str, bytes: impl Into<Vec<u8>>) -> String {
         let bytes = bytes.into();
         let name = digest(&bytes);
@@ -97,7 +97,7 @@ impl Content {
         name
     }
 
-    /// An image, known by its digest only. `salt` makes it different from others.
+    /// Adds an image without a tag. `salt` makes its digest unique.
     pub fn image(&mut self, repository: &str, media_type: &str, on: &str, salt: &str) -> Stored {
         let mut config = platform(on);
         config["config"] = json!({"Labels": {"salt": salt}});
@@ -125,7 +125,7 @@ impl Content {
         self.put(repository, &digest(&bytes), media_type, bytes)
     }
 
-    /// A manifest that says something about another one.
+    /// Adds a manifest with a subject.
     pub fn attach(&mut self, repository: &str, subject: &Stored, kind: &str) -> Stored {
         let config = self.blob(repository, "{}");
         let layer = format!("{kind} of {}", digest(&subject.bytes));
@@ -141,7 +141,7 @@ impl Content {
         self.put(repository, &digest(&bytes), OCI, bytes)
     }
 
-    /// The tag by which registries without a list of referrers are told of them.
+    /// The tag of the list of referrers at registries without the referrers API (OCI distribution-spec).
     pub fn referrers_tag(&mut self, repository: &str, subject: &Stored, referrers: &[&Stored]) {
         let entries: Vec<Value> = referrers.iter().map(|stored| self.listed(stored)).collect();
         let tag = digest(&subject.bytes).replace(':', "-");
@@ -155,7 +155,7 @@ impl Content {
         entry
     }
 
-    /// What a registry that lists referrers says of a subject.
+    /// The response of the referrers API for a subject.
     pub fn referrers(&self, repository: &str, subject: &str) -> Vec<Value> {
         let is_about = |stored: &Stored| {
             serde_json::from_slice::<Value>(&stored.bytes)
@@ -168,12 +168,12 @@ impl Content {
             .collect()
     }
 
-    /// Gives a manifest a tag.
+    /// Tags a manifest.
     pub fn tag(&mut self, repository: &str, tag: &str, stored: &Stored) -> Stored {
         self.put(repository, tag, &stored.media_type, stored.bytes.clone())
     }
 
-    /// An index of these entries under a tag or, without one, its digest.
+    /// Adds an index of these entries, under a tag or its digest.
     pub fn index(
         &mut self,
         repository: &str,
@@ -187,7 +187,7 @@ impl Content {
         self.put(repository, tag.unwrap_or(&name), media_type, bytes)
     }
 
-    /// A Docker image on each of these platforms, and the list of them under a tag.
+    /// Adds a Docker image per platform, and a tagged manifest list of them.
     pub fn multi(&mut self, repository: &str, tag: &str, platforms: &[&str], salt: &str) -> Stored {
         let entries: Vec<Value> = platforms
             .iter()
@@ -196,7 +196,7 @@ impl Content {
         self.index(repository, Some(tag), LIST, &entries)
     }
 
-    /// A schema 1 manifest; the signed one is as libtrust writes it, with a signature of nobody.
+    /// Adds a schema 1 manifest; signed: in libtrust's form, with a signature that is not valid.
     pub fn schema1(&mut self, repository: &str, tag: &str, on: &str, signed: bool) -> Stored {
         let platform = platform(on);
         let compatibility = json!({"os": platform["os"], "architecture": platform["architecture"], "variant": platform["variant"]});
@@ -235,7 +235,7 @@ impl Content {
             .map(|(_, _, stored)| stored)
     }
 
-    /// Takes a manifest away.
+    /// Removes a manifest.
     pub fn remove(&mut self, repository: &str, reference: &str) {
         self.manifests
             .retain(|(name, known, _)| !(name == repository && known == reference));

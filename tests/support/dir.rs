@@ -1,4 +1,4 @@
-//! A fresh directory for each test, and the real binary run in it.
+//! A new directory for each test, and runs of the real binary in it.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read, Write as _};
@@ -10,10 +10,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// Nothing that a test waits for takes longer: neither a condition, nor a line, nor a whole run.
+/// Limit of every wait in a test: for a condition, for a line, for a whole run.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A directory that is removed with its value; after a failed test it stays.
+/// A directory that is removed on drop, unless the test failed.
 pub struct Dir(PathBuf);
 
 impl Dir {
@@ -29,12 +29,10 @@ impl Dir {
         Self(path)
     }
 
-    /// Where it is.
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// Writes a file.
     pub fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
         let path = self.0.join(name);
         fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
@@ -42,12 +40,11 @@ impl Dir {
         path
     }
 
-    /// Reads a file.
     pub fn read(&self, name: &str) -> String {
         fs::read_to_string(self.0.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
-    /// Whether a file is there.
+    /// Whether a file exists.
     pub fn has(&self, name: &str) -> bool {
         self.0.join(name).exists()
     }
@@ -68,7 +65,7 @@ impl Dir {
         self.command(env!("CARGO_BIN_EXE_image-tools"))
     }
 
-    /// Any program in this directory, without anything of the developer's environment.
+    /// Any program in this directory, with an empty environment but PATH, HOME and TZ.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> TestCommand {
         let mut command = Command::new(program);
         command
@@ -97,32 +94,31 @@ impl Drop for Dir {
     }
 }
 
-/// A program that is about to be run.
+/// A program to run.
 pub struct TestCommand {
     command: Command,
     stdin: Vec<u8>,
 }
 
 impl TestCommand {
-    /// Adds an argument.
     pub fn arg(mut self, arg: impl AsRef<std::ffi::OsStr>) -> Self {
         self.command.arg(arg);
         self
     }
 
-    /// Adds arguments, separated by blanks.
+    /// Adds arguments, separated by spaces.
     pub fn args(mut self, args: &str) -> Self {
         self.command.args(args.split_whitespace());
         self
     }
 
-    /// Sets a variable of its environment.
+    /// Sets an environment variable.
     pub fn env(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
         self.command.env(name, value);
         self
     }
 
-    /// What it reads on standard input.
+    /// Its standard input.
     pub fn stdin(mut self, text: impl AsRef<[u8]>) -> Self {
         self.stdin = text.as_ref().to_vec();
         self
@@ -134,19 +130,19 @@ impl TestCommand {
         let mut running = self.start();
         let mut stdin = running.child.stdin.take().expect("standard input");
         std::thread::spawn(move || {
-            // The program may end without reading all of it.
+            // The program may end without reading all input.
             let _ = stdin.write_all(&text);
         });
         running.end()
     }
 
-    /// Starts it, to be watched and signalled.
+    /// Starts it; the test reads its output and sends signals.
     pub fn start(mut self) -> Running {
         self.command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // Its own group, so that nothing that it started outlives it.
+            // Its own process group, so that its children end with it.
             .process_group(0);
         let shown = format!("{:?}", self.command);
         let mut child = self
@@ -167,7 +163,7 @@ impl TestCommand {
     }
 }
 
-/// The lines of a pipe, each with its line feed, as they come.
+/// The lines of a pipe, each with its line feed, as they arrive.
 fn read_lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
     let (out, lines) = channel();
     std::thread::spawn(move || {
@@ -197,10 +193,9 @@ fn read_into(mut pipe: impl Read + Send + 'static, all: Arc<Mutex<Vec<u8>>>) -> 
     end
 }
 
-/// A program that runs; it is killed with its value.
+/// A running program; killed on drop.
 pub struct Running {
     shown: String,
-    /// The process.
     pub child: Child,
     lines: Receiver<String>,
     seen: String,
@@ -209,7 +204,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Reads standard output up to a line that has this text.
+    /// Reads standard output up to a line with this text.
     #[track_caller]
     pub fn wait_for(&mut self, text: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
@@ -239,7 +234,7 @@ impl Running {
         Ok(line)
     }
 
-    /// Sends a signal by its name.
+    /// Sends a signal.
     pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         let status = Command::new("kill")
@@ -249,7 +244,6 @@ impl Running {
         assert!(status.success());
     }
 
-    /// Writes to standard input.
     pub fn type_in(&mut self, text: &str) {
         self.child
             .stdin
@@ -302,7 +296,7 @@ impl Running {
         String::from_utf8_lossy(&self.stderr.lock().expect("a buffer")).into_owned()
     }
 
-    /// Kills it, and fails with everything that it printed.
+    /// Kills it, and fails the test with its output.
     #[track_caller]
     fn give_up(&mut self, expected: &str) -> ! {
         self.kill_group();
@@ -338,8 +332,7 @@ fn left(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(Instant::now())
 }
 
-/// Says that a check cannot be made here; where everything has to be checked (`CI=true`), that is a
-/// failure.
+/// Reports that a check is skipped on this host; fails if every check is required (`CI=true`).
 #[track_caller]
 pub fn skip(reason: &str) {
     assert!(
@@ -349,10 +342,9 @@ pub fn skip(reason: &str) {
     eprintln!("skipped: {reason}");
 }
 
-/// What a program did.
+/// The result of a run.
 pub struct Run {
     shown: String,
-    /// How it ended.
     pub status: ExitStatus,
     /// Standard output.
     pub stdout: String,
@@ -361,7 +353,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// It ended with this code.
+    /// Asserts the exit code.
     #[track_caller]
     pub fn code(&self, expected: i32) -> &Self {
         if self.status.code() != Some(expected) {
@@ -370,7 +362,7 @@ impl Run {
         self
     }
 
-    /// It printed this text on standard output.
+    /// Asserts that standard output has this text.
     #[track_caller]
     pub fn has(&self, text: &str) -> &Self {
         if !self.stdout.contains(text) {
@@ -379,7 +371,7 @@ impl Run {
         self
     }
 
-    /// It did not print this text on standard output.
+    /// Asserts that standard output does not have this text.
     #[track_caller]
     pub fn has_not(&self, text: &str) -> &Self {
         if self.stdout.contains(text) {
@@ -388,7 +380,7 @@ impl Run {
         self
     }
 
-    /// It printed exactly this on standard error.
+    /// Asserts the whole of standard error.
     #[track_caller]
     pub fn error(&self, text: &str) -> &Self {
         if self.stderr != text {
@@ -397,7 +389,7 @@ impl Run {
         self
     }
 
-    /// It printed one line on standard error, with this text in it.
+    /// Asserts that standard error is one line with this text.
     #[track_caller]
     pub fn one_error(&self, text: &str) -> &Self {
         if self.stderr.lines().count() != 1 || !self.stderr.contains(text) {
@@ -420,7 +412,7 @@ impl Run {
             .collect()
     }
 
-    /// Everything that is known, with what was expected.
+    /// The run and the expectation, for the message of a failed assertion.
     #[track_caller]
     pub fn fail(&self, expected: &str) -> ! {
         let rule = "=".repeat(79);

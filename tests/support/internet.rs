@@ -1,5 +1,5 @@
-//! A little internet: hosts with names and certificates, behind an HTTP proxy that knows where
-//! they are. So a test can play `registry-1.docker.io`, and any other, to the real binary.
+//! A small internet: hosts with names and certificates, behind an HTTP proxy. With it, the real binary
+//! connects to a scripted `registry-1.docker.io`, or any other host.
 
 use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
@@ -10,7 +10,7 @@ use super::dir::{Dir, Run, TestCommand};
 use super::server::{Reply, Request, Server};
 use super::tls::Authority;
 
-/// Hosts by name, and the proxy that leads to them.
+/// Hosts by name, and their proxy.
 pub struct Internet {
     dir: Dir,
     authority: Authority,
@@ -43,7 +43,7 @@ impl Internet {
         }
     }
 
-    /// A host with a certificate for its name.
+    /// Adds a host with a certificate for its name.
     pub fn host(
         mut self,
         name: &str,
@@ -58,7 +58,7 @@ impl Internet {
         self
     }
 
-    /// What a host was asked.
+    /// The requests that a host received.
     pub fn requests(&self, host: &str) -> Vec<Request> {
         self.servers[host].requests()
     }
@@ -83,7 +83,7 @@ impl Internet {
     }
 }
 
-/// Answers one CONNECT.
+/// Handles one CONNECT.
 fn tunnel(mut client: TcpStream, ports: &Mutex<HashMap<String, u16>>) {
     let mut head = Vec::new();
     let mut byte = [0];

@@ -1,4 +1,4 @@
-//! Playing a registry: its challenges, its tokens, and a mirror to compare it with.
+//! A scripted registry with challenges and tokens, and a mirror to compare it with.
 
 use super::content::Content;
 use super::internet::Internet;
@@ -11,13 +11,13 @@ pub fn content(repository: &str) -> Content {
     content
 }
 
-/// The destination of all tests here, open and correct.
+/// A destination without authentication and with correct content.
 pub fn mirror(internet: Internet, repository: &str) -> Internet {
     let content = content(repository);
     internet.host("mirror.test", move |request| answer(&content, request))
 }
 
-/// A challenge for a token.
+/// A Bearer challenge.
 pub fn bearer(status: u16, parameters: &str) -> Reply {
     Reply::error(status, "UNAUTHORIZED", "authentication required")
         .header("www-authenticate", format!("Bearer {parameters}"))

@@ -1,20 +1,20 @@
-//! Servers of Debian that stand between the program and a registry.
+//! Debian's proxies between the program and a registry.
 
 use std::process::{Child, Command, Stdio};
 
 use super::dir::{Dir, wait_until};
 use super::registry::free_port;
 
-/// A running server; it ends with its value.
+/// A running server; ended on drop.
 pub struct Process {
     child: Child,
-    /// Holds its configuration and its logs.
+    /// Has its configuration and logs.
     pub dir: Dir,
     pub port: u16,
 }
 
 impl Process {
-    /// Starts a server whose configuration is made for a port and a directory.
+    /// Starts a server; its configuration depends on a port and a directory.
     fn start(
         program: &str,
         package: &str,
@@ -22,7 +22,7 @@ impl Process {
         configuration: impl Fn(&Dir, u16) -> String,
     ) -> Self {
         let dir = Dir::new();
-        // Debian has nginx where an ordinary user's PATH does not lead.
+        // Debian installs nginx to /usr/sbin, which is not in an ordinary user's PATH.
         let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin";
         for _ in 0..10 {
             let port = free_port();

@@ -10,9 +10,9 @@ use ureq::Agent;
 use super::content::{Content, digest};
 use super::dir::{Dir, wait_until};
 
-/// A running registry; it ends with its value.
+/// A running registry; ended on drop.
 pub struct Registry {
-    /// Holds its storage.
+    /// Has its storage.
     dir: Option<Dir>,
     port: u16,
     process: Child,
@@ -20,26 +20,26 @@ pub struct Registry {
     authorization: Option<String>,
 }
 
-/// How a registry is set up beyond the usual.
+/// Additional settings of a registry.
 #[derive(Clone, Default)]
 pub struct Setup {
     /// Lines for the `http` section of its configuration (`tls`, `prefix`).
     pub http: String,
     /// Its `auth` section.
     pub auth: String,
-    /// The Authorization header with which the test itself fills it.
+    /// The Authorization header of the test's own pushes.
     pub authorization: Option<String>,
 }
 
 impl Registry {
-    /// A registry whose storage holds this content.
+    /// A registry with this content in its storage.
     pub fn of(content: &Content) -> Self {
         let dir = Dir::new();
         store(&dir, content);
         Self::with(dir, &Setup::default())
     }
 
-    /// A registry with an own setup; the directory may hold files that the setup names.
+    /// A registry with additional settings, which may name files in the directory.
     pub fn with(dir: Dir, setup: &Setup) -> Self {
         for _ in 0..10 {
             let port = free_port();
@@ -79,7 +79,7 @@ impl Registry {
                     authorization: setup.authorization.clone(),
                 };
             }
-            // Somebody else was quicker to take the port.
+            // Another process has taken the port.
         }
         panic!("docker-registry does not start");
     }
@@ -94,7 +94,7 @@ impl Registry {
         format!("localhost:{}", self.port)
     }
 
-    /// Ends it; another one can be started on its storage.
+    /// Ends it; another registry can start on its storage.
     pub fn stop(mut self) -> Dir {
         self.dir.take().expect("its storage")
     }
@@ -139,7 +139,7 @@ impl Registry {
         }
     }
 
-    /// Where its storage has a blob, or a manifest.
+    /// The path of a blob or manifest in its storage.
     pub fn file(&self, digest: &str) -> PathBuf {
         let storage = self.dir.as_ref().expect("its storage").path();
         storage.join(blob_file(digest))
@@ -184,7 +184,7 @@ impl Drop for Registry {
     }
 }
 
-/// Where distribution's file system storage has a blob or a manifest.
+/// The path of a blob or manifest in distribution's filesystem storage.
 fn blob_file(digest: &str) -> String {
     let hash = digest.trim_start_matches("sha256:");
     format!("{STORAGE}/blobs/sha256/{}/{hash}/data", &hash[..2])
@@ -192,8 +192,8 @@ fn blob_file(digest: &str) -> String {
 
 const STORAGE: &str = "data/docker/registry/v2";
 
-/// Writes this content as distribution's file system storage has it after pushes, which take many
-/// times as long: each blob and manifest once, and links to it from each repository and tag.
+/// Writes this content in the form of distribution's filesystem storage, many times faster than pushes: each
+/// blob and manifest once, with links from each repository and tag.
 fn store(dir: &Dir, content: &Content) {
     let link = |place: &str, digest: &str| {
         dir.write(&format!("{STORAGE}/repositories/{place}/link"), digest);
@@ -225,7 +225,7 @@ fn store(dir: &Dir, content: &Content) {
     }
 }
 
-/// A port that nobody has. Below those that the system gives to others in the meantime.
+/// A free port, below the range from which the system assigns ports.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let start = std::process::id() % 200 * 100;

@@ -1,4 +1,4 @@
-//! The scripted server: answers as a test says, also as no real registry would.
+//! The scripted server: sends the responses of a test, also faulty ones.
 
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -20,7 +20,7 @@ pub struct Request {
     /// In the order of their arrival, names in lower case.
     pub headers: Vec<(String, String)>,
     pub body: String,
-    /// The number of its connection.
+    /// Number of the connection, in the order of acceptance.
     pub connection: usize,
 }
 
@@ -34,36 +34,35 @@ impl Request {
     }
 }
 
-/// How an answer is sent.
+/// How a response is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum How {
-    /// As it should be.
+    /// With a Content-Length.
     Whole,
     /// In chunks.
     Chunked,
-    /// Only so many bytes of the body, then the connection is closed.
+    /// Closes the connection after this many bytes of the body.
     Cut(usize),
-    /// Without a length, ended by closing the connection after so many bytes.
+    /// Without a length; closes the connection after this many bytes.
     UntilClose(usize),
-    /// Not at all: the connection is closed.
+    /// Closes the connection without a response.
     Close,
-    /// Not at all: the connection is reset.
+    /// Resets the connection without a response.
     Reset,
-    /// Not at all, until the server ends.
+    /// No response until the server ends.
     Stall,
-    /// Byte by byte, with this pause.
+    /// Byte by byte, with this pause between bytes.
     Drip(Duration),
-    /// Other bytes than HTTP.
+    /// Bytes that are not HTTP.
     Junk(Vec<u8>),
-    /// With a body although the request was HEAD.
+    /// With a body, even for HEAD.
     BodyOnHead,
-    /// As it should be, and these bytes behind it, which nobody asked for.
+    /// A correct response, followed by these unsolicited bytes.
     Followed(Vec<u8>),
-    /// So many bytes of it first, then the rest and the bytes of `Followed` together.
+    /// As `Followed`, but the first bytes of the response alone, then the rest with the additional bytes.
     FollowedLate(usize, Vec<u8>),
 }
 
-/// An answer.
 #[derive(Clone, Debug)]
 pub struct Reply {
     pub status: u16,
@@ -97,7 +96,7 @@ impl Reply {
         self
     }
 
-    /// An error in the form of the distribution specification.
+    /// An error in the form of the OCI distribution-spec.
     pub fn error(status: u16, code: &str, message: &str) -> Self {
         Self::new(status)
             .header("content-type", "application/json")
@@ -107,7 +106,7 @@ impl Reply {
 
 type Handler = dyn Fn(&Request) -> Reply + Send + Sync;
 
-/// A running server; it ends with its value.
+/// A running server; ended on drop.
 pub struct Server {
     port: u16,
     shared: Arc<Shared>,
@@ -124,12 +123,12 @@ struct Shared {
 }
 
 impl Server {
-    /// Answers over plain HTTP.
+    /// Starts a server over plain HTTP.
     pub fn start(handler: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
         Self::listen(0, None, Box::new(handler))
     }
 
-    /// A registry that holds this content, on a port that was free.
+    /// A registry with this content, on this port.
     pub fn at(port: u16, content: Content) -> Self {
         Self::listen(
             port,
@@ -138,7 +137,7 @@ impl Server {
         )
     }
 
-    /// Answers over TLS.
+    /// Starts a server over TLS.
     pub fn start_tls(
         config: Arc<ServerConfig>,
         handler: impl Fn(&Request) -> Reply + Send + Sync + 'static,
@@ -146,12 +145,12 @@ impl Server {
         Self::listen(0, Some(config), Box::new(handler))
     }
 
-    /// A registry that holds this content.
+    /// A registry with this content.
     pub fn of(content: Content) -> Self {
         Self::start(move |request| answer(&content, request))
     }
 
-    /// A registry that holds this content, and never answers where this text is in the path.
+    /// A registry with this content that never responds to requests with this text in their path.
     pub fn stalling(content: Content, part: &'static str) -> Self {
         Self::start(move |request| {
             let reply = answer(&content, request);
@@ -162,7 +161,7 @@ impl Server {
         })
     }
 
-    /// From now on it waits for the rest of a TLS hello, as servers do that read lines.
+    /// Waits for the rest of a TLS hello on plain connections from now on, as servers that read lines do.
     pub fn swallowing_tls(self) -> Self {
         self.shared.swallows_tls.store(true, Ordering::SeqCst);
         self
@@ -215,7 +214,7 @@ impl Server {
         self.shared.requests.lock().expect("requests").clone()
     }
 
-    /// How many requests had this method and this text in their path.
+    /// Number of requests with this method, and with this text in their path.
     pub fn count(&self, method: &str, path: &str) -> usize {
         self.requests()
             .iter()
@@ -223,7 +222,7 @@ impl Server {
             .count()
     }
 
-    /// How many connections carried a request.
+    /// Number of connections with a request.
     pub fn connections(&self) -> usize {
         let mut numbers: Vec<usize> = self
             .requests()
@@ -261,7 +260,7 @@ impl Shared {
         let mut first = [0];
         tcp.peek(&mut first)?;
         let stream: Box<dyn Stream> = match tls {
-            // TLS on a port without it: as Go's server, which says so and closes.
+            // A TLS hello on a plain port: as Go's server, send an error and close.
             None if first == [0x16] && self.swallows_tls.load(Ordering::SeqCst) => {
                 let mut rest = Vec::new();
                 (&tcp).read_to_end(&mut rest)?;
@@ -292,7 +291,7 @@ impl Shared {
         socket.shutdown(Shutdown::Both)
     }
 
-    /// Sends a reply; false: the connection is over.
+    /// Sends a reply; false: the connection has ended.
     fn send(
         &self,
         out: &mut dyn Write,
@@ -437,7 +436,7 @@ fn read_request(
     Ok(Some(request))
 }
 
-/// What a correct registry with this content answers.
+/// The response of a correct registry with this content.
 pub fn answer(content: &Content, request: &Request) -> Reply {
     let path = request.path.split('?').next().unwrap_or_default();
     if path == "/v2/" {

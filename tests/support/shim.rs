@@ -1,12 +1,12 @@
-//! Libraries that come between the program and the C library: slow disks, clocks that are set.
+//! Preloaded libraries that replace functions of the C library: slow disks, changed clocks.
 
 use std::path::{Path, PathBuf};
 
 use super::dir::{Dir, TestCommand};
 
-/// A compiled library; it is removed with its value.
+/// A compiled library; removed on drop.
 pub struct Shim {
-    /// Holds nothing but the library.
+    /// Has only the library.
     _dir: Dir,
     library: PathBuf,
 }
@@ -17,12 +17,12 @@ impl Shim {
         Self::compile("slow_disk")
     }
 
-    /// The wall clock is a day ahead as soon as the file `$CLOCK_STEP` is there.
+    /// The wall clock is a day ahead as soon as the file `$CLOCK_STEP` exists.
     pub fn clock() -> Self {
         Self::compile("clock")
     }
 
-    /// With `cc`, by which Rust links on Linux.
+    /// Compiles with `cc`, which Rust needs for linking anyway.
     fn compile(name: &str) -> Self {
         let dir = Dir::new();
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/support/{name}.c"));
@@ -36,7 +36,7 @@ impl Shim {
         Self { _dir: dir, library }
     }
 
-    /// A command with this library; the program has to be one that is linked dynamically.
+    /// A command with this library; the program must be linked dynamically.
     pub fn in_front_of(&self, command: TestCommand) -> TestCommand {
         command.env("LD_PRELOAD", &self.library)
     }

@@ -1,4 +1,4 @@
-//! Certificates made for one test.
+//! Certificates, made for each test.
 
 use std::sync::Arc;
 
@@ -10,7 +10,6 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 /// A certificate authority.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    /// Its certificate.
     pub pem: String,
     der: CertificateDer<'static>,
 }
@@ -63,7 +62,7 @@ impl Authority {
         }
     }
 
-    /// A server that wants a certificate of this authority from its clients.
+    /// A server that requires client certificates of this authority.
     pub fn asking_clients(&self, pair: &Pair) -> Arc<ServerConfig> {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(self.der.clone()).expect("a root");
