@@ -1,4 +1,4 @@
-//! What has no platform is compared by its digest, whatever `-a` and `--os` say.
+//! Artifacts and other manifests without a platform are compared by digest, for any `-a` and `--os`.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! `--referrers`: referrers of referrers, and lists of referrers that are damaged or no lists.
+//! `--referrers`: referrers of referrers, and damaged or invalid lists of referrers.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Authentication by real registries: htpasswd, and tokens that the registry verifies; and where
-//! credentials are found.
+//! Authentication by real registries: htpasswd, and tokens that the registry verifies; and the places of
+//! credentials.
 
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};

@@ -1,4 +1,4 @@
-//! The end of a run in which not all passes: what is wrong, how often, and where it begins.
+//! The summary of causes at the end of a run: what failed, how often, and on which lines.
 
 use crate::support::{Content, Dir, INDEX, OCI, Reply, Server, V2, answer, entry};
 

@@ -1,4 +1,4 @@
-//! The commands that the documents print are run as they are printed, against scripted registries.
+//! Runs the commands in the documents as printed, against scripted registries.
 
 use std::fs;
 use std::os::unix::fs::symlink;

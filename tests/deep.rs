@@ -1,4 +1,4 @@
-//! `--deep`: blobs that are lost, empty, damaged, or told of by servers that make it hard.
+//! `--deep`: missing, empty and damaged blobs, and servers that describe them badly.
 
 use std::fs;
 

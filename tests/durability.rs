@@ -1,4 +1,4 @@
-//! What is on disk when a run is killed, or the disk is full.
+//! The files on disk after a run is killed, or the disk is full.
 
 use std::time::Duration;
 

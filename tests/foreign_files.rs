@@ -1,5 +1,5 @@
-//! Directories that other users can write to, file size limits, and text that hides: what a run
-//! as root may not follow, replace, wait for or print.
+//! Directories that other users can write to, file size limits, and invisible characters: what a run as
+//! root must not follow, replace, wait for or print.
 
 use std::fs;
 use std::ops::Add as _;

@@ -1,4 +1,4 @@
-//! What this host's other tools are told: insecure registries, credential helpers, mirrors.
+//! Settings of other tools on this host: insecure registries, credential helpers, mirrors.
 
 use std::os::unix::fs::PermissionsExt as _;
 

@@ -1,5 +1,5 @@
-//! The hosted registries, each played with its own answers: how it asks for authentication, what
-//! its tokens look like, how it says that something is missing, expired or too much.
+//! The hosted registries, scripted with their own responses: authentication, tokens, and errors for missing
+//! images, expired tokens and limits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! The image list: what is an image, what is a comment, and what is said of the rest.
+//! The image list: images, comments, and messages for all other lines.
 
 use crate::support::{Content, Dir, Server, digest};
 

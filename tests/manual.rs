@@ -1,4 +1,4 @@
-//! The manual that the program carries: `help TOPIC`, `help CODE`, and the man page made from them.
+//! The manual in the program: `help TOPIC`, `help CODE`, and the man page.
 
 use std::fs;
 use std::path::Path;

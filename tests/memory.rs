@@ -1,4 +1,4 @@
-//! What hostile registries and token servers can make the program keep in memory.
+//! Limits of the memory that hostile registries and token servers can make the program use.
 
 use std::fmt::Write as _;
 use std::io::Write as _;

@@ -1,4 +1,4 @@
-//! `--metrics` of runs that cannot begin, and the alerts that are made of all of them.
+//! `--metrics` of runs that cannot begin, and the alerts on all metrics.
 
 use std::collections::BTreeMap;
 use std::fs;

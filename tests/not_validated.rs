@@ -1,4 +1,4 @@
-//! `--not-validated`: what could not be checked has a list of its own.
+//! `--not-validated`: a separate list of the images that could not be checked.
 
 use crate::support::{Content, Dir, Gate, Reply, Server, answer, wait_until};
 

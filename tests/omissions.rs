@@ -1,5 +1,5 @@
-//! What a run did not compare, and says so: images that are their own mirrors, architectures that no
-//! registry knows or a source lacks.
+//! Warnings about images that a run did not compare: images that are their own mirrors, architectures that
+//! no registry knows or that a source lacks.
 
 use serde_json::{Value, json};
 

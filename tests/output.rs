@@ -1,4 +1,4 @@
-//! Log, summary, failed list, exit codes, and what a signal leaves behind.
+//! Log, summary, failed list, exit codes, and the files after a signal.
 
 use std::fs;
 use std::os::unix::fs::FileTypeExt as _;

@@ -1,4 +1,4 @@
-//! How images share the threads: none waits for another without need.
+//! How images share the threads: no image waits for another without need.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! The registries that people run themselves, each played with its own answers.
+//! Self-hosted registries, scripted with their own responses.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,5 @@
-//! `--recorded` with digests that a vendor publishes: they say which manifest a source is, and nothing
-//! of its images.
+//! `--recorded` with digests that a vendor publishes: they identify a source's manifest, but do not list its
+//! images.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,4 @@
-//! How manifests are read: nothing that two readers see differently passes, and nothing that is not
-//! compared stands in the way. Through the binary.
+//! How manifests are read: ambiguous ones never pass, and parts that are not compared do not matter.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;

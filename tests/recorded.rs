@@ -1,4 +1,4 @@
-//! `--record` and `--recorded`: the sources of a list, carried to where they cannot be read.
+//! `--record` and `--recorded`: the sources of a list, recorded for hosts that cannot reach them.
 
 use std::fs;
 

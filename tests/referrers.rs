@@ -1,4 +1,4 @@
-//! `--referrers`: what is attached to the source has to be at the destination.
+//! `--referrers`: the destination must have the signatures, SBOMs and attestations of the source.
 
 use serde_json::{Value, json};
 

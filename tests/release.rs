@@ -1,5 +1,5 @@
-//! What is installed and released: `make install`, and the scripts of `fixtures/packaging/`. They pack a
-//! stand-in for the release's binary. What needs cargo's packagers is ignored here: `make dist-check`.
+//! `make install`, and the release scripts of `fixtures/packaging/`, which pack a stand-in for the binary.
+//! Tests that need cargo's packagers are ignored here: `make dist-check` runs them.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,4 +1,4 @@
-//! `remedy`: the commands that mend what failed in a report.
+//! `remedy`: prints the commands that repair the failures of a report.
 
 use std::fs;
 

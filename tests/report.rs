@@ -1,4 +1,4 @@
-//! `--report` and `--metrics`: what programs read of a run.
+//! `--report` and `--metrics`: the result of a run for other programs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

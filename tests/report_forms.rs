@@ -1,5 +1,5 @@
-//! `--report` for CI servers, spreadsheets and people: `.xml`, `.csv`, `.md`, `.html`. Each is read by a
-//! parser of somebody else.
+//! `--report` for CI servers, spreadsheets and people: `.xml`, `.csv`, `.md`, `.html`. Each is checked with an
+//! independent parser.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! `--report FILE.jsonl` and `--report -`: a line for each image as it ends.
+//! `--report FILE.jsonl` and `--report -`: one line per image, as it ends.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Registries that stumble: every verdict is right all the same. Registries that fall: the run ends.
+//! Registries with temporary errors: every verdict is right all the same. Registries that go down: the run ends.
 
 use std::collections::HashMap;
 use std::sync::Mutex;

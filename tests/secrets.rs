@@ -1,4 +1,4 @@
-//! Passwords and tokens: not in the log, errors, reports, whoever repeats them.
+//! Passwords and tokens never appear in log, errors and reports, even if a server repeats them.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;

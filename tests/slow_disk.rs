@@ -1,4 +1,4 @@
-//! Disks on which a sync takes its time, and signals meanwhile: no line is lost.
+//! Disks with slow syncs, and signals during a sync: no line is lost.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

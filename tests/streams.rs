@@ -1,4 +1,4 @@
-//! Standard input that does not end, and standard output that takes nothing more.
+//! Standard input that does not end, and standard output that accepts no more data.
 
 use std::io::Write as _;
 use std::sync::mpsc::{RecvTimeoutError, channel};

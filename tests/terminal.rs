@@ -1,4 +1,4 @@
-//! A person at a terminal: prompts, the bar, Ctrl-C. On a pseudo-terminal made by `script`.
+//! A user at a terminal: prompts, the bar, Ctrl-C. On a pseudo-terminal made by `script`.
 
 use std::time::Duration;
 

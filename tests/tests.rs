@@ -1,24 +1,24 @@
-//! Tests of the real binary, one file a topic; `support` is the harness.
+//! Tests of the real binary, one file per topic; `support` is the harness.
 
 #![allow(clippy::unwrap_used)]
 
 mod artifacts;
-mod aside;
 mod attached;
 mod auth;
-mod between;
 mod causes;
 mod cli;
 mod commands;
 mod deep;
 mod docs;
 mod durability;
+mod existence;
 mod faults;
 mod foreign_files;
+mod host_down;
 mod host_settings;
 mod hosted;
 mod hostile;
-mod kept;
+mod kept_files;
 mod kubernetes;
 mod list;
 mod list_command;
@@ -33,6 +33,7 @@ mod packaging;
 mod pool;
 mod portable;
 mod products;
+mod proxies;
 mod published;
 mod reading;
 mod recorded;
@@ -49,7 +50,6 @@ mod slow_disk;
 mod streams;
 mod support;
 mod terminal;
-mod there;
 mod tls;
 mod tokens;
 mod verdicts;

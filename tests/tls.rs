@@ -1,4 +1,4 @@
-//! TLS: private CAs, self-signed certificates, certs.d, client certificates, and what is refused.
+//! TLS: private CAs, self-signed certificates, certs.d, client certificates, and refused certificates.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;

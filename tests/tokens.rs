@@ -1,4 +1,4 @@
-//! Requests for tokens: one serves the repositories of several lines, where the token server grants it.
+//! Token requests: one token serves the repositories of several lines, if the token server grants it.
 
 use std::sync::{Arc, OnceLock};
 

@@ -1,4 +1,4 @@
-//! Every verdict and every FAIL string, out of the real binary against two real registries.
+//! Every verdict and every FAIL string, from the real binary against two real registries.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! `--wait`: what did not pass is validated again until it passes or the time is over.
+//! `--wait`: validates again what did not pass, until all images pass or the time is over.
 
 use std::collections::HashMap;
 use std::sync::Mutex;

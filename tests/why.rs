@@ -1,4 +1,4 @@
-//! Why digests differ, out of the real binary: real tools make the destinations, and an attacker does.
+//! The class of a difference, from the real binary: destinations made by real tools, and by an attacker.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What the destination lists has to be there, as it is listed; and failures that say what to do.
+//! Manifests that the destination lists must exist as listed; failures have remedies.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What stands between: HTTP proxies, and nginx in front of a registry.
+//! HTTP proxies, and nginx in front of a registry.
 
 use crate::support::process::Process;
 use crate::support::tls::Authority;

@@ -1,5 +1,5 @@
-//! What a run may not take from its user: the list that it reads, the failed list of last night, and
-//! files that only look as if they were its own.
+//! Files that a run must not destroy: the list that it reads, the failed list of last night, and files that
+//! only look like its own.
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -1,4 +1,4 @@
-//! Images of a registry that is down hold no thread: the others are validated as if it was not there.
+//! Images of a registry that is down hold no thread, and do not delay other images.
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
