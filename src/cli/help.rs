@@ -161,7 +161,7 @@ Often used: --accept, --allow-single, --ca-file FILE, --deep, --recorded FILE,
 
 Examples:
   PROGRAM mirror-validate -f list.txt -s docker.io -d reg.example.com -j 10
-  PROGRAM mirror-validate -f mirror-validate-failed.txt -d reg.example.com
+  PROGRAM mirror-validate -f mirror-validate-failed.txt -s docker.io -d reg.example.com
 
 Use --help for all flags, and 'PROGRAM help' for the topics of the manual.
 ";
