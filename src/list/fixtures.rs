@@ -117,7 +117,7 @@ fn the_failed_list_of_a_file_reads_as_the_same_images() {
 
 /// The images that an independent reader finds, `PyYAML` and a few lines of Python.
 #[test]
-fn another_reader_finds_the_same_images() {
+fn another_parser_finds_the_same_images() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/list_images.py");
     let mut images = 0;
     for path in fixtures() {

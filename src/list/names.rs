@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn an_override_replaces_or_is_put_in_front() {
+    fn an_override_replaces_a_registry_or_is_prefixed() {
         let cache: Override = "reg.io:5000/cache".parse().expect("an override");
         assert_eq!(
             text(source("docker.io/library/x", Some(&cache))),
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_break_a_url_is_refused() {
+    fn characters_that_break_urls_are_refused() {
         for name in [
             "",
             "/",
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_says_where_the_parts_of_a_name_go() {
+    fn a_template_has_placeholders_for_the_parts_of_a_name() {
         for (template, name, expected) in [
             (
                 "reg.io/{registry}/{path}",
@@ -444,7 +444,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_accepted_is_safe_in_a_url(name in "\\PC{0,40}|[a-zA-Z0-9._/:@%?#\\[\\]-]{0,40}") {
+        fn accepted_names_are_safe_in_a_url(name in "\\PC{0,40}|[a-zA-Z0-9._/:@%?#\\[\\]-]{0,40}") {
             if let Ok(repository) = source(&name, None) {
                 let safe = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-/".contains(&b);
                 prop_assert!(repository.path.bytes().all(safe));

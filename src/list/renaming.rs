@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_replaces_its_side_and_nothing_else() {
+    fn a_flag_replaces_its_side_only() {
         for (flags, line, expected) in [
             (["", "", ""], "nginx:1", "nginx:1"),
             (["", "", ""], "nginx nginx 1", "nginx nginx 1"),
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_pair_is_one_however_docker_hub_is_written() {
+    fn all_spellings_of_docker_hub_are_the_same_image() {
         let same = |one: &str, other: &str| {
             let entry = |text: &str| Entry::parse(text.as_bytes()).expect("an image");
             identity(&entry(one)) == identity(&entry(other))
@@ -225,7 +225,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_listed_is_listed_as_it_is(entry in arbitrary::entry(), source in "(s\\.io(/p)?)?", destination in "(d\\.io(/p|/\\{name\\})?)?") {
+        fn a_printed_list_is_printed_unchanged(entry in arbitrary::entry(), source in "(s\\.io(/p)?)?", destination in "(d\\.io(/p|/\\{name\\})?)?") {
             let once = listed([&source, &destination, ""], &entry.to_string());
             if let Ok(once) = once {
                 prop_assert_eq!(listed(["", "", ""], &once), Ok(once.clone()));

@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_belongs_to_exactly_one_part() {
+    fn every_name_belongs_to_exactly_one_shard() {
         let parts: Vec<Shard> = (0..4)
             .map(|index| format!("{index}/4").parse().expect("a shard"))
             .collect();
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_part_is_refused() {
+    fn invalid_shards_are_refused() {
         for text in ["", "1", "4/4", "0/0", "-1/4", "a/b", "1/2/3"] {
             assert!(text.parse::<Shard>().is_err(), "{text}");
         }

@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn every_shape_of_error_is_read() {
+    fn every_error_format_is_read() {
         for (body, expected) in [
             (
                 r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown","detail":{"Tag":"x"}}]}"#,

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_registries_send() {
+    fn challenges_of_real_registries() {
         let hub = r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:a/b:pull,push""#;
         assert_eq!(
             read(&[hub]),
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn several_in_one_line_and_in_several_lines() {
+    fn several_challenges_in_one_header_and_in_several() {
         let line = r#"Negotiate abc==, Bearer realm="https://t/x?a=1,2" , scope="a:b:c d:e:f", Basic realm="q \"quoted\" x""#;
         assert_eq!(
             read(&[line]),
@@ -219,12 +219,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_line_makes_it_panic(line in any::<String>()) {
+        fn no_line_causes_a_panic(line in any::<String>()) {
             let _ = read(&[&line]);
         }
 
         #[test]
-        fn a_written_challenge_is_read_back(realm in "[a-z:/.?=&, \"\\\\]{1,30}", service in "[a-z:. ,]{0,20}") {
+        fn a_written_challenge_is_parsed_back(realm in "[a-z:/.?=&, \"\\\\]{1,30}", service in "[a-z:. ,]{0,20}") {
             let quote = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
             let line = format!(r#"Bearer realm="{}", service="{}""#, quote(&realm), quote(&service));
             prop_assert_eq!(read(&[&line]), [bearer(&realm, &service, &[])]);

@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wanted_fields_of_any_type() {
+    fn wanted_fields_of_any_type_are_read() {
         let read = |json: &str| fields(json.as_bytes(), &["a", "b"]).ok();
         let text = |text: &str| Field::Text(text.to_owned());
         for (json, found) in [

@@ -156,7 +156,7 @@ mod tests {
     use ureq::http::Method;
 
     #[test]
-    fn a_registry_is_told_from_its_token_server() {
+    fn errors_distinguish_a_registry_from_its_token_server() {
         for (host, url, expected) in [
             ("reg.io", "https://reg.io/v2/", None),
             ("reg.io:443", "https://reg.io/v2/", None),
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn where_not_to_go() {
+    fn unsafe_redirects_are_refused() {
         for (from, location) in [
             ("https://reg.io/v2/x", "http://reg.io/v2/x"),
             ("http://127.0.0.1:5000/v2/x", "http://store.io/x"),

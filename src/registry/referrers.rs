@@ -273,7 +273,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_next_page_is_of_the_same_registry() {
+    fn the_next_page_is_on_the_same_registry() {
         for (link, expected) in [
             (
                 "</v2/a/referrers/x?last=1>; rel=\"next\"",
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_known_by_its_type() {
+    fn a_list_is_recognized_by_its_type() {
         let list = |content_type: &str, body: &str| {
             is_list(&Response::for_test(
                 200,

@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn they_come_in_the_list_s_order_for_one_registry_and_side() {
+    fn scopes_come_in_list_order_for_one_registry_and_side() {
         let upcoming = Upcoming::default();
         for path in ["a", "a", "b", "c"] {
             upcoming.add(Side::Source, &repository("reg.io", path));
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_a_bound() {
+    fn the_number_of_kept_repositories_is_bounded() {
         let upcoming = Upcoming::default();
         for number in 0..10 * MOST {
             upcoming.add(Side::Source, &repository("reg.io", &number.to_string()));

@@ -320,7 +320,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_document_is_told_from_lines_by_its_first_line() {
+    fn the_first_line_distinguishes_a_document_from_lines() {
         for text in [
             "---",
             "--- # x",
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_said_with_its_line() {
+    fn syntax_errors_have_line_numbers() {
         assert_eq!(
             error(b"a: b\nc: \xd6\xd0\n"),
             "cannot read the image list: f:2: the line is not UTF-8 text; save the file as UTF-8"
@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn long_texts_are_refused_in_few_words() {
+    fn long_texts_have_a_short_error() {
         let long = "x".repeat(100_000);
         let text = format!("a: &a {{image: {long}}}\nb: [{}]\n", "*a, ".repeat(1000));
         let document = Document::read("f", text.into(), 1).unwrap_or_else(|e| panic!("{e}"));
@@ -423,12 +423,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_document_makes_it_panic(text in "((kind|image|images|sync|source|target|type|<<|a/b|nginx:1|reg/x:1|[-:&*!?|>a,'\"{}\\[\\]#~]|[ \n]){1,2} ?){0,40}") {
+        fn no_document_causes_a_panic(text in "((kind|image|images|sync|source|target|type|<<|a/b|nginx:1|reg/x:1|[-:&*!?|>a,'\"{}\\[\\]#~]|[ \n]){1,2} ?){0,40}") {
             error(text.as_bytes());
         }
 
         #[test]
-        fn no_bytes_make_it_panic(bytes in any::<Vec<u8>>()) {
+        fn no_bytes_cause_a_panic(bytes in any::<Vec<u8>>()) {
             error(&bytes);
             begins_document(&bytes);
         }

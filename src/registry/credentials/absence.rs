@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn all_places_are_named_with_their_hosts() {
+    fn all_locations_are_named_with_their_hosts() {
         assert_eq!(
             explained(
                 "reg.io",

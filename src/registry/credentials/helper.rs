@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_of_helpers() {
+    fn outputs_of_helpers_are_parsed() {
         let found =
             parse(br#"{"ServerURL":"x","Username":"u","Secret":"s"}"#, "p").expect("an answer");
         assert_eq!(found.user, "u");

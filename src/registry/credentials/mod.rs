@@ -413,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_s_are_for_their_side_s_registry() {
+    fn environment_credentials_are_for_their_side_s_registry() {
         let environment = |name: &str| match name {
             "SOURCE_USERNAME" | "DEST_USERNAME" => Some("user".to_owned()),
             "SOURCE_PASSWORD" => Some("one".to_owned()),

@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn the_system_s_errors_are_sorted() {
+    fn the_system_s_errors_are_classified() {
         assert!(matches!(
             of(ErrorKind::ConnectionRefused.into(), false),
             Failure::Refused(_)
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn tls_errors_are_told_from_a_server_without_tls() {
+    fn tls_errors_are_distinguished_from_a_server_without_tls() {
         let error = |inner: rustls::Error| io::Error::new(ErrorKind::InvalidData, inner);
         let unknown = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
         assert!(matches!(of(error(unknown), false), Failure::Tls(_)));

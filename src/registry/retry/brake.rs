@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_holds_everybody_back() {
+    fn a_pause_holds_back_all_threads() {
         let (brake, now) = (Brake::default(), Instant::now());
         brake.pause(now, seconds(60));
         brake.pause(now, seconds(1));
@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_has_never_answered_gets_less_patience() {
+    fn a_host_that_has_never_responded_gets_less_patience() {
         let (brake, now) = (Brake::default(), Instant::now());
         brake.close(now, "down", PATIENCE);
         let Admission::Trial(trial) = brake.admit(now + seconds(9), PATIENCE) else {

@@ -40,7 +40,7 @@ const A: &str = "https://reg.io/v2/a";
 const B: &str = "https://reg.io/v2/b";
 
 #[test]
-fn credentials_in_clear_text_are_warned_of_once_for_each_host() {
+fn credentials_in_clear_text_cause_one_warning_per_host() {
     let script = Scripted::answering(|_| reply(200, ""));
     let (retrier, _) = over(&script, 0);
     let warned = |url: &str, has_secret: bool| {
@@ -106,7 +106,7 @@ fn a_final_response_or_failure_is_not_repeated() {
 }
 
 #[test]
-fn a_time_out_is_worth_one_retry() {
+fn a_timeout_is_retried_once() {
     let slow = || {
         Err(Failure::Timeout(
             "timed out while waiting for the response".to_owned(),
@@ -125,7 +125,7 @@ fn a_time_out_is_worth_one_retry() {
 }
 
 #[test]
-fn a_stale_connection_is_no_attempt() {
+fn a_stale_connection_does_not_count_as_an_attempt() {
     let stale = || {
         Err(Failure::Lost {
             text: "the connection was reset".to_owned(),
@@ -161,7 +161,7 @@ fn retry_after_holds_back_all_requests_to_the_host_and_no_other() {
 }
 
 #[test]
-fn an_image_that_always_fails_closes_nothing() {
+fn an_image_that_always_fails_does_not_close_the_host() {
     let script = Scripted::answering(|request| match request.url.path() {
         "/v2/a" => reply(500, ""),
         _ => reply(200, ""),
@@ -183,7 +183,7 @@ fn an_image_that_always_fails_closes_nothing() {
 }
 
 #[test]
-fn before_anything_was_answered_the_base_is_asked_whether_the_host_is_down() {
+fn without_a_good_response_the_base_url_decides_whether_the_host_is_down() {
     let script = Scripted::answering(|request| match request.url.path() {
         "/v2/" => reply(401, ""),
         _ => reply(500, ""),
@@ -210,7 +210,7 @@ fn outage(seconds: u64, failure: fn() -> Result<Response, Failure>) -> (Scripted
 }
 
 #[test]
-fn an_outage_within_the_patience_costs_no_image() {
+fn an_outage_within_the_patience_fails_no_image() {
     for failure in [refused, lost, || reply(503, "")] {
         for retries in [0, RETRIES] {
             let (script, clock) = outage(60, failure);
@@ -256,7 +256,7 @@ fn an_outage_beyond_the_patience_fails_the_rest_at_once() {
 }
 
 #[test]
-fn a_host_that_never_answers_costs_its_retries_and_a_little_patience() {
+fn a_host_that_never_responds_costs_its_retries_and_a_little_patience() {
     let script = Scripted::answering(|_| refused());
     let (retrier, clock) = over(&script, 0);
     let expected = "reg.io: GET /v2/a: connection refused".to_owned();
@@ -285,7 +285,7 @@ fn a_host_that_never_answers_costs_its_retries_and_a_little_patience() {
 }
 
 #[test]
-fn a_store_s_trouble_is_not_the_registry_s() {
+fn a_failing_store_does_not_close_the_registry() {
     for failure in [refused, || with_header(503, "retry-after", "60")] {
         let script = Scripted::answering(move |request| {
             match (request.url.host_str(), request.url.path()) {
@@ -305,7 +305,7 @@ fn a_store_s_trouble_is_not_the_registry_s() {
 }
 
 #[test]
-fn other_hosts_are_not_held_back_while_one_is_closed() {
+fn a_closed_host_does_not_delay_other_hosts() {
     let is_waiting = Arc::new(AtomicBool::new(false));
     let (script, clock) = outage(30, refused);
     let other = Scripted::answering({
@@ -435,7 +435,7 @@ fn waits_end_with_the_run() {
 }
 
 #[test]
-fn a_host_is_waited_for_from_the_first_failure_to_the_answer() {
+fn waiting_lasts_from_the_first_failure_to_the_response() {
     let log = no_log();
     let seen = |log: &Log| {
         let waiting = log.waits().first();

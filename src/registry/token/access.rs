@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_may_name_what_it_is_for() {
+    fn a_token_can_name_its_scopes() {
         let token = |payload: &str| format!("e30.{}.sig", BASE64_URL_SAFE_NO_PAD.encode(payload));
         let two = r#"{"access":[{"type":"repository","name":"a/b","actions":["pull"]},
             {"type":"repository","name":"c","actions":["*"]},{"type":"x","name":"d"}]}"#;

@@ -4,7 +4,7 @@ use crate::registry::challenge::Bearer;
 use crate::registry::login::Logins;
 
 #[test]
-fn answers_are_read_leniently() {
+fn responses_are_parsed_leniently() {
     let now = Instant::now();
     let life = |body: &str| {
         parse(body.as_bytes(), now)
@@ -44,7 +44,7 @@ fn answers_are_read_leniently() {
 }
 
 #[test]
-fn our_scope_stands_first_and_once() {
+fn the_own_scope_comes_first_and_once() {
     let bearer = Bearer {
         scopes: vec!["repository:a/b:pull,push".to_owned(), "aws".to_owned()],
         ..Bearer::default()

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn an_anonymous_token_is_fetched_once_and_sent_to_the_registry_only() {
+fn an_anonymous_token_is_requested_once_and_sent_to_the_registry_only() {
     let script = Scripted::expecting(vec![
         (V2, challenged(CHALLENGE)),
         (TOKEN, reply(200, r#"{"token":"t"}"#)),
@@ -21,7 +21,7 @@ fn an_anonymous_token_is_fetched_once_and_sent_to_the_registry_only() {
 }
 
 #[test]
-fn a_password_goes_where_basic_is_wanted_also_where_only_the_query_says_so() {
+fn a_password_goes_to_hosts_that_require_basic() {
     for (probe, first) in [
         (challenged("Basic realm=\"x\""), None),
         (reply(200, "{}"), Some(challenged("Basic realm=\"x\""))),
@@ -41,7 +41,7 @@ fn a_password_goes_where_basic_is_wanted_also_where_only_the_query_says_so() {
 }
 
 #[test]
-fn a_refused_token_is_fetched_once_more() {
+fn a_refused_token_is_requested_once_more() {
     let script = Scripted::expecting(vec![
         (V2, challenged(CHALLENGE)),
         (TOKEN, reply(200, r#"{"token":"old"}"#)),
@@ -55,7 +55,7 @@ fn a_refused_token_is_fetched_once_more() {
 }
 
 #[test]
-fn a_token_without_the_right_is_not_fetched_again() {
+fn a_token_without_permission_is_not_requested_again() {
     let refusal = format!("{CHALLENGE},error=\"insufficient_scope\"");
     let script = Scripted::expecting(vec![
         (V2, challenged(CHALLENGE)),
@@ -109,7 +109,7 @@ fn a_refusal_of_the_token_server_is_remembered_for_half_a_minute() {
 }
 
 #[test]
-fn a_redirect_s_host_answers_for_itself() {
+fn the_target_of_a_redirect_has_its_own_authorization() {
     let script =
         Scripted::answering(
             |request| match (request.url.host_str(), request.url.path()) {
@@ -154,7 +154,7 @@ fn two_back_ends(one: &'static str, other: &'static str) -> Scripted {
 }
 
 #[test]
-fn back_ends_of_one_host_may_want_different_kinds() {
+fn back_ends_of_one_host_may_require_different_schemes() {
     for (one, other) in [
         (CHALLENGE, "Basic realm=\"x\""),
         ("Basic realm=\"x\"", CHALLENGE),
@@ -170,7 +170,7 @@ fn back_ends_of_one_host_may_want_different_kinds() {
 }
 
 #[test]
-fn every_kind_is_tried_once_for_an_image() {
+fn every_scheme_is_tried_once_per_image() {
     // Nothing helps, and it always offers both.
     let both = format!("Basic realm=\"x\", {CHALLENGE}");
     let script = Scripted::answering(move |request| match request.url.path() {
@@ -185,7 +185,7 @@ fn every_kind_is_tried_once_for_an_image() {
 }
 
 #[test]
-fn a_404_counts_only_after_a_login_where_one_is_wanted() {
+fn a_404_counts_only_after_login_if_the_registry_requires_one() {
     let script = Scripted::answering(|request| match request.url.path() {
         "/v2/" => challenged("Basic realm=\"x\""),
         _ => not_found(),
@@ -199,7 +199,7 @@ fn a_404_counts_only_after_a_login_where_one_is_wanted() {
 }
 
 #[test]
-fn what_is_hidden_is_asked_for_once_more_with_the_credentials() {
+fn a_404_is_retried_once_with_credentials() {
     let script = Scripted::answering(|request| match request.url.path() {
         "/v2/" => reply(200, "{}"),
         "/v2/team/x/manifests/1" if !authorization(request).is_empty() => reply(200, MANIFEST),
@@ -243,7 +243,7 @@ fn a_secret_that_a_server_repeats_is_not_printed() {
 }
 
 #[test]
-fn a_wrong_password_is_sent_twice_in_a_run() {
+fn a_wrong_password_is_sent_twice_per_run() {
     let basic = "Basic realm=\"x\"";
     for (probe, token_server, most) in [
         (challenged(basic), false, 2),
@@ -285,7 +285,7 @@ fn a_wrong_password_is_sent_twice_in_a_run() {
 }
 
 #[test]
-fn a_right_password_is_not_given_up_for_what_it_may_not_read() {
+fn a_valid_password_is_still_used_after_a_denied_repository() {
     let basic = "Basic realm=\"x\"";
     for token_server in [false, true] {
         let script = Scripted::answering(move |request| {
@@ -318,7 +318,7 @@ fn a_right_password_is_not_given_up_for_what_it_may_not_read() {
 }
 
 #[test]
-fn a_token_server_that_does_not_work_does_not_spoil_the_password() {
+fn a_broken_token_server_does_not_invalidate_the_password() {
     // Artifactory: its realm is on the same host, and refuses everybody.
     let both = r#"Bearer realm="/token",service="art", Basic realm="x""#;
     let script = Scripted::answering(move |request| match request.url.path() {

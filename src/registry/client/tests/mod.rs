@@ -103,7 +103,7 @@ fn the_probe_is_a_hint() {
 }
 
 #[test]
-fn a_host_is_no_registry_where_its_manifests_are_none_either() {
+fn a_host_is_no_registry_if_its_manifests_are_invalid_too() {
     for (index, probe) in odd_probes().into_iter().enumerate() {
         let answers = probe.clone();
         let script = Scripted::answering(move |request| match request.url.path() {
@@ -122,7 +122,7 @@ fn a_host_is_no_registry_where_its_manifests_are_none_either() {
 }
 
 #[test]
-fn a_404_counts_the_same_whatever_was_read_before() {
+fn a_404_counts_the_same_after_other_requests() {
     let script = Scripted::answering(|request| match request.url.path() {
         "/v2/team/x/manifests/1" => reply(200, MANIFEST),
         _ => reply(404, "404 page not found"),
@@ -186,7 +186,7 @@ fn a_final_failure_of_the_probe_is_remembered_for_half_a_minute() {
 }
 
 #[test]
-fn plain_http_is_for_this_machine_only() {
+fn plain_http_is_used_for_loopback_only() {
     let script = Scripted::answering(|request| match request.url.scheme() {
         "https" => Err(Failure::NotTls),
         _ => reply(200, MANIFEST),
@@ -205,7 +205,7 @@ fn plain_http_is_for_this_machine_only() {
 }
 
 #[test]
-fn a_port_of_this_machine_is_asked_over_plain_http_first() {
+fn loopback_ports_are_tried_over_plain_http_first() {
     let swallows = || Err(Failure::Timeout("no answer".to_owned()));
     let broken = || {
         Err(Failure::Lost {
@@ -265,7 +265,7 @@ fn a_port_of_this_machine_is_asked_over_plain_http_first() {
 }
 
 #[test]
-fn a_panic_in_the_probe_or_the_token_fetch_leaves_the_host_usable() {
+fn a_panic_in_the_probe_or_token_request_leaves_the_host_usable() {
     for panics_at in ["/v2/", "/token"] {
         let script = Scripted::answering({
             let count = Mutex::new(0);
@@ -294,7 +294,7 @@ fn a_panic_in_the_probe_or_the_token_fetch_leaves_the_host_usable() {
 }
 
 #[test]
-fn a_pull_limit_is_told_and_not_repeated() {
+fn a_pull_limit_is_reported_once() {
     let script = Scripted::answering(|request| match (&request.method, request.url.path()) {
         (_, "/v2/") => reply(200, "{}"),
         (&Method::HEAD, _) => reply(200, ""),
@@ -322,7 +322,7 @@ fn a_pull_limit_is_told_and_not_repeated() {
 }
 
 #[test]
-fn one_host_that_is_down_does_not_touch_another() {
+fn a_host_that_is_down_does_not_affect_another() {
     let script = Scripted::answering(|request| match request.url.host_str() {
         Some("reg.io") => refused(),
         _ => reply(200, MANIFEST),
@@ -337,7 +337,7 @@ fn one_host_that_is_down_does_not_touch_another() {
 }
 
 #[test]
-fn a_404_without_a_registry_s_body_has_to_come_twice() {
+fn a_404_without_a_registry_s_body_is_confirmed() {
     for (second, is_missing) in [(reply(200, MANIFEST), false), (reply(404, ""), true)] {
         let script = Scripted::expecting(vec![
             (V2, reply(200, "{}")),
@@ -355,7 +355,7 @@ fn a_404_without_a_registry_s_body_has_to_come_twice() {
 }
 
 #[test]
-fn the_pages_of_a_list_have_a_total_time() {
+fn the_pages_of_a_list_have_a_total_timeout() {
     let clock = Arc::new(FakeClock::default());
     let time = clock.clone();
     let script = Scripted::answering(move |request| {

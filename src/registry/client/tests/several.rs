@@ -138,7 +138,7 @@ fn surplus(script: &Scripted, images: usize) -> usize {
 }
 
 #[test]
-fn a_server_that_takes_several_is_asked_for_those_of_the_next_lines() {
+fn a_token_batch_has_the_scopes_of_the_next_lines() {
     for grants in [opaque, web_token] {
         let script = registry(grants, insufficient());
         let (client, _) = over(&script, None);
@@ -177,7 +177,7 @@ fn a_url_has_at_most_4_kib() {
 }
 
 #[test]
-fn a_server_that_refuses_is_asked_singly_from_then_on() {
+fn a_token_server_that_rejects_a_batch_gets_single_requests_afterwards() {
     for status in [
         400, 401, 403, 404, 405, 413, 414, 429, 431, 500, 501, 502, 503,
     ] {
@@ -203,7 +203,7 @@ fn a_server_that_refuses_is_asked_singly_from_then_on() {
 }
 
 #[test]
-fn a_token_for_the_first_or_the_last_alone_costs_a_handful() {
+fn a_token_for_only_one_scope_costs_few_requests() {
     let servers: [&'static Grants; 6] = [
         &|names| opaque(&names[..1]),
         &|names| opaque(&names[names.len() - 1..]),
@@ -238,7 +238,7 @@ fn a_token_for_the_first_or_the_last_alone_costs_a_handful() {
 }
 
 #[test]
-fn what_one_may_not_read_is_refused_as_if_it_had_been_asked_for_alone() {
+fn a_denied_scope_in_a_batch_is_denied_as_if_alone() {
     let denied = |name: &String| name.ends_with('3');
     for is_web_token in [false, true] {
         let grants = move |names: &[String]| {
@@ -330,7 +330,7 @@ fn a_token_that_is_too_long_for_the_registry_is_not_sent_again() {
 }
 
 #[test]
-fn a_password_is_tried_alone_and_never_for_what_has_another() {
+fn a_password_is_tried_by_one_thread_and_never_for_another_repository() {
     let environment = |name: &str| match name {
         "DOCKER_AUTH_CONFIG" => Some(
             // me:one for `team`, me:two for `other`, nobody else.
@@ -387,7 +387,7 @@ fn a_password_is_tried_alone_and_never_for_what_has_another() {
 }
 
 #[test]
-fn a_wrong_password_is_not_sent_more_often_for_that() {
+fn batches_do_not_send_a_wrong_password_more_often() {
     let script = Scripted::answering(|request| match request.url.path() {
         "/token" => reply(401, ""),
         _ => challenged(CHALLENGE),
@@ -400,7 +400,7 @@ fn a_wrong_password_is_not_sent_more_often_for_that() {
 }
 
 #[test]
-fn an_identity_token_is_exchanged_for_several_in_one_form() {
+fn an_identity_token_is_exchanged_for_several_scopes_in_one_form() {
     let environment = |name: &str| match name {
         "DOCKER_AUTH_CONFIG" => {
             Some(r#"{"auths":{"reg.io":{"identitytoken":"refresh"}}}"#.to_owned())
@@ -463,7 +463,7 @@ fn the_sides_of_one_registry_have_tokens_of_their_own() {
 }
 
 #[test]
-fn threads_wait_for_the_one_that_fetches() {
+fn threads_wait_for_the_thread_that_fetches() {
     let script = registry(
         |names| {
             std::thread::sleep(Duration::from_millis(20));
@@ -498,7 +498,7 @@ fn threads_wait_for_the_one_that_fetches() {
 }
 
 #[test]
-fn tokens_for_several_expire_as_others_do() {
+fn tokens_of_a_batch_expire_as_others_do() {
     let script = registry(opaque, insufficient());
     let (client, clock) = over(&script, None);
     let names = names(4);

@@ -64,7 +64,7 @@ fn docker_hub_has_many_names() {
 }
 
 #[test]
-fn entries_as_tools_leave_them() {
+fn entries_that_tools_leave_behind_are_read() {
     let parse = |entry: Value| {
         let file = AuthFile::parse(
             "test",
@@ -131,7 +131,7 @@ fn a_broken_entry_for_another_registry_does_no_harm() {
 }
 
 #[test]
-fn helpers_by_host_before_the_store() {
+fn a_helper_of_the_host_precedes_the_store() {
     let file = json!({"credHelpers": {"reg.io": "ecr-login", "ns.io/team": "team", "https://index.docker.io/v1/": "hub"}, "credsStore": "desktop"});
     let file = AuthFile::parse("test", file.to_string().as_bytes(), false).expect("readable");
     let helper = |registry: &str, path: &str| {
@@ -148,7 +148,7 @@ fn helpers_by_host_before_the_store() {
 }
 
 #[test]
-fn what_is_no_file_is_named_without_its_content() {
+fn credentials_in_place_of_a_file_name_are_not_printed() {
     assert!(AuthFile::parse("f", b" \n", false).is_ok());
     for content in [
         &b"{\"auths\": {\"reg.io\": {\"auth\": hunter2}}}"[..],
@@ -167,7 +167,7 @@ fn what_is_no_file_is_named_without_its_content() {
 
 proptest! {
     #[test]
-    fn no_file_makes_it_panic(bytes in any::<Vec<u8>>(), key in "\\PC{0,20}", auth in "\\PC{0,20}") {
+    fn no_file_causes_a_panic(bytes in any::<Vec<u8>>(), key in "\\PC{0,20}", auth in "\\PC{0,20}") {
         let _ = AuthFile::parse("f", &bytes, true);
         let file = json!({"auths": {key.clone(): {"auth": auth}}, "credHelpers": {key: 1}});
         let file = AuthFile::parse("f", file.to_string().as_bytes(), false).expect("an object");
