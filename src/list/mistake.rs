@@ -1,4 +1,4 @@
-//! Mistakes in lists: what is wrong with a line, and how to fix it.
+//! Mistakes in lists: the fault of a line, and its remedy.
 
 use crate::escape::{escape, escape_bytes};
 use crate::reference::NameError;

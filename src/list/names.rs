@@ -108,8 +108,8 @@ fn fill(template: &str, registry: &str, path: &str) -> String {
 
 /// Resolves the source name of a line.
 ///
+/// # Errors
 /// [`NameError`] if the name is invalid.
-/// [`NameError`] where the name does not follow the grammar.
 pub fn source(name: &str, replaced: Option<&Override>) -> Result<Repository, NameError> {
     let name = Name::split(name)?;
     name.resolve(&name.path, replaced)

@@ -59,7 +59,7 @@ impl Renaming {
             }
             None => match from {
                 None => (self.source_of(&entry.source).map_err(of_source)?, None),
-                // The same name at -d, which a path prefix would change.
+                // The same name at the registry of -d; a path prefix would change the name.
                 Some(from) if from.is_host() => {
                     let (source, _) =
                         names::both(&entry.source, Some(from), None).map_err(of_source)?;

@@ -263,7 +263,7 @@ impl Client {
             })
     }
 
-    /// Reads a config blob: at most [`MAX_BYTES`], and what its digest says.
+    /// Reads a config blob of at most [`MAX_BYTES`], and verifies its digest.
     ///
     /// # Errors
     /// As [`Client::manifest`].

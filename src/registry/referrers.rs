@@ -81,7 +81,7 @@ impl Client {
         log: &Log,
     ) -> Result<Option<Digest>, Error> {
         let reference = Reference::Tag(link.tag(subject));
-        // GET has to confirm a 404 of HEAD, and mostly there is nothing: one GET is cheaper than both.
+        // GET must confirm a 404 of HEAD, and most tags do not exist: one GET is cheaper than both.
         // But Docker Hub's HEAD is reliable, and its GETs are counted.
         if repository.registry == DOCKER_HUB {
             match self.head(side, repository, &reference, log) {

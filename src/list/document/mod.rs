@@ -1,8 +1,8 @@
 //! YAML and JSON files with images: recognized by their content, read as a whole, and converted to lines
 //! in canonical form that know their position in the file.
 //!
-//! Nothing is skipped: a value in the place of an image that is none (a rule, a name without a tag)
-//! becomes a line with a refusal, and a file without images is an error.
+//! Nothing is skipped: an invalid value in the place of an image (a rule, a name without a tag) becomes
+//! a rejected line, and a file without images is an error.
 
 mod kinds;
 mod manifests;
@@ -247,7 +247,7 @@ impl Images {
         }
     }
 
-    /// Takes what is a rule, not an image.
+    /// Takes a rule that is not an image.
     pub fn refuse(&mut self, node: Node<'_>, written: &str, what: &str, remedy: &str) {
         let what = format!("{what}: \"{}\"", escape_bytes(written.as_bytes(), 120));
         self.take(node, written, |_| Err(LineError::new(what, remedy)));

@@ -261,7 +261,7 @@ mod tests {
         assert_eq!(last_byte(&resolver), 2);
     }
 
-    /// `inside.io` is this machine, `corp.io` is in a private network, all else is outside.
+    /// `inside.io` is this machine, `corp.io` is in a private network, others are public.
     fn fixed() -> CachingResolver {
         let lookup = |name: String, _| {
             let ip = match name.split(':').next() {

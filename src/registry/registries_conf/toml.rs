@@ -8,7 +8,7 @@ use super::{Entry, File};
 use crate::escape::escape;
 
 /// # Errors
-/// The line, and what is wrong there.
+/// The line, and its error.
 pub fn parse(text: &str) -> Result<File, String> {
     let document = toml_span::parse(text).map_err(|error| {
         let line = line_of(text, error.span.start);

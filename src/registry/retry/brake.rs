@@ -84,11 +84,11 @@ pub enum Admission<'a> {
 /// Whether a host takes requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Gate {
-    /// Yes, or it fails them at once.
+    /// Requests are sent, or fail at once if the patience is used up.
     Open,
-    /// One trial request.
+    /// One trial request is sent.
     Trial,
-    /// No.
+    /// Requests wait.
     Closed,
 }
 

@@ -84,7 +84,7 @@ fn classify_failure(failure: &Failure) -> Retry {
         // Reported by the network before the host has seen the request.
         Failure::Refused(_) | Failure::ConnectTimeout => Retry::NoConnection,
         Failure::Lookup(lookup) if lookup.is_temporary => Retry::NoConnection,
-        // The host is slow, or what it reads for this request. Every attempt costs a timeout: at most
+        // The host or its storage is slow. Every attempt costs a timeout: at most
         // two together.
         Failure::Timeout(_) => Retry::Slow,
         // Unknown names, certificates, other protocols, bodies above the limit, invalid settings: the

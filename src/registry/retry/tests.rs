@@ -177,7 +177,7 @@ fn an_image_that_always_fails_does_not_close_the_host() {
         assert_eq!(send(&retrier, B), Ok(200));
         assert_eq!(clock.passed(), before, "healthy images do not wait");
     }
-    // One check for five attempts without an answer.
+    // One check per five attempts without a response.
     assert_eq!(script.count(A), 50);
     assert_eq!(script.lines().len(), 1 + 50 + 10 + 10);
 }
@@ -194,7 +194,7 @@ fn without_a_good_response_the_base_url_decides_whether_the_host_is_down() {
     assert!(send(&retrier, B).is_err_and(|error| !error.contains("skipped")));
 }
 
-/// A host that answers, then is down for a while, by this failure, and then answers again.
+/// A host that responds, fails with this failure for some seconds, and then responds again.
 fn outage(seconds: u64, failure: fn() -> Result<Response, Failure>) -> (Scripted, Arc<FakeClock>) {
     let clock = Arc::new(FakeClock::default());
     let time = clock.clone();
@@ -249,7 +249,7 @@ fn an_outage_beyond_the_patience_fails_the_rest_at_once() {
         assert!(passed < PATIENCE + Duration::from_secs(20), "{passed:?}");
         let sent = script.lines().len();
         assert!(sent < 40, "{sent}");
-        // It is tried from time to time, also when nobody waits any more.
+        // The host is tried from time to time, even without waiting images.
         clock.advance(Duration::from_secs(3600));
         assert_eq!(send(&retrier, B), Ok(200));
     }
@@ -263,7 +263,7 @@ fn a_host_that_never_responds_costs_its_retries_and_a_little_patience() {
     assert_eq!(send(&retrier, A), Err(expected));
     assert_eq!(clock.passed(), Duration::ZERO, "without retries at once");
     let unavailable: fn() -> Result<Response, Failure> = || reply(503, "");
-    // Without a connection it is closed at once, and its patience runs.
+    // A host that takes no connection is closed at once, and uses up its patience.
     for (failure, attempts) in [(refused as fn() -> _, 4), (unavailable, 5)] {
         let script = Scripted::answering(move |_| failure());
         let (retrier, clock) = over(&script, RETRIES);
@@ -398,7 +398,7 @@ fn a_panic_in_an_exchange_costs_that_request_only() {
 
 #[test]
 fn a_panic_in_a_trial_or_a_check_does_not_close_the_host_for_good() {
-    // The host is down, then a request panics, then it is well.
+    // The host is down, then a request panics, then the host is up.
     for down in [refused, || reply(503, "")] {
         let count = AtomicUsize::new(0);
         let script = Scripted::answering(move |_| match count.fetch_add(1, Ordering::SeqCst) {
@@ -460,7 +460,7 @@ fn waiting_lasts_from_the_first_failure_to_the_response() {
     let of = |attempt| Some(format!("reg.io:5000 {attempt}"));
     assert_eq!(*at.lock().expect("notes"), [None, of(2), of(3), of(4)]);
     assert_eq!(seen(&log), None);
-    // Also where there is no answer in the end.
+    // Also if no attempt gets a response.
     let script = Scripted::answering(|_| refused());
     let (retrier, _) = over(&script, RETRIES);
     assert!(retrier.send("reg.io", get(A), &log).is_err());

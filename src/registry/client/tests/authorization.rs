@@ -133,7 +133,7 @@ fn the_target_of_a_redirect_has_its_own_authorization() {
     assert!(strangers.all(|request| !authorization(request).starts_with("Basic")));
 }
 
-/// A registry with two back ends: `one` wants this challenge, all else that one.
+/// A registry with two back ends: the path of `one` sends the first challenge, all others the second.
 fn two_back_ends(one: &'static str, other: &'static str) -> Scripted {
     Scripted::answering(move |request| {
         let wanted = match request.url.path() {
@@ -171,7 +171,7 @@ fn back_ends_of_one_host_may_require_different_schemes() {
 
 #[test]
 fn every_scheme_is_tried_once_per_image() {
-    // Nothing helps, and it always offers both.
+    // The registry refuses everything, and always offers both schemes.
     let both = format!("Basic realm=\"x\", {CHALLENGE}");
     let script = Scripted::answering(move |request| match request.url.path() {
         "/token" => reply(200, r#"{"token":"t"}"#),
@@ -293,7 +293,7 @@ fn a_valid_password_is_still_used_after_a_denied_repository() {
             match request.url.path() {
                 "/v2/" if with_password => reply(200, "{}"),
                 "/v2/" if token_server => challenged(CHALLENGE),
-                // A token server may refuse what one may not read.
+                // A token server may refuse tokens for denied repositories.
                 "/token" if request.url.as_str().contains("private") => reply(401, ""),
                 "/token" => reply(200, r#"{"token":"t"}"#),
                 path if !path.contains("private") && !authorization(request).is_empty() => {
@@ -319,7 +319,7 @@ fn a_valid_password_is_still_used_after_a_denied_repository() {
 
 #[test]
 fn a_broken_token_server_does_not_invalidate_the_password() {
-    // Artifactory: its realm is on the same host, and refuses everybody.
+    // Artifactory: the realm is on the same host, and refuses every request.
     let both = r#"Bearer realm="/token",service="art", Basic realm="x""#;
     let script = Scripted::answering(move |request| match request.url.path() {
         "/token" => reply(401, ""),

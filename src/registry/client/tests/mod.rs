@@ -1,4 +1,4 @@
-//! The rounds of authorization, the probe and what is remembered, over a scripted exchange.
+//! Authorization, the probe and the caches, over a scripted exchange.
 
 mod authorization;
 mod several;
@@ -68,7 +68,7 @@ const V2: &str = "GET https://reg.io/v2/";
 const TAG: &str = "GET https://reg.io/v2/team/x/manifests/1";
 const TOKEN: &str = "GET https://auth.io/token?service=reg&scope=repository%3Ateam%2Fx%3Apull";
 
-/// What a probe may get of a host that has no `/v2/` of its own.
+/// Responses to the probe from hosts without a `/v2/` of their own.
 fn odd_probes() -> Vec<Reply> {
     let page = Ok(Response::for_test(
         200,
@@ -229,7 +229,7 @@ fn loopback_ports_are_tried_over_plain_http_first() {
             "https",
             2,
         ),
-        // Neither is sure: HTTPS counts if it answers.
+        // Neither is certain: HTTPS counts if it responds.
         (reply(403, ""), reply(200, "{}"), "https", 2),
         (reply(403, ""), Err(Failure::NotTls), "http", 2),
     ] {
@@ -253,7 +253,7 @@ fn loopback_ports_are_tried_over_plain_http_first() {
         let with_secrets = script.requests();
         assert!(with_secrets[0].authorization.is_none());
     }
-    // Others, and those without a port, are asked over HTTPS first.
+    // Requests to other hosts, and to hosts without a port, use HTTPS first.
     for name in ["localhost", "localhost:443", "reg.io:5000"] {
         let script = Scripted::answering(|request| match request.url.scheme() {
             "https" => reply(200, MANIFEST),

@@ -7,7 +7,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use super::*;
 
-/// A token server's answer to these scopes (names of repositories), or none: 400.
+/// A token server's response to these scopes (names of repositories); 400 without a token.
 type Grants = dyn Fn(&[String]) -> Reply + Send + Sync;
 
 /// The scopes of a token request, as names of repositories.
@@ -33,13 +33,13 @@ fn scopes(request: &Request) -> Vec<String> {
         .collect()
 }
 
-/// A token that is good for these repositories, and does not say so to clients.
+/// An opaque token for these repositories.
 fn opaque(names: &[String]) -> Reply {
     let token = names.join("+").replace('/', "_");
     reply(200, &format!(r#"{{"token":"{token}","expires_in":300}}"#))
 }
 
-/// The same as a JSON web token.
+/// A JSON web token for these repositories.
 fn web_token(names: &[String]) -> Reply {
     let access: Vec<String> = names
         .iter()
@@ -61,7 +61,7 @@ fn is_good(token: &str, name: &str) -> bool {
         || payload.contains(&format!(r#""name":"{name}""#))
 }
 
-/// A registry with a token server; `refusal`: its answer to a token without the right.
+/// A registry with a token server; `refusal`: its response to a token without permission.
 fn registry(
     grants: impl Fn(&[String]) -> Reply + Send + Sync + 'static,
     refusal: Reply,
@@ -100,7 +100,7 @@ fn repository(path: &str) -> Repository {
     }
 }
 
-/// Announces all and reads each; the classes of the results.
+/// Announces all repositories and reads each; returns the classes of the results.
 fn read_all(client: &Client, names: &[String]) -> Vec<String> {
     for name in names {
         client.announce(Side::Destination, &repository(name));
@@ -130,7 +130,7 @@ fn batches(script: &Scripted) -> Vec<Vec<String>> {
     tokens.map(scopes).collect()
 }
 
-/// Manifest requests beyond one for each image.
+/// The number of manifest requests beyond one per image.
 fn surplus(script: &Scripted, images: usize) -> usize {
     let requests = script.requests();
     let is_manifest = |request: &&Request| request.url.path().contains("/manifests/");
@@ -258,7 +258,7 @@ fn a_denied_scope_in_a_batch_is_denied_as_if_alone() {
             let single = registry(grants, refusal.clone());
             let (client, _) = over(&single, None);
             let names = names(100);
-            // Nothing is announced, so each has a token of its own.
+            // No repository is announced, so each gets its own token.
             let expected: Vec<String> = names.iter().map(|name| read_one(&client, name)).collect();
             let script = registry(grants, refusal.clone());
             let (client, _) = over(&script, None);
@@ -312,7 +312,7 @@ fn a_token_that_is_too_long_for_the_registry_is_not_sent_again() {
         assert!(results.iter().all(|result| result == "passed"));
         assert!(surplus(&script, 50) <= 4);
     }
-    // Where long headers are read, the tokens grow no longer than this.
+    // If the registry accepts long headers, tokens still do not exceed this size.
     let script = Scripted::answering(|request| match request.url.path() {
         "/token" => {
             let token = "x".repeat(500 + 300 * scopes(request).len());
@@ -333,7 +333,7 @@ fn a_token_that_is_too_long_for_the_registry_is_not_sent_again() {
 fn a_password_is_tried_by_one_thread_and_never_for_another_repository() {
     let environment = |name: &str| match name {
         "DOCKER_AUTH_CONFIG" => Some(
-            // me:one for `team`, me:two for `other`, nobody else.
+            // Only me:one may read `team`, and only me:two `other`.
             r#"{"auths":{"reg.io/team":{"auth":"bWU6b25l"},"reg.io/other":{"auth":"bWU6dHdv"}}}"#
                 .to_owned(),
         ),

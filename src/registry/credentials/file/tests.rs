@@ -99,7 +99,7 @@ fn entries_that_tools_leave_behind_are_read() {
             .expect("readable")
             .is_some()
     );
-    // Azure: an empty password beside an identity token.
+    // Azure: an empty password with an identity token.
     let azure = json!({"auth": BASE64.encode("00000000-0000-0000-0000-000000000000:"), "identitytoken": "t"});
     let found = parse(azure).expect("readable").expect("an entry");
     assert!(found.basic().is_none() && found.identity_token.is_some());
