@@ -304,7 +304,7 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    fn answer(brake: &Brake, now: Instant) {
+    fn respond(brake: &Brake, now: Instant) {
         let url = Url::parse("https://reg.io/v2/x").expect("a URL");
         let request = Request::new(Method::GET, url, &[], BodyMode::Keep(1));
         brake.answered(now, &request, &Response::for_test(200, &[], ""));
@@ -331,7 +331,7 @@ mod tests {
     #[test]
     fn a_closed_host_is_tried_by_one_thread_at_a_time() {
         let (brake, now) = (Brake::default(), Instant::now());
-        answer(&brake, now);
+        respond(&brake, now);
         brake.close(now, "down", PATIENCE);
         assert_eq!(wait(&brake, now), FIRST_PAUSE);
         let now = now + FIRST_PAUSE;
@@ -352,11 +352,11 @@ mod tests {
     #[test]
     fn patience_is_counted_over_all_closures() {
         let (brake, mut now) = (Brake::default(), Instant::now());
-        answer(&brake, now);
+        respond(&brake, now);
         for _ in 0..2 {
             brake.close(now, "down", PATIENCE);
             now += seconds(59);
-            answer(&brake, now);
+            respond(&brake, now);
         }
         brake.close(now, "down again", PATIENCE);
         assert_eq!(wait(&brake, now), FIRST_PAUSE);

@@ -86,9 +86,9 @@ fn odd_probes() -> Vec<Reply> {
 #[test]
 fn the_probe_is_a_hint() {
     for probe in odd_probes() {
-        let answers = probe.clone();
+        let response = probe.clone();
         let script = Scripted::answering(move |request| match request.url.path() {
-            "/v2/" => answers.clone(),
+            "/v2/" => response.clone(),
             "/v2/team/x/manifests/1" => reply(200, MANIFEST),
             _ => not_found(),
         });
@@ -105,9 +105,9 @@ fn the_probe_is_a_hint() {
 #[test]
 fn a_host_is_no_registry_if_its_manifests_are_invalid_too() {
     for (index, probe) in odd_probes().into_iter().enumerate() {
-        let answers = probe.clone();
+        let response = probe.clone();
         let script = Scripted::answering(move |request| match request.url.path() {
-            "/v2/" => answers.clone(),
+            "/v2/" => response.clone(),
             _ if index == 1 => reply(403, ""),
             _ => reply(404, "404 page not found"),
         });
