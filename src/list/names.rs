@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn an_override_replaces_a_registry_or_is_prefixed() {
+    fn an_override_replaces_the_registry_and_may_add_a_path() {
         let cache: Override = "reg.io:5000/cache".parse().expect("an override");
         assert_eq!(
             text(source("docker.io/library/x", Some(&cache))),
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn characters_that_break_urls_are_refused() {
+    fn invalid_names_are_refused() {
         for name in [
             "",
             "/",

@@ -12,7 +12,7 @@ use super::redaction::redact;
 use super::redirect::without_secrets;
 use crate::escape::escape_bytes;
 
-/// The most characters quoted from a registry's error.
+/// The maximum number of characters quoted from a registry's error.
 const SHOWN: usize = 200;
 
 /// A final response, and where it came from.

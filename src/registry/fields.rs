@@ -53,7 +53,7 @@ struct Name<'a>(&'a [&'a str]);
 
 struct Value<'a>(Object<'a>);
 
-/// Visits values that do not matter; shared by all three visitors.
+/// Skips unneeded values; shared by all three visitors.
 macro_rules! others {
     ($other:expr) => {
         fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {

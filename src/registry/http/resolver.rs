@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_that_refuse_connections_are_forgotten() {
+    fn forgotten_addresses_are_looked_up_again() {
         let resolver = moving(&Arc::default());
         assert_eq!(last_byte(&resolver), 1);
         resolver.forget(&Url::parse("https://reg.io/v2/").expect("a URL"));

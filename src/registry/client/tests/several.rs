@@ -203,7 +203,7 @@ fn a_token_server_that_rejects_a_batch_gets_single_requests_afterwards() {
 }
 
 #[test]
-fn a_token_for_only_one_scope_costs_few_requests() {
+fn tokens_that_lack_scopes_cost_few_requests() {
     let servers: [&'static Grants; 6] = [
         &|names| opaque(&names[..1]),
         &|names| opaque(&names[names.len() - 1..]),
@@ -330,7 +330,7 @@ fn a_token_that_is_too_long_for_the_registry_is_not_sent_again() {
 }
 
 #[test]
-fn a_password_is_tried_by_one_thread_and_never_for_another_repository() {
+fn a_password_is_tried_with_one_scope_first_and_only_for_its_namespace() {
     let environment = |name: &str| match name {
         "DOCKER_AUTH_CONFIG" => Some(
             // Only me:one may read `team`, and only me:two `other`.

@@ -148,7 +148,7 @@ fn a_helper_of_the_host_precedes_the_store() {
 }
 
 #[test]
-fn credentials_in_place_of_a_file_name_are_not_printed() {
+fn the_error_of_a_malformed_file_does_not_quote_it() {
     assert!(AuthFile::parse("f", b" \n", false).is_ok());
     for content in [
         &b"{\"auths\": {\"reg.io\": {\"auth\": hunter2}}}"[..],
