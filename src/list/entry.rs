@@ -286,7 +286,7 @@ pub mod arbitrary {
             is_same in any::<bool>(), has_one_name in any::<bool>(), platforms in platforms()) -> Entry {
             let to = match (has_one_name, &from, to) {
                 _ if is_same => from.clone(),
-                // One name has a tag, a digest, or a digest that its tag has to lead to.
+                // A single name has a tag, a digest, or a tag with its digest.
                 (true, Reference::Tag(_), _) => from.clone(),
                 (true, Reference::Digest(_), Reference::Digest(_)) => from.clone(),
                 (_, _, to) => to,

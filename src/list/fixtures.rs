@@ -1,4 +1,4 @@
-//! Every form and every refusal: the files of `fixtures/lists`, each with what is read from it.
+//! Every syntax and every mistake: the files of `fixtures/lists`, each with its expected images.
 //!
 //! `NAME.expected` has a line for each image, `LINE: CANONICAL FORM`, and for each mistake,
 //! `LINE: error: MESSAGE`; for a file that cannot be read, `error: MESSAGE`.
@@ -115,9 +115,9 @@ fn the_failed_list_of_a_file_reads_as_the_same_images() {
     assert!(read > 100);
 }
 
-/// The images that an independent reader finds, `PyYAML` and a few lines of Python.
+/// The images that an independent parser finds: `PyYAML` and a few lines of Python.
 #[test]
-fn another_reader_finds_the_same_images() {
+fn another_parser_finds_the_same_images() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/list_images.py");
     let mut images = 0;
     for path in fixtures() {

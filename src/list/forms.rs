@@ -432,12 +432,12 @@ mod tests {
         }
 
         #[test]
-        fn no_line_makes_it_panic(bytes in any::<Vec<u8>>()) {
+        fn no_line_causes_a_panic(bytes in any::<Vec<u8>>()) {
             let _ = Entry::parse(&bytes);
         }
 
         #[test]
-        fn what_is_read_can_be_written(text in "(--platform[= ]|docker://|sha256:|[a-z]{1,3}|[:@=,/ #-]|1|amd64|[0-9a-f]{64}){0,8}") {
+        fn parsed_entries_can_be_written(text in "(--platform[= ]|docker://|sha256:|[a-z]{1,3}|[:@=,/ #-]|1|amd64|[0-9a-f]{64}){0,8}") {
             if let Ok(entry) = parse(&text) && names::check(&entry.source).is_ok()
                 && entry.destination.as_ref().is_none_or(|name| names::check(name).is_ok()) {
                 let written = entry.to_string();

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_digest_is_known_at_the_end_and_not_before() {
+    fn the_digest_is_known_only_at_the_end() {
         let known = DigestCell::default();
         let mut input = HashingReader::new(&b"abc"[..], known.clone());
         let mut buffer = [0; 2];
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn the_digest_of_several_files_is_what_sha256sum_makes_of_theirs() {
+    fn the_digest_of_several_files_depends_on_their_order() {
         let (one, other) = (Digest::of(b"a\n"), Digest::of(b"b\n"));
         assert_eq!(combined(&[]), None);
         assert_eq!(combined(&[&one]), Some(one.clone()));

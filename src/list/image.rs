@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn where_only_sources_are_read_no_destination_is_needed() {
+    fn sources_alone_need_no_destination() {
         let error = image(&rules(None, false), "quay.io/a/b:1").expect_err("no destination");
         assert!(
             error.starts_with("list.txt:7: ") && error.contains("-d"),

@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn comments_and_empty_lines_are_no_images() {
+    fn comments_and_empty_lines_are_skipped() {
         let found = lines(b"\xef\xbb\xbfa b c\r\n\n # x\n\t// y z w\n \t\nd\te  f");
         let numbers: Vec<u64> = found.iter().map(|line| line.number).collect();
         assert_eq!(numbers, [1, 6]);
@@ -328,7 +328,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_it_panic(bytes in any::<Vec<u8>>()) {
+        fn no_bytes_cause_a_panic(bytes in any::<Vec<u8>>()) {
             error(&bytes);
         }
     }

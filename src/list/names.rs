@@ -108,8 +108,8 @@ fn fill(template: &str, registry: &str, path: &str) -> String {
 
 /// Resolves the source name of a line.
 ///
+/// # Errors
 /// [`NameError`] if the name is invalid.
-/// [`NameError`] where the name does not follow the grammar.
 pub fn source(name: &str, replaced: Option<&Override>) -> Result<Repository, NameError> {
     let name = Name::split(name)?;
     name.resolve(&name.path, replaced)
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn an_override_replaces_or_is_put_in_front() {
+    fn an_override_replaces_the_registry_and_may_add_a_path() {
         let cache: Override = "reg.io:5000/cache".parse().expect("an override");
         assert_eq!(
             text(source("docker.io/library/x", Some(&cache))),
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn characters_that_break_urls_are_refused() {
+    fn invalid_names_are_refused() {
         for name in [
             "",
             "/",
@@ -444,7 +444,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_accepted_is_safe_in_a_url(name in "\\PC{0,40}|[a-zA-Z0-9._/:@%?#\\[\\]-]{0,40}") {
+        fn accepted_names_are_safe_in_a_url(name in "\\PC{0,40}|[a-zA-Z0-9._/:@%?#\\[\\]-]{0,40}") {
             if let Ok(repository) = source(&name, None) {
                 let safe = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-/".contains(&b);
                 prop_assert!(repository.path.bytes().all(safe));

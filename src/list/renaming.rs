@@ -59,7 +59,7 @@ impl Renaming {
             }
             None => match from {
                 None => (self.source_of(&entry.source).map_err(of_source)?, None),
-                // The same name at -d, which a path prefix would change.
+                // The same name at the registry of -d; a path prefix would change the name.
                 Some(from) if from.is_host() => {
                     let (source, _) =
                         names::both(&entry.source, Some(from), None).map_err(of_source)?;
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_replaces_its_side_and_nothing_else() {
+    fn a_flag_replaces_its_side_only() {
         for (flags, line, expected) in [
             (["", "", ""], "nginx:1", "nginx:1"),
             (["", "", ""], "nginx nginx 1", "nginx nginx 1"),
@@ -225,7 +225,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_listed_is_listed_as_it_is(entry in arbitrary::entry(), source in "(s\\.io(/p)?)?", destination in "(d\\.io(/p|/\\{name\\})?)?") {
+        fn a_printed_list_is_printed_unchanged(entry in arbitrary::entry(), source in "(s\\.io(/p)?)?", destination in "(d\\.io(/p|/\\{name\\})?)?") {
             let once = listed([&source, &destination, ""], &entry.to_string());
             if let Ok(once) = once {
                 prop_assert_eq!(listed(["", "", ""], &once), Ok(once.clone()));

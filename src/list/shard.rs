@@ -29,7 +29,7 @@ impl Shard {
             .next()
             .and_then(|hex| hex.get(..16))
             .unwrap_or_default();
-        // Sixteen hexadecimal digits are a number of 64 bits.
+        // Cannot fail: sixteen hexadecimal digits fit into 64 bits.
         u64::from_str_radix(hex, 16).unwrap_or_default() % self.count == self.index
     }
 }
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_belongs_to_exactly_one_part() {
+    fn every_name_belongs_to_exactly_one_shard() {
         let parts: Vec<Shard> = (0..4)
             .map(|index| format!("{index}/4").parse().expect("a shard"))
             .collect();

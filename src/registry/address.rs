@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_spelling_of_this_machine_is_known() {
+    fn every_spelling_of_this_machine_is_recognized() {
         for text in [
             "127.0.0.1",
             "127.9.9.9",

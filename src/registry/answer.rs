@@ -12,7 +12,7 @@ use super::redaction::redact;
 use super::redirect::without_secrets;
 use crate::escape::escape_bytes;
 
-/// The most characters quoted from a registry's error.
+/// The maximum number of characters quoted from a registry's error.
 const SHOWN: usize = 200;
 
 /// A final response, and where it came from.
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn every_shape_of_error_is_read() {
+    fn every_error_format_is_read() {
         for (body, expected) in [
             (
                 r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown","detail":{"Tag":"x"}}]}"#,

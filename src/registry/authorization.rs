@@ -83,7 +83,7 @@ pub struct AuthAttempts {
     pub token: bool,
     /// User and password.
     pub basic: bool,
-    /// User and password where nothing was wanted and nothing was found.
+    /// User and password, after a 404 from a registry that requires none.
     pub hidden: bool,
     /// The status of the refusal of a token for several repositories.
     pub several: Option<StatusCode>,

@@ -40,10 +40,10 @@ impl Client {
     ) -> Result<HeldBlob, Error> {
         let query = Query::blob(Method::GET, repository, digest, BodyMode::FirstByte);
         let answer = self.send_confirmed(side, &query, log)?;
-        let told = told_length(&answer.response);
+        let length = full_length(&answer.response);
         if answer.response.status.as_u16() == 416 {
             // An empty blob has no first byte.
-            let size = match told {
+            let size = match length {
                 Some(0) => 0,
                 _ => self.read_blob(side, repository, digest, expected, log)?.1,
             };
@@ -53,10 +53,10 @@ impl Client {
             });
         }
         let response = answer.judge(&query)?;
-        let size = match told {
-            Some(told) => told,
+        let size = match length {
+            Some(length) => length,
             None => match self.size_by_head(side, repository, digest, log) {
-                Some(told) if expected == Some(told) => told,
+                Some(length) if expected == Some(length) => length,
                 _ => self.read_blob(side, repository, digest, expected, log)?.1,
             },
         };
@@ -76,7 +76,7 @@ impl Client {
         log: &Log,
     ) -> Option<u64> {
         let query = Query::blob(Method::HEAD, repository, digest, BodyMode::Keep(0));
-        told_length(&self.fetch(side, &query, log).ok()?)
+        full_length(&self.fetch(side, &query, log).ok()?)
     }
 
     /// Hashes a blob in constant memory: its digest and its length in bytes. `expected`: the length, if
@@ -96,9 +96,9 @@ impl Client {
         let body = BodyMode::Hash(digest.algorithm(), expected);
         let query = Query::blob(Method::GET, repository, digest, body);
         let response = self.fetch(side, &query, log)?;
-        let length_told = told_length(&response).is_some();
+        let has_length = full_length(&response).is_some();
         match response.hashed {
-            Some((found, size)) if length_told || found == *digest => Ok((found, size)),
+            Some((found, size)) if has_length || found == *digest => Ok((found, size)),
             _ => Err(Error::Invalid(query.diagnostic(
                 "the registry returned a different blob without a Content-Length: the body may be compressed or truncated",
             ))),
@@ -135,7 +135,7 @@ impl Client {
 
 /// The length of the whole blob, from the headers of a response to HEAD or to a range request (RFC 9110,
 /// 14.4).
-fn told_length(response: &Response) -> Option<u64> {
+fn full_length(response: &Response) -> Option<u64> {
     if response.status.as_u16() == 200 {
         // The length of an encoded body is another one.
         let is_plain = response
@@ -175,7 +175,7 @@ mod tests {
             (416, &[], None),
         ] {
             let response = Response::for_test(status, headers, "");
-            assert_eq!(told_length(&response), expected, "{status} {headers:?}");
+            assert_eq!(full_length(&response), expected, "{status} {headers:?}");
         }
     }
 }

@@ -219,12 +219,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_line_makes_it_panic(line in any::<String>()) {
+        fn no_line_causes_a_panic(line in any::<String>()) {
             let _ = read(&[&line]);
         }
 
         #[test]
-        fn a_written_challenge_is_read_back(realm in "[a-z:/.?=&, \"\\\\]{1,30}", service in "[a-z:. ,]{0,20}") {
+        fn a_written_challenge_is_parsed_back(realm in "[a-z:/.?=&, \"\\\\]{1,30}", service in "[a-z:. ,]{0,20}") {
             let quote = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
             let line = format!(r#"Bearer realm="{}", service="{}""#, quote(&realm), quote(&service));
             prop_assert_eq!(read(&[&line]), [bearer(&realm, &service, &[])]);

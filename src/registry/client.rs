@@ -148,7 +148,7 @@ impl Client {
     ) -> Result<(Manifest, Vec<u8>), Error> {
         let query = Query::manifest(Method::GET, repository, reference);
         let response = self.fetch(side, &query, log)?;
-        let invalid = |answer: String| Error::Invalid(query.diagnostic(answer));
+        let invalid = |cause: String| Error::Invalid(query.diagnostic(cause));
         if response.is_html() {
             return Err(Error::Invalid(
                 query
@@ -160,16 +160,16 @@ impl Client {
             .parse(&response.body, manifest::parse)
             .map_err(|error| invalid(error.to_string()))?;
         match reference {
-            Reference::Digest(asked)
-                if *asked != manifest.digest && !asked.matches(&response.body) =>
+            Reference::Digest(requested)
+                if *requested != manifest.digest && !requested.matches(&response.body) =>
             {
                 return Err(invalid(format!(
                     "the registry returned a different manifest (digest {})",
                     manifest.digest
                 )));
             }
-            Reference::Digest(asked) => {
-                let digest = asked.clone();
+            Reference::Digest(requested) => {
+                let digest = requested.clone();
                 return Ok((Manifest { digest, ..manifest }, response.body));
             }
             Reference::Tag(_) => {}
@@ -263,7 +263,7 @@ impl Client {
             })
     }
 
-    /// Reads a config blob: at most [`MAX_BYTES`], and what its digest says.
+    /// Reads a config blob of at most [`MAX_BYTES`], and verifies its digest.
     ///
     /// # Errors
     /// As [`Client::manifest`].

@@ -53,7 +53,7 @@ struct Name<'a>(&'a [&'a str]);
 
 struct Value<'a>(Object<'a>);
 
-/// Visits values that do not matter; shared by all three visitors.
+/// Skips unneeded values; shared by all three visitors.
 macro_rules! others {
     ($other:expr) => {
         fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wanted_fields_of_any_type() {
+    fn wanted_fields_of_any_type_are_read() {
         let read = |json: &str| fields(json.as_bytes(), &["a", "b"]).ok();
         let text = |text: &str| Field::Text(text.to_owned());
         for (json, found) in [

@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_home_of_the_user_by_number() {
+    fn the_home_directory_is_found_by_user_id() {
         let passwd = "root:x:0:0:root:/root:/bin/bash\n+\nbad:x:7\nme:x:1000:1000:,,,:/home/me:/bin/sh\nodd:x:1001:1001::none:\n";
         assert_eq!(of_passwd(passwd, 0), Some("/root".into()));
         assert_eq!(of_passwd(passwd, 1000), Some("/home/me".into()));

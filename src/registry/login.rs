@@ -81,7 +81,7 @@ impl Logins {
             (None, Ok(true)) => send().map(Some),
             (None, Ok(false)) => Ok(None),
             (None, Err(Undecided::Failed(error))) => Err(error),
-            // Never without a response of our own.
+            // Unreachable: a thread whose request was refused has a response.
             (None, Err(Undecided::Refused)) => Ok(None),
         }
     }

@@ -119,7 +119,7 @@ pub fn probe(name: &str, retrier: &Retrier, log: &Log) -> Result<Endpoint, Error
     };
     let response = match follow(name, request(&base), first, retrier, log) {
         Ok(response) => response,
-        // It redirects to a URL that is refused: a login page, perhaps.
+        // The host redirects to a refused URL: a login page, perhaps.
         Err(Error::Invalid(diagnostic)) => return Ok(doubtful(base, diagnostic)),
         Err(error) => return Err(error),
     };

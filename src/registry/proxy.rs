@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn each_scheme_has_its_own() {
+    fn each_scheme_has_its_own_proxy() {
         let both = [("HTTPS_PROXY", "http://s:1"), ("http_proxy", "p:2")];
         assert_eq!(
             proxied(&both, "https://reg.io/").as_deref(),
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn no_proxy_as_go_reads_it() {
+    fn no_proxy_is_parsed_as_in_go() {
         for (exempt, url, direct) in [
             ("reg.io", "https://reg.io/", true),
             ("reg.io", "https://sub.reg.io/", true),
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_no_proxy_is_an_error_without_the_value() {
+    fn an_invalid_proxy_is_an_error_without_its_value() {
         let environment =
             |name: &str| (name == "HTTPS_PROXY").then(|| "ftp://user:hunter2@x".to_owned());
         let error = Proxies::new(&environment)

@@ -20,7 +20,7 @@ pub struct PullLimit {
 #[derive(Debug)]
 struct ReachedLimit {
     at: Instant,
-    /// Whose limit; `None`: that of this host's address.
+    /// The account with this limit; `None`: the address of this machine.
     identity: Option<Identity>,
     cause: String,
 }

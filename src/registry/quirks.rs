@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn lookups_that_may_succeed_later_are_known_by_their_words() {
+    fn lookups_that_may_succeed_later_are_recognized_by_their_message() {
         for (text, is_temporary) in [
             ("Name or service not known", false),
             ("Temporary failure in name resolution", true),
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn only_words_about_tokens_are_about_tokens() {
+    fn only_messages_about_tokens_are_recognized_as_such() {
         assert!(names_bad_token(
             "DENIED: Your authorization token has expired."
         ));

@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn where_not_to_go() {
+    fn unsafe_redirects_are_refused() {
         for (from, location) in [
             ("https://reg.io/v2/x", "http://reg.io/v2/x"),
             ("http://127.0.0.1:5000/v2/x", "http://store.io/x"),

@@ -81,7 +81,7 @@ impl Client {
         log: &Log,
     ) -> Result<Option<Digest>, Error> {
         let reference = Reference::Tag(link.tag(subject));
-        // GET has to confirm a 404 of HEAD, and mostly there is nothing: one GET is cheaper than both.
+        // GET must confirm a 404 of HEAD, and most tags do not exist: one GET is cheaper than both.
         // But Docker Hub's HEAD is reliable, and its GETs are counted.
         if repository.registry == DOCKER_HUB {
             match self.head(side, repository, &reference, log) {
@@ -273,7 +273,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_next_page_is_of_the_same_registry() {
+    fn the_next_page_is_on_the_same_registry() {
         for (link, expected) in [
             (
                 "</v2/a/referrers/x?last=1>; rel=\"next\"",
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_known_by_its_type() {
+    fn a_list_is_recognized_by_its_type() {
         let list = |content_type: &str, body: &str| {
             is_list(&Response::for_test(
                 200,

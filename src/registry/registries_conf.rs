@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn insecure_hosts_of_both_versions() {
+    fn insecure_hosts_are_read_from_both_versions() {
         let found = taken(&[r#"
             unqualified-search-registries = ["docker.io"]
             credential-helpers = ["containers-auth.json", "ecr-login"]
@@ -419,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_file_is_named_by_line() {
+    fn the_error_of_a_damaged_file_has_its_line() {
         for (text, line) in [
             ("a = 1\nb = [\n", "line "),
             (

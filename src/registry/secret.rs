@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_cannot_be_printed() {
+    fn a_secret_cannot_be_printed() {
         assert_eq!(
             format!("{:?}", Some(Secret::new("hunter2"))),
             "Some(<redacted>)"

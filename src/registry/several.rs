@@ -73,17 +73,17 @@ pub fn scope(repository: &Repository) -> String {
     format!("repository:{}:pull", repository.registry_path())
 }
 
-/// What a response tells about a token for several repositories.
+/// What a response proves about a token for several repositories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BatchOpinion {
-    /// It is valid for this repository.
+    /// The token is valid for this repository.
     Accepted,
-    /// It may be the cause of the refusal.
+    /// The token may be the cause of the refusal.
     Doubtful,
     Nothing,
 }
 
-/// What a response tells about a token for several repositories. A server may have granted fewer scopes
+/// What a response proves about a token for several repositories. A server may have granted fewer scopes
 /// than requested, or reject a long header (400, 413, 431). Some registries report repositories without
 /// permission as missing, so a 404 counts only if the token names the repository.
 pub fn opinion(response: &Response, grant: &Grant, base: &Url) -> BatchOpinion {

@@ -187,8 +187,8 @@ impl Tokens {
     ) -> Result<Token, Error> {
         let realm = realm(retrier, query)?;
         let request = self.request(&realm, query, key);
-        let asked = format!("{} {}", request.method, without_secrets(&request.url));
-        let diagnostic = |answer: String| Diagnostic::new(query.host, &asked, answer);
+        let line = format!("{} {}", request.method, without_secrets(&request.url));
+        let diagnostic = |cause: String| Diagnostic::new(query.host, &line, cause);
         let response = match query.credential.filter(|_| request.authorization.is_some()) {
             None => retrier.send(query.host, request, log)?,
             Some(credential) => {

@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_or_damaged_packing_has_none() {
+    fn truncated_or_damaged_data_has_no_digest() {
         let content = b"some content, and some content".repeat(100);
         for layer in [gzip(&content, 6), zstd(&content)] {
             assert_ne!(of(&layer[..layer.len() - 1]), Ok(Digest::of(&content)));
@@ -162,7 +162,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_it_panic(
+        fn no_bytes_cause_a_panic(
             start in prop_oneof![Just(vec![]), Just(vec![0x1f, 0x8b, 8, 0]), Just(ZSTD.to_le_bytes().to_vec()), Just(SKIPPED.to_le_bytes().to_vec())],
             rest in any::<Vec<u8>>(),
         ) {

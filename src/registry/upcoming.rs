@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_a_bound() {
+    fn the_number_of_kept_repositories_is_bounded() {
         let upcoming = Upcoming::default();
         for number in 0..10 * MOST {
             upcoming.add(Side::Source, &repository("reg.io", &number.to_string()));

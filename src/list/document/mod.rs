@@ -1,8 +1,8 @@
 //! YAML and JSON files with images: recognized by their content, read as a whole, and converted to lines
 //! in canonical form that know their position in the file.
 //!
-//! Nothing is skipped: a value in the place of an image that is none (a rule, a name without a tag)
-//! becomes a line with a refusal, and a file without images is an error.
+//! Nothing is skipped: an invalid value in the place of an image (a rule, a name without a tag) becomes
+//! a rejected line, and a file without images is an error.
 
 mod kinds;
 mod manifests;
@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn long_texts_are_refused_in_few_words() {
+    fn long_texts_have_a_short_error() {
         let long = "x".repeat(100_000);
         let text = format!("a: &a {{image: {long}}}\nb: [{}]\n", "*a, ".repeat(1000));
         let document = Document::read("f", text.into(), 1).unwrap_or_else(|e| panic!("{e}"));
@@ -423,12 +423,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_document_makes_it_panic(text in "((kind|image|images|sync|source|target|type|<<|a/b|nginx:1|reg/x:1|[-:&*!?|>a,'\"{}\\[\\]#~]|[ \n]){1,2} ?){0,40}") {
+        fn no_document_causes_a_panic(text in "((kind|image|images|sync|source|target|type|<<|a/b|nginx:1|reg/x:1|[-:&*!?|>a,'\"{}\\[\\]#~]|[ \n]){1,2} ?){0,40}") {
             error(text.as_bytes());
         }
 
         #[test]
-        fn no_bytes_make_it_panic(bytes in any::<Vec<u8>>()) {
+        fn no_bytes_cause_a_panic(bytes in any::<Vec<u8>>()) {
             error(&bytes);
             begins_document(&bytes);
         }

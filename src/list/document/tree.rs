@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn aliases_are_followed_and_merged() {
+    fn aliases_are_resolved_and_merged() {
         let tree =
             tree("a: &a {x: 1, y: 2}\nb: *a\nc:\n  <<: *a\n  y: 3\nd:\n  <<: [*a, {z: 4, x: 5}]\n");
         let root = tree.documents().next().expect("a document");
@@ -418,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn null_is_no_text() {
+    fn null_is_not_text() {
         let tree = tree("- null\n- ~\n-\n- 'null'\n- ''\n- 1.10\n");
         let root = tree.documents().next().expect("a document");
         let texts: Vec<_> = root.items().map(Node::scalar).collect();
@@ -429,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn nesting_is_bounded_also_by_way_of_aliases() {
+    fn nesting_is_bounded_even_through_aliases() {
         assert!(
             what(&"[".repeat(300)).contains("nested")
                 || what(&"[".repeat(300)).contains("recursion")
@@ -443,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn aliases_that_multiply_end_somewhere() {
+    fn aliases_that_multiply_are_bounded() {
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for n in 1..30 {
             let last = format!("*a{}", n - 1);
@@ -474,7 +474,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_it_panic(text in "[-:a &*<{}\\[\\],?|>'\"#%!\n\t\u{e9}]{0,60}") {
+        fn no_text_causes_a_panic(text in "[-:a &*<{}\\[\\],?|>'\"#%!\n\t\u{e9}]{0,60}") {
             if let Ok(tree) = Tree::parse(&text) {
                 for document in tree.documents() {
                     let _ = (document.entries().len(), document.items().count(), document.get("a").is_some());

@@ -24,13 +24,13 @@ pub struct CredentialLocation {
 /// one is set.
 pub fn explain(
     repository: &Repository,
-    looked: &[CredentialLocation],
+    searched: &[CredentialLocation],
     incomplete: Option<String>,
 ) -> String {
     let mut parts: Vec<String> = incomplete.into_iter().collect();
-    parts.extend(looked.iter().find_map(|place| mistake(repository, place)));
-    let existing: Vec<String> = looked.iter().filter_map(describe).collect();
-    let absent: Vec<&str> = looked
+    parts.extend(searched.iter().find_map(|place| mistake(repository, place)));
+    let existing: Vec<String> = searched.iter().filter_map(describe).collect();
+    let absent: Vec<&str> = searched
         .iter()
         .filter(|place| place.keys.is_none())
         .map(|place| place.place.as_str())
@@ -41,7 +41,7 @@ pub fn explain(
     if !absent.is_empty() {
         parts.push(format!("not found: {}", absent.join(", ")));
     }
-    if looked.is_empty() {
+    if searched.is_empty() {
         parts.push("cannot search for credential files, because $HOME is not set".to_owned());
     }
     parts.join("; ")
@@ -129,7 +129,7 @@ mod tests {
             registry: registry.to_owned(),
             path: "team/x".to_owned(),
         };
-        let looked: Vec<CredentialLocation> = places
+        let searched: Vec<CredentialLocation> = places
             .iter()
             .map(|(place, keys)| CredentialLocation {
                 place: (*place).to_owned(),
@@ -138,11 +138,11 @@ mod tests {
                 helper: (*place == "/store").then(|| "vault".to_owned()),
             })
             .collect();
-        explain(&repository, &looked, None)
+        explain(&repository, &searched, None)
     }
 
     #[test]
-    fn all_places_are_named_with_their_hosts() {
+    fn all_locations_are_named_with_their_hosts() {
         assert_eq!(
             explained(
                 "reg.io",

@@ -54,20 +54,20 @@ pub fn get(helper: &str, registry: &str, patience: Duration) -> Result<Option<Cr
     let (sender, receiver) = bounded(1);
     let mut stdout = child.stdout.take();
     std::thread::spawn(move || {
-        let mut answer = Vec::new();
+        let mut output = Vec::new();
         if let Some(stdout) = &mut stdout {
-            let _ = stdout.take(LIMIT).read_to_end(&mut answer);
+            let _ = stdout.take(LIMIT).read_to_end(&mut output);
         }
-        let _ = sender.send(answer);
+        let _ = sender.send(output);
     });
     let late = || format!("{program} did not finish within {} s", patience.as_secs());
     let deadline = Instant::now() + patience;
-    let answer = receiver.recv_deadline(deadline);
+    let output = receiver.recv_deadline(deadline);
     // A helper may close its output and keep running; the deadline covers that, too.
     let status = loop {
         match child.try_wait().map_err(|error| error.to_string())? {
             Some(status) => break status,
-            None if answer.is_err() || Instant::now() >= deadline => {
+            None if output.is_err() || Instant::now() >= deadline => {
                 let _ = child.kill();
                 let _ = child.wait();
                 return Err(late());
@@ -75,20 +75,20 @@ pub fn get(helper: &str, registry: &str, patience: Duration) -> Result<Option<Cr
             None => std::thread::sleep(Duration::from_millis(5)),
         }
     };
-    let answer = answer.map_err(|_| late())?;
+    let output = output.map_err(|_| late())?;
     if status.success() {
-        return parse(&answer, &program).map(Some);
+        return parse(&output, &program).map(Some);
     }
-    match answer.trim_ascii() {
+    match output.trim_ascii() {
         quirks::NOT_IN_KEYCHAIN => Ok(None),
         words => Err(format!("{program}: {}", escape_bytes(words, 200))),
     }
 }
 
-fn parse(answer: &[u8], program: &str) -> Result<Credential, String> {
+fn parse(output: &[u8], program: &str) -> Result<Credential, String> {
     let malformed =
         || format!("{program}: the output is not a JSON object with Username and Secret");
-    let value: Value = serde_json::from_slice(answer).map_err(|_| malformed())?;
+    let value: Value = serde_json::from_slice(output).map_err(|_| malformed())?;
     let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
     let (user, secret) = (
         text("Username").ok_or_else(malformed)?,
@@ -124,14 +124,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_of_helpers() {
+    fn outputs_of_helpers_are_parsed() {
         let found =
-            parse(br#"{"ServerURL":"x","Username":"u","Secret":"s"}"#, "p").expect("an answer");
+            parse(br#"{"ServerURL":"x","Username":"u","Secret":"s"}"#, "p").expect("an output");
         assert_eq!(found.user, "u");
-        let found = parse(br#"{"Username":"<token>","Secret":"s"}"#, "p").expect("an answer");
+        let found = parse(br#"{"Username":"<token>","Secret":"s"}"#, "p").expect("an output");
         assert!(found.identity_token.is_some() && found.password.is_none());
-        for answer in [&b""[..], b"{}", br#"{"Username":"u","Secret":"a\nb"}"#] {
-            assert!(parse(answer, "p").is_err());
+        for output in [&b""[..], b"{}", br#"{"Username":"u","Secret":"a\nb"}"#] {
+            assert!(parse(output, "p").is_err());
         }
     }
 

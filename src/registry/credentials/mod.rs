@@ -128,7 +128,7 @@ pub struct Credentials {
     /// Per registry: a message about a variable that is set without its counterpart.
     incomplete: Vec<(String, String)>,
     /// Registries and origins that have been logged.
-    told: Mutex<HashSet<(String, String)>>,
+    logged: Mutex<HashSet<(String, String)>>,
 }
 
 impl Credentials {
@@ -170,7 +170,7 @@ impl Credentials {
         let sources = places(environment).into_iter().map(CredentialSource::new);
         Self {
             incomplete: registries.iter().filter_map(incomplete).collect(),
-            told: Mutex::default(),
+            logged: Mutex::default(),
             of_sides: registries.into_iter().filter_map(of_side).collect(),
             sources: sources.collect(),
             order: order(helpers),
@@ -215,10 +215,10 @@ impl Credentials {
     }
 
     pub fn explain_absence(&self, repository: &Repository, now: Instant) -> String {
-        let mut looked = Vec::new();
+        let mut searched = Vec::new();
         for place in &self.order {
             match place {
-                Provider::Files => looked.extend(self.sources.iter().map(|source| {
+                Provider::Files => searched.extend(self.sources.iter().map(|source| {
                     let file = source.read(now, |_| {}).ok().flatten();
                     CredentialLocation {
                         place: source.name(),
@@ -227,7 +227,7 @@ impl Credentials {
                         keys: file.map(|file| file.names()),
                     }
                 })),
-                Provider::Helper(helper) => looked.push(CredentialLocation {
+                Provider::Helper(helper) => searched.push(CredentialLocation {
                     place: "registries.conf".to_owned(),
                     has_sections: true,
                     helper: Some(helper.clone()),
@@ -239,7 +239,7 @@ impl Credentials {
         let incomplete = self.incomplete.iter().find(|(of, _)| of == registry);
         explain(
             repository,
-            &looked,
+            &searched,
             incomplete.map(|(_, text)| text.clone()),
         )
     }
@@ -260,9 +260,9 @@ impl Credentials {
             let registry = &repository.registry;
             let origin = found.as_ref().map_or("", |credential| &credential.origin);
             let key = (registry.clone(), origin.to_owned());
-            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-            let is_new = told.insert(key);
-            drop(told);
+            let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_new = logged.insert(key);
+            drop(logged);
             if is_new {
                 log.debug(|| match &found {
                     Some(_) => format!("{registry}: credentials from {origin}"),
@@ -413,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_s_are_for_their_side_s_registry() {
+    fn environment_credentials_are_for_their_side_s_registry() {
         let environment = |name: &str| match name {
             "SOURCE_USERNAME" | "DEST_USERNAME" => Some("user".to_owned()),
             "SOURCE_PASSWORD" => Some("one".to_owned()),

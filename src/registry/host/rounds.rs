@@ -142,7 +142,7 @@ impl Host {
         grant: &Grant,
         offered: &[Challenge],
     ) -> Option<Bearer> {
-        // Harbor answers a request that had a token with a Basic challenge; the earlier challenge
+        // Harbor responds to a request that had a token with a Basic challenge; the earlier challenge
         // counts.
         let other = first_bearer(offered).unwrap_or_else(|| bearer.clone());
         let refused = self.token_query(context, bearer);

@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn the_system_s_errors_are_sorted() {
+    fn the_system_s_errors_are_classified() {
         assert!(matches!(
             of(ErrorKind::ConnectionRefused.into(), false),
             Failure::Refused(_)

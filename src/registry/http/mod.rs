@@ -125,8 +125,8 @@ impl HttpExchange {
             // The server ignores ranges: the length is in the header. A short body is read anyway,
             // because that is cheaper than a new connection.
             BodyMode::FirstByte if status == StatusCode::OK => {
-                let told = answer.body().content_length();
-                if told.is_some_and(|length| length <= ERROR_LIMIT) {
+                let length = answer.body().content_length();
+                if length.is_some_and(|length| length <= ERROR_LIMIT) {
                     let _ = answer.body_mut().read_to_vec();
                 }
             }

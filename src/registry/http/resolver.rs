@@ -261,7 +261,7 @@ mod tests {
         assert_eq!(last_byte(&resolver), 2);
     }
 
-    /// `inside.io` is this machine, `corp.io` is in a private network, all else is outside.
+    /// `inside.io` is this machine, `corp.io` is in a private network, others are public.
     fn fixed() -> CachingResolver {
         let lookup = |name: String, _| {
             let ip = match name.split(':').next() {
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_s_host_is_not_this_machine_by_any_name() {
+    fn a_host_named_by_a_server_never_resolves_to_this_machine() {
         let resolver = fixed();
         let resolve = |uri: &str| {
             let timeout = NextTimeout {
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_private_host_is_known_by_its_address() {
+    fn a_private_host_is_recognized_by_its_address() {
         let resolver = fixed();
         for (url, expected) in [
             ("https://inside.io/", true),
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_that_take_no_connection_are_forgotten() {
+    fn forgotten_addresses_are_looked_up_again() {
         let resolver = moving(&Arc::default());
         assert_eq!(last_byte(&resolver), 1);
         resolver.forget(&Url::parse("https://reg.io/v2/").expect("a URL"));

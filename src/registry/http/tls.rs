@@ -210,7 +210,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn only_between_records_is_there_nothing_left(
+        fn only_between_records_is_no_data_left(
             lengths in prop::collection::vec(0_u16..2000, 1..6),
             parts in prop::collection::vec(1_usize..900, 1..40),
         ) {

@@ -84,11 +84,11 @@ pub enum Admission<'a> {
 /// Whether a host takes requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Gate {
-    /// Yes, or it fails them at once.
+    /// Requests are sent, or fail at once if the patience is used up.
     Open,
-    /// One trial request.
+    /// One trial request is sent.
     Trial,
-    /// No.
+    /// Requests wait.
     Closed,
 }
 
@@ -304,7 +304,7 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    fn answer(brake: &Brake, now: Instant) {
+    fn respond(brake: &Brake, now: Instant) {
         let url = Url::parse("https://reg.io/v2/x").expect("a URL");
         let request = Request::new(Method::GET, url, &[], BodyMode::Keep(1));
         brake.answered(now, &request, &Response::for_test(200, &[], ""));
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_holds_everybody_back() {
+    fn a_pause_holds_back_all_threads() {
         let (brake, now) = (Brake::default(), Instant::now());
         brake.pause(now, seconds(60));
         brake.pause(now, seconds(1));
@@ -331,7 +331,7 @@ mod tests {
     #[test]
     fn a_closed_host_is_tried_by_one_thread_at_a_time() {
         let (brake, now) = (Brake::default(), Instant::now());
-        answer(&brake, now);
+        respond(&brake, now);
         brake.close(now, "down", PATIENCE);
         assert_eq!(wait(&brake, now), FIRST_PAUSE);
         let now = now + FIRST_PAUSE;
@@ -352,11 +352,11 @@ mod tests {
     #[test]
     fn patience_is_counted_over_all_closures() {
         let (brake, mut now) = (Brake::default(), Instant::now());
-        answer(&brake, now);
+        respond(&brake, now);
         for _ in 0..2 {
             brake.close(now, "down", PATIENCE);
             now += seconds(59);
-            answer(&brake, now);
+            respond(&brake, now);
         }
         brake.close(now, "down again", PATIENCE);
         assert_eq!(wait(&brake, now), FIRST_PAUSE);
@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_has_never_answered_gets_less_patience() {
+    fn a_host_that_has_never_responded_gets_less_patience() {
         let (brake, now) = (Brake::default(), Instant::now());
         brake.close(now, "down", PATIENCE);
         let Admission::Trial(trial) = brake.admit(now + seconds(9), PATIENCE) else {

@@ -104,13 +104,13 @@ fn classify_failure(failure: &Failure) -> Retry {
 /// The pause in Retry-After, at most a minute. Both forms of RFC 9110, 10.2.3.
 fn retry_after(response: &Response) -> Option<Duration> {
     let text = response.header("retry-after")?;
-    let asked = match text.parse::<u64>() {
+    let pause = match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => (DateTime::parse_from_rfc2822(&text).ok()?.to_utc() - Utc::now())
             .to_std()
             .ok()?,
     };
-    Some(asked.min(LONGEST_PAUSE))
+    Some(pause.min(LONGEST_PAUSE))
 }
 
 #[cfg(test)]

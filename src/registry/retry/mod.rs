@@ -245,13 +245,13 @@ impl Retrier {
                 _ => diagnostic,
             };
             attempts.last = Some(diagnostic.clone());
-            let asked = retry.pause();
+            let requested = retry.pause();
             let most = match retry {
                 Retry::Pause(_) => self.settings.retries,
                 _ => most_retries,
             };
-            if let Some(asked) = asked {
-                let pause = asked.max(pause_after(attempts.retries));
+            if let Some(requested) = requested {
+                let pause = requested.max(pause_after(attempts.retries));
                 state.brake.pause(self.clock.now(), pause);
             }
             let pause = match retry {
@@ -296,7 +296,7 @@ impl Retrier {
             if pause > BROKEN_PAUSE || is_closed {
                 _wait = Some(log.wait(&authority(&request.url), attempts.sent + 1));
             }
-            if !is_closed && asked.is_none() && self.clock.sleep(pause) {
+            if !is_closed && requested.is_none() && self.clock.sleep(pause) {
                 return Err(Error::Interrupted);
             }
         }
@@ -339,8 +339,8 @@ impl Retrier {
                 }
                 Admission::Trial(trial) => match state.brake.known_good() {
                     Some(good) => {
-                        let answers = self.answers(state, &good, log);
-                        end_trial(trial, answers, self.clock.now());
+                        let responds = self.responds(state, &good, log);
+                        end_trial(trial, responds, self.clock.now());
                     }
                     // The host has never responded: the request itself is the trial.
                     None => return Ok(Ok(Some(trial))),
@@ -372,7 +372,7 @@ impl Retrier {
                     Ok::<_, std::convert::Infallible>((now, self.check(state, request, log)))
                 };
                 match state.check.get(is_recent, check) {
-                    Ok((_, answers)) => !answers,
+                    Ok((_, responds)) => !responds,
                 }
             }
         };
@@ -393,16 +393,16 @@ impl Retrier {
     fn check(&self, state: &HostState, request: &Request, log: &Log) -> bool {
         let other = |known: &Request| known.url != request.url;
         if let Some(good) = state.brake.known_good().filter(other) {
-            return self.answers(state, &good, log);
+            return self.responds(state, &good, log);
         }
         let mut url = request.url.clone();
         url.set_path("/v2/");
         url.set_query(None);
         let base = Request::new(Method::GET, url, &[], BodyMode::Keep(CHECK_LIMIT));
-        other(&base) && self.answers(state, &base, log)
+        other(&base) && self.responds(state, &base, log)
     }
 
-    fn answers(&self, state: &HostState, request: &Request, log: &Log) -> bool {
+    fn responds(&self, state: &HostState, request: &Request, log: &Log) -> bool {
         for _ in 0..MOST_STALE {
             let result = self.exchange.send(request, log);
             match (classify(&result), result) {
@@ -433,8 +433,8 @@ impl Retrier {
     }
 }
 
-fn end_trial(trial: Trial<'_>, answers: bool, now: Instant) {
-    if answers {
+fn end_trial(trial: Trial<'_>, responds: bool, now: Instant) {
+    if responds {
         trial.succeed(now);
     } else {
         trial.fail(now);

@@ -40,7 +40,7 @@ const A: &str = "https://reg.io/v2/a";
 const B: &str = "https://reg.io/v2/b";
 
 #[test]
-fn credentials_in_clear_text_are_warned_of_once_for_each_host() {
+fn credentials_in_clear_text_cause_one_warning_per_host() {
     let script = Scripted::answering(|_| reply(200, ""));
     let (retrier, _) = over(&script, 0);
     let warned = |url: &str, has_secret: bool| {
@@ -125,7 +125,7 @@ fn a_timeout_is_retried_once() {
 }
 
 #[test]
-fn a_stale_connection_is_no_attempt() {
+fn a_stale_connection_does_not_count_as_an_attempt() {
     let stale = || {
         Err(Failure::Lost {
             text: "the connection was reset".to_owned(),
@@ -161,7 +161,7 @@ fn retry_after_holds_back_all_requests_to_the_host_and_no_other() {
 }
 
 #[test]
-fn an_image_that_always_fails_closes_nothing() {
+fn an_image_that_always_fails_does_not_close_the_host() {
     let script = Scripted::answering(|request| match request.url.path() {
         "/v2/a" => reply(500, ""),
         _ => reply(200, ""),
@@ -177,7 +177,7 @@ fn an_image_that_always_fails_closes_nothing() {
         assert_eq!(send(&retrier, B), Ok(200));
         assert_eq!(clock.passed(), before, "healthy images do not wait");
     }
-    // One check for five attempts without an answer.
+    // One check per five attempts without a response.
     assert_eq!(script.count(A), 50);
     assert_eq!(script.lines().len(), 1 + 50 + 10 + 10);
 }
@@ -194,7 +194,7 @@ fn without_a_good_response_the_base_url_decides_whether_the_host_is_down() {
     assert!(send(&retrier, B).is_err_and(|error| !error.contains("skipped")));
 }
 
-/// A host that answers, then is down for a while, by this failure, and then answers again.
+/// A host that responds, fails with this failure for some seconds, and then responds again.
 fn outage(seconds: u64, failure: fn() -> Result<Response, Failure>) -> (Scripted, Arc<FakeClock>) {
     let clock = Arc::new(FakeClock::default());
     let time = clock.clone();
@@ -210,7 +210,7 @@ fn outage(seconds: u64, failure: fn() -> Result<Response, Failure>) -> (Scripted
 }
 
 #[test]
-fn an_outage_within_the_patience_costs_no_image() {
+fn an_outage_within_the_patience_fails_no_image() {
     for failure in [refused, lost, || reply(503, "")] {
         for retries in [0, RETRIES] {
             let (script, clock) = outage(60, failure);
@@ -256,14 +256,14 @@ fn an_outage_beyond_the_patience_fails_the_rest_at_once() {
 }
 
 #[test]
-fn a_host_that_never_answers_costs_its_retries_and_a_little_patience() {
+fn a_host_that_never_responds_costs_its_retries_and_a_little_patience() {
     let script = Scripted::answering(|_| refused());
     let (retrier, clock) = over(&script, 0);
     let expected = "reg.io: GET /v2/a: connection refused".to_owned();
     assert_eq!(send(&retrier, A), Err(expected));
     assert_eq!(clock.passed(), Duration::ZERO, "without retries at once");
     let unavailable: fn() -> Result<Response, Failure> = || reply(503, "");
-    // Without a connection it is closed at once, and its patience runs.
+    // A host that takes no connection is closed at once, and uses up its patience.
     for (failure, attempts) in [(refused as fn() -> _, 4), (unavailable, 5)] {
         let script = Scripted::answering(move |_| failure());
         let (retrier, clock) = over(&script, RETRIES);
@@ -285,7 +285,7 @@ fn a_host_that_never_answers_costs_its_retries_and_a_little_patience() {
 }
 
 #[test]
-fn a_store_s_trouble_is_not_the_registry_s() {
+fn a_failing_store_does_not_close_the_registry() {
     for failure in [refused, || with_header(503, "retry-after", "60")] {
         let script = Scripted::answering(move |request| {
             match (request.url.host_str(), request.url.path()) {
@@ -398,7 +398,7 @@ fn a_panic_in_an_exchange_costs_that_request_only() {
 
 #[test]
 fn a_panic_in_a_trial_or_a_check_does_not_close_the_host_for_good() {
-    // The host is down, then a request panics, then it is well.
+    // The host is down, then a request panics, then the host is up.
     for down in [refused, || reply(503, "")] {
         let count = AtomicUsize::new(0);
         let script = Scripted::answering(move |_| match count.fetch_add(1, Ordering::SeqCst) {
@@ -435,7 +435,7 @@ fn waits_end_with_the_run() {
 }
 
 #[test]
-fn a_host_is_waited_for_from_the_first_failure_to_the_answer() {
+fn waiting_lasts_from_the_first_failure_to_the_response() {
     let log = no_log();
     let seen = |log: &Log| {
         let waiting = log.waits().first();
@@ -460,7 +460,7 @@ fn a_host_is_waited_for_from_the_first_failure_to_the_answer() {
     let of = |attempt| Some(format!("reg.io:5000 {attempt}"));
     assert_eq!(*at.lock().expect("notes"), [None, of(2), of(3), of(4)]);
     assert_eq!(seen(&log), None);
-    // Also where there is no answer in the end.
+    // Also if no attempt gets a response.
     let script = Scripted::answering(|_| refused());
     let (retrier, _) = over(&script, RETRIES);
     assert!(retrier.send("reg.io", get(A), &log).is_err());

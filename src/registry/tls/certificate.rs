@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn purposes_and_names() {
+    fn purposes_and_names_are_parsed() {
         use ExtendedKeyUsagePurpose::{Any, ClientAuth, ServerAuth};
         for (usages, expected) in [
             (&[][..], true),
@@ -189,7 +189,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_it_panic(
+        fn no_bytes_cause_a_panic(
             mut bytes in prop::collection::vec(any::<u8>(), 0..300),
             at in 0_usize..300,
             cut in 0_usize..600,

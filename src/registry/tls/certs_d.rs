@@ -78,7 +78,7 @@ impl CertsD {
             Ok(entries) => entries
                 .filter_map(|entry| Some(entry.ok()?.path()))
                 .collect(),
-            // As skopeo: what this user may not see is not there.
+            // As in skopeo: a directory that this user may not read counts as absent.
             Err(error)
                 if matches!(
                     error.kind(),

@@ -52,8 +52,8 @@ fn with_p521(known: WebPkiSupportedAlgorithms) -> WebPkiSupportedAlgorithms {
         let algorithms: Vec<Algorithm> = algorithms.iter().copied().chain(more).collect();
         mapping.push((*scheme, Vec::leak(algorithms)));
     }
-    // Last: servers take the first that their key can do, and in TLS 1.2 each curve can do SHA-512, for
-    // which ring has no code.
+    // Last: servers take the first scheme that their key supports, and in TLS 1.2 each curve supports
+    // SHA-512, for which ring has no code.
     let scheme = SignatureScheme::ECDSA_NISTP521_SHA512;
     mapping.push((scheme, Vec::leak(vec![sha512])));
     // Leaked once per run: the library requires a static lifetime.
@@ -108,7 +108,7 @@ impl SupportedKxGroup for Secp521r1 {
         loop {
             let mut bytes = [0; SECRET];
             random.fill(&mut bytes).map_err(|_| GetRandomFailed)?;
-            // 521 bits of 528; what is not below the order is drawn again.
+            // 521 bits of 528; a number not below the order is drawn again.
             bytes[0] &= 1;
             if let Ok(secret) = SecretKey::from_slice(&bytes) {
                 let public = secret.public_key().to_sec1_point(false);

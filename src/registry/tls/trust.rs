@@ -23,7 +23,7 @@ pub enum TrustError {
     /// It is not PEM, or contains no certificate.
     #[error("the certificate file {0} contains no PEM certificate (-----BEGIN CERTIFICATE-----)")]
     NoCertificate(String),
-    /// It has something that is no certificate.
+    /// It contains something other than certificates.
     #[error("the certificate file {0} cannot be used: {1}")]
     Damaged(String, String),
     /// A client certificate without its key.
@@ -83,8 +83,8 @@ impl Trust {
     /// certificate is verified.
     ///
     /// # Errors
-    /// [`TrustError::Pair`] where the client certificate does not fit its key, and
-    /// [`TrustError::Setup`] where the TLS library refuses the settings.
+    /// [`TrustError::Pair`] if the client certificate does not fit its key, and
+    /// [`TrustError::Setup`] if the TLS library rejects the settings.
     pub fn config(
         &self,
         own: HostCertificates,

@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_batch_is_small_and_alone_until_it_is_proven() {
+    fn the_first_batch_is_small_and_alone_until_its_token_is_accepted() {
         let batching = Batching::default();
         assert_eq!(batching.begin(), Some(FIRST));
         assert_eq!(batching.begin(), None);
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trial_without_an_end_is_repeated() {
+    fn an_inconclusive_trial_is_repeated() {
         let batching = Batching::default();
         assert_eq!(batching.begin(), Some(FIRST));
         batching.cancel();
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn some_doubts_are_enough() {
+    fn several_doubts_disable_batches() {
         let batching = Batching::default();
         batching.begin();
         batching.prove();

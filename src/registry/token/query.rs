@@ -48,7 +48,7 @@ impl TokenQuery<'_> {
     /// The key for another scope with the same credentials.
     pub fn key_of(&self, scope: &str) -> Key {
         let mut scopes = vec![scope.to_owned()];
-        // Some registries read the first scope only, so the own one is first.
+        // Some registries read the first scope only, so the scope of this query is first.
         let further = self
             .bearer
             .scopes
@@ -70,7 +70,7 @@ impl TokenQuery<'_> {
     }
 }
 
-/// Whether the scope of a challenge is covered by the own one.
+/// Whether the scope of a challenge is covered by the scope of this query.
 fn is_covered(scope: &str, own: &str) -> bool {
     scope == own
         || own.strip_suffix(":pull").is_some_and(|name| {

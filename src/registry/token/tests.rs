@@ -4,7 +4,7 @@ use crate::registry::challenge::Bearer;
 use crate::registry::login::Logins;
 
 #[test]
-fn answers_are_read_leniently() {
+fn responses_are_parsed_leniently() {
     let now = Instant::now();
     let life = |body: &str| {
         parse(body.as_bytes(), now)

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn an_anonymous_token_is_fetched_once_and_sent_to_the_registry_only() {
+fn an_anonymous_token_is_requested_once_and_sent_to_the_registry_only() {
     let script = Scripted::expecting(vec![
         (V2, challenged(CHALLENGE)),
         (TOKEN, reply(200, r#"{"token":"t"}"#)),
@@ -41,7 +41,7 @@ fn a_password_goes_to_hosts_that_require_basic() {
 }
 
 #[test]
-fn a_refused_token_is_fetched_once_more() {
+fn a_refused_token_is_requested_once_more() {
     let script = Scripted::expecting(vec![
         (V2, challenged(CHALLENGE)),
         (TOKEN, reply(200, r#"{"token":"old"}"#)),
@@ -55,7 +55,7 @@ fn a_refused_token_is_fetched_once_more() {
 }
 
 #[test]
-fn a_token_without_the_right_is_not_fetched_again() {
+fn a_token_without_permission_is_not_requested_again() {
     let refusal = format!("{CHALLENGE},error=\"insufficient_scope\"");
     let script = Scripted::expecting(vec![
         (V2, challenged(CHALLENGE)),
@@ -109,7 +109,7 @@ fn a_refusal_of_the_token_server_is_remembered_for_half_a_minute() {
 }
 
 #[test]
-fn a_redirect_s_host_answers_for_itself() {
+fn the_target_of_a_redirect_has_its_own_authorization() {
     let script =
         Scripted::answering(
             |request| match (request.url.host_str(), request.url.path()) {
@@ -133,7 +133,7 @@ fn a_redirect_s_host_answers_for_itself() {
     assert!(strangers.all(|request| !authorization(request).starts_with("Basic")));
 }
 
-/// A registry with two back ends: `one` wants this challenge, all else that one.
+/// A registry with two back ends: the path of `one` sends the first challenge, all others the second.
 fn two_back_ends(one: &'static str, other: &'static str) -> Scripted {
     Scripted::answering(move |request| {
         let wanted = match request.url.path() {
@@ -170,8 +170,8 @@ fn back_ends_of_one_host_may_require_different_schemes() {
 }
 
 #[test]
-fn every_kind_is_tried_once_for_an_image() {
-    // Nothing helps, and it always offers both.
+fn every_scheme_is_tried_once_per_image() {
+    // The registry refuses everything, and always offers both schemes.
     let both = format!("Basic realm=\"x\", {CHALLENGE}");
     let script = Scripted::answering(move |request| match request.url.path() {
         "/token" => reply(200, r#"{"token":"t"}"#),
@@ -243,7 +243,7 @@ fn a_secret_that_a_server_repeats_is_not_printed() {
 }
 
 #[test]
-fn a_wrong_password_is_sent_twice_in_a_run() {
+fn a_wrong_password_is_sent_twice_per_run() {
     let basic = "Basic realm=\"x\"";
     for (probe, token_server, most) in [
         (challenged(basic), false, 2),
@@ -293,7 +293,7 @@ fn a_valid_password_is_still_used_after_a_denied_repository() {
             match request.url.path() {
                 "/v2/" if with_password => reply(200, "{}"),
                 "/v2/" if token_server => challenged(CHALLENGE),
-                // A token server may refuse what one may not read.
+                // A token server may refuse tokens for denied repositories.
                 "/token" if request.url.as_str().contains("private") => reply(401, ""),
                 "/token" => reply(200, r#"{"token":"t"}"#),
                 path if !path.contains("private") && !authorization(request).is_empty() => {
@@ -318,8 +318,8 @@ fn a_valid_password_is_still_used_after_a_denied_repository() {
 }
 
 #[test]
-fn a_token_server_that_does_not_work_does_not_spoil_the_password() {
-    // Artifactory: its realm is on the same host, and refuses everybody.
+fn a_broken_token_server_does_not_invalidate_the_password() {
+    // Artifactory: the realm is on the same host, and refuses every request.
     let both = r#"Bearer realm="/token",service="art", Basic realm="x""#;
     let script = Scripted::answering(move |request| match request.url.path() {
         "/token" => reply(401, ""),

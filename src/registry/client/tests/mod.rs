@@ -68,7 +68,7 @@ const V2: &str = "GET https://reg.io/v2/";
 const TAG: &str = "GET https://reg.io/v2/team/x/manifests/1";
 const TOKEN: &str = "GET https://auth.io/token?service=reg&scope=repository%3Ateam%2Fx%3Apull";
 
-/// What a probe may get of a host that has no `/v2/` of its own.
+/// Responses to the probe from hosts without a `/v2/` of their own.
 fn odd_probes() -> Vec<Reply> {
     let page = Ok(Response::for_test(
         200,
@@ -86,9 +86,9 @@ fn odd_probes() -> Vec<Reply> {
 #[test]
 fn the_probe_is_a_hint() {
     for probe in odd_probes() {
-        let answers = probe.clone();
+        let response = probe.clone();
         let script = Scripted::answering(move |request| match request.url.path() {
-            "/v2/" => answers.clone(),
+            "/v2/" => response.clone(),
             "/v2/team/x/manifests/1" => reply(200, MANIFEST),
             _ => not_found(),
         });
@@ -103,11 +103,11 @@ fn the_probe_is_a_hint() {
 }
 
 #[test]
-fn a_host_is_no_registry_where_its_manifests_are_none_either() {
+fn a_host_is_no_registry_if_its_manifests_are_invalid_too() {
     for (index, probe) in odd_probes().into_iter().enumerate() {
-        let answers = probe.clone();
+        let response = probe.clone();
         let script = Scripted::answering(move |request| match request.url.path() {
-            "/v2/" => answers.clone(),
+            "/v2/" => response.clone(),
             _ if index == 1 => reply(403, ""),
             _ => reply(404, "404 page not found"),
         });
@@ -229,7 +229,7 @@ fn loopback_ports_are_tried_over_plain_http_first() {
             "https",
             2,
         ),
-        // Neither is sure: HTTPS counts if it answers.
+        // Neither is certain: HTTPS counts if it responds.
         (reply(403, ""), reply(200, "{}"), "https", 2),
         (reply(403, ""), Err(Failure::NotTls), "http", 2),
     ] {
@@ -265,7 +265,7 @@ fn loopback_ports_are_tried_over_plain_http_first() {
 }
 
 #[test]
-fn a_panic_in_the_probe_or_the_token_fetch_leaves_the_host_usable() {
+fn a_panic_in_the_probe_or_token_request_leaves_the_host_usable() {
     for panics_at in ["/v2/", "/token"] {
         let script = Scripted::answering({
             let count = Mutex::new(0);
@@ -322,7 +322,7 @@ fn a_pull_limit_is_reported_once() {
 }
 
 #[test]
-fn one_host_that_is_down_does_not_touch_another() {
+fn a_host_that_is_down_does_not_affect_another() {
     let script = Scripted::answering(|request| match request.url.host_str() {
         Some("reg.io") => refused(),
         _ => reply(200, MANIFEST),
@@ -355,7 +355,7 @@ fn a_404_without_a_registry_s_body_is_confirmed() {
 }
 
 #[test]
-fn the_pages_of_a_list_have_a_total_time() {
+fn the_pages_of_a_list_have_a_total_timeout() {
     let clock = Arc::new(FakeClock::default());
     let time = clock.clone();
     let script = Scripted::answering(move |request| {

@@ -7,7 +7,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use super::*;
 
-/// A token server's answer to these scopes (names of repositories), or none: 400.
+/// A token server's response to these scopes (names of repositories); 400 without a token.
 type Grants = dyn Fn(&[String]) -> Reply + Send + Sync;
 
 /// The scopes of a token request, as names of repositories.
@@ -33,13 +33,13 @@ fn scopes(request: &Request) -> Vec<String> {
         .collect()
 }
 
-/// A token that is good for these repositories, and does not say so to clients.
+/// An opaque token for these repositories.
 fn opaque(names: &[String]) -> Reply {
     let token = names.join("+").replace('/', "_");
     reply(200, &format!(r#"{{"token":"{token}","expires_in":300}}"#))
 }
 
-/// The same as a JSON web token.
+/// A JSON web token for these repositories.
 fn web_token(names: &[String]) -> Reply {
     let access: Vec<String> = names
         .iter()
@@ -61,7 +61,7 @@ fn is_good(token: &str, name: &str) -> bool {
         || payload.contains(&format!(r#""name":"{name}""#))
 }
 
-/// A registry with a token server; `refusal`: its answer to a token without the right.
+/// A registry with a token server; `refusal`: its response to a token without permission.
 fn registry(
     grants: impl Fn(&[String]) -> Reply + Send + Sync + 'static,
     refusal: Reply,
@@ -100,7 +100,7 @@ fn repository(path: &str) -> Repository {
     }
 }
 
-/// Announces all and reads each; the classes of the results.
+/// Announces all repositories and reads each; returns the classes of the results.
 fn read_all(client: &Client, names: &[String]) -> Vec<String> {
     for name in names {
         client.announce(Side::Destination, &repository(name));
@@ -130,7 +130,7 @@ fn batches(script: &Scripted) -> Vec<Vec<String>> {
     tokens.map(scopes).collect()
 }
 
-/// Manifest requests beyond one for each image.
+/// The number of manifest requests beyond one per image.
 fn surplus(script: &Scripted, images: usize) -> usize {
     let requests = script.requests();
     let is_manifest = |request: &&Request| request.url.path().contains("/manifests/");
@@ -203,7 +203,7 @@ fn a_token_server_that_rejects_a_batch_gets_single_requests_afterwards() {
 }
 
 #[test]
-fn a_token_for_the_first_or_the_last_alone_costs_a_handful() {
+fn tokens_that_lack_scopes_cost_few_requests() {
     let servers: [&'static Grants; 6] = [
         &|names| opaque(&names[..1]),
         &|names| opaque(&names[names.len() - 1..]),
@@ -258,7 +258,7 @@ fn a_denied_scope_in_a_batch_is_denied_as_if_alone() {
             let single = registry(grants, refusal.clone());
             let (client, _) = over(&single, None);
             let names = names(100);
-            // Nothing is announced, so each has a token of its own.
+            // No repository is announced, so each gets its own token.
             let expected: Vec<String> = names.iter().map(|name| read_one(&client, name)).collect();
             let script = registry(grants, refusal.clone());
             let (client, _) = over(&script, None);
@@ -312,7 +312,7 @@ fn a_token_that_is_too_long_for_the_registry_is_not_sent_again() {
         assert!(results.iter().all(|result| result == "passed"));
         assert!(surplus(&script, 50) <= 4);
     }
-    // Where long headers are read, the tokens grow no longer than this.
+    // If the registry accepts long headers, tokens still do not exceed this size.
     let script = Scripted::answering(|request| match request.url.path() {
         "/token" => {
             let token = "x".repeat(500 + 300 * scopes(request).len());
@@ -330,7 +330,7 @@ fn a_token_that_is_too_long_for_the_registry_is_not_sent_again() {
 }
 
 #[test]
-fn a_password_is_never_used_for_a_repository_with_another_one() {
+fn a_password_is_tried_with_one_scope_first_and_only_for_its_namespace() {
     let environment = |name: &str| match name {
         "DOCKER_AUTH_CONFIG" => Some(
             // Only me:one may read `team`, and only me:two `other`.
@@ -387,7 +387,7 @@ fn a_password_is_never_used_for_a_repository_with_another_one() {
 }
 
 #[test]
-fn a_wrong_password_is_not_sent_more_often_for_that() {
+fn batches_do_not_send_a_wrong_password_more_often() {
     let script = Scripted::answering(|request| match request.url.path() {
         "/token" => reply(401, ""),
         _ => challenged(CHALLENGE),
@@ -400,7 +400,7 @@ fn a_wrong_password_is_not_sent_more_often_for_that() {
 }
 
 #[test]
-fn an_identity_token_is_exchanged_for_several_in_one_form() {
+fn an_identity_token_is_exchanged_for_several_scopes_in_one_form() {
     let environment = |name: &str| match name {
         "DOCKER_AUTH_CONFIG" => {
             Some(r#"{"auths":{"reg.io":{"identitytoken":"refresh"}}}"#.to_owned())
@@ -498,7 +498,7 @@ fn threads_wait_for_the_thread_that_fetches() {
 }
 
 #[test]
-fn tokens_for_several_expire_as_others_do() {
+fn tokens_of_a_batch_expire_as_others_do() {
     let script = registry(opaque, insufficient());
     let (client, clock) = over(&script, None);
     let names = names(4);

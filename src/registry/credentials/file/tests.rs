@@ -64,7 +64,7 @@ fn docker_hub_has_many_names() {
 }
 
 #[test]
-fn entries_as_tools_leave_them() {
+fn entries_that_tools_leave_behind_are_read() {
     let parse = |entry: Value| {
         let file = AuthFile::parse(
             "test",
@@ -99,7 +99,7 @@ fn entries_as_tools_leave_them() {
             .expect("readable")
             .is_some()
     );
-    // Azure: an empty password beside an identity token.
+    // Azure: an empty password with an identity token.
     let azure = json!({"auth": BASE64.encode("00000000-0000-0000-0000-000000000000:"), "identitytoken": "t"});
     let found = parse(azure).expect("readable").expect("an entry");
     assert!(found.basic().is_none() && found.identity_token.is_some());
@@ -131,7 +131,7 @@ fn a_broken_entry_for_another_registry_does_no_harm() {
 }
 
 #[test]
-fn helpers_by_host_before_the_store() {
+fn a_helper_of_the_host_precedes_the_store() {
     let file = json!({"credHelpers": {"reg.io": "ecr-login", "ns.io/team": "team", "https://index.docker.io/v1/": "hub"}, "credsStore": "desktop"});
     let file = AuthFile::parse("test", file.to_string().as_bytes(), false).expect("readable");
     let helper = |registry: &str, path: &str| {
@@ -148,7 +148,7 @@ fn helpers_by_host_before_the_store() {
 }
 
 #[test]
-fn a_malformed_file_is_named_without_its_content() {
+fn the_error_of_a_malformed_file_does_not_quote_it() {
     assert!(AuthFile::parse("f", b" \n", false).is_ok());
     for content in [
         &b"{\"auths\": {\"reg.io\": {\"auth\": hunter2}}}"[..],
@@ -167,7 +167,7 @@ fn a_malformed_file_is_named_without_its_content() {
 
 proptest! {
     #[test]
-    fn no_file_makes_it_panic(bytes in any::<Vec<u8>>(), key in "\\PC{0,20}", auth in "\\PC{0,20}") {
+    fn no_file_causes_a_panic(bytes in any::<Vec<u8>>(), key in "\\PC{0,20}", auth in "\\PC{0,20}") {
         let _ = AuthFile::parse("f", &bytes, true);
         let file = json!({"auths": {key.clone(): {"auth": auth}}, "credHelpers": {key: 1}});
         let file = AuthFile::parse("f", file.to_string().as_bytes(), false).expect("an object");
