@@ -70,7 +70,7 @@ pub static COMMANDS: &[Command] = &[
         name: "list",
         arguments: FILES,
         words: &[],
-        summary: "convert image lists of any form to one image per line",
+        summary: "convert image lists of any format to one image per line",
         groups: &[list_flags::GROUP, flags::HELP],
         help: list::help,
         run: |parsed| list::run(&parsed),

@@ -142,7 +142,7 @@ pub fn validate(command: &Command, page: HelpPage) -> String {
 The list has one image per line: SOURCE DESTINATION TAG, for example:
   hello-world library/hello-world latest
 Or NAME:TAG, for the same name in the source and the -d registry. Lines that begin with '#' or '//' are comments.
-Run 'image-tools help list' for all forms.
+Run 'image-tools help list' for all formats.
 
 Exit codes:
 ",

@@ -23,7 +23,7 @@ macro_rules! topic {
 }
 
 pub static TOPICS: &[Topic] = &[
-    topic!("list", "forms of the image list and of image names"),
+    topic!("list", "formats of the image list, and image names"),
     topic!("flags", "syntax of flags, and environment variables"),
     topic!("verdicts", "comparison, and classes of differences"),
     topic!("messages", "failure messages and their remedies"),

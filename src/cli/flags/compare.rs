@@ -91,7 +91,7 @@ pub const GROUP: Group = Group {
                 flags.compare.systems.extend(names(text)?);
                 Ok(())
             }),
-            help: "operating system list of images, separate with ','; default: all",
+            help: "operating systems to validate, separated by commas; default: all",
             accumulates: true,
             conflicts: &[READS_SOURCES_ONLY],
             ..PLAIN
@@ -120,7 +120,7 @@ pub const GROUP: Group = Group {
                 }
                 Ok(())
             }),
-            help: "accept these classes of differences, separate with ',': re-serialised, converted, re-compressed",
+            help: "accept these classes of differences, separated by commas: re-serialised, converted, re-compressed",
             accumulates: true,
             conflicts: &[READS_SOURCES_ONLY],
             ..PLAIN

@@ -134,7 +134,7 @@ pub const GROUP: Group = Group {
             takes: FlagValue::Choice(DisplayMode::WORDS, |flags, word| {
                 flags.output.progress = DisplayMode::of(word);
             }),
-            help: "show progress on standard error: auto (a bar, if standard error is a terminal and standard output is no pipe), always (a line every 10 seconds without a terminal), never",
+            help: "show progress on standard error: auto (a bar, if standard error is a terminal and standard output is not a pipe), always (a line every 10 seconds without a terminal), never",
             default: "auto",
             ..PLAIN
         },

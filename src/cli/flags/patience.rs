@@ -71,7 +71,7 @@ pub const GROUP: Group = Group {
                     Some(wait.ok_or("a duration above 0 with its unit, for example 30m or 2h")?);
                 Ok(())
             }),
-            help: "validate images that did not pass again, with growing pauses, until all pass or this time is over",
+            help: "validate again the images that did not pass, with growing pauses, until all pass or this time is over",
             ..PLAIN
         },
     ],

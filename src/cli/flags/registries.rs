@@ -19,7 +19,7 @@ pub const GROUP: Group = Group {
         Flag {
             names: &["--tls-verify"],
             takes: FlagValue::Switch(|flags, on| flags.registries.tls_verify = on),
-            help: "verify TLS certificates; '--tls-verify=false' disables this, and allows plain HTTP where HTTPS fails",
+            help: "verify TLS certificates; '--tls-verify=false' disables this, and tries plain HTTP if HTTPS fails",
             default: "true",
             ..PLAIN
         },
@@ -39,7 +39,7 @@ pub const GROUP: Group = Group {
                 }
                 Ok(())
             }),
-            help: "'--tls-verify=false' for these registries only, separate with ','; 'source=HOST' or 'destination=HOST' for one side",
+            help: "'--tls-verify=false' for these registries only, separated by commas; 'source=HOST' or 'destination=HOST' for one side",
             accumulates: true,
             ..PLAIN
         },

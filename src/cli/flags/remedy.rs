@@ -38,7 +38,7 @@ pub const GROUP: Group = Group {
                 }
                 Ok(())
             }),
-            help: "'--tls-verify=false' for these registries only, separate with ','",
+            help: "'--tls-verify=false' for these registries only, separated by commas",
             accumulates: true,
             ..PLAIN
         },
