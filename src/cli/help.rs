@@ -68,7 +68,7 @@ pub const ENVIRONMENT: &[(&str, &str)] = &[
 ];
 
 pub fn program() -> String {
-    let row = |(name, summary)| format!("  {name:<24}  {summary}\n");
+    let row = |(name, summary)| format!("  {name:<26}  {summary}\n");
     let commands: String = COMMANDS
         .iter()
         .map(|command| row((command.usage(), command.summary)))
