@@ -84,7 +84,7 @@ Validate a list with 10 threads:
 
 Validate the failed list again:
 
-    image-tools mirror-validate -f mirror-validate-failed.txt -o mirror-validate-failed.txt
+    image-tools mirror-validate -f mirror-validate-failed.txt -d reg.example.com
 
 Record the sources, and compare on a host that cannot reach them:
 
