@@ -87,3 +87,19 @@ fn the_man_page_has_the_sections_of_a_man_page() {
         ]
     );
 }
+
+/// roff takes quotation marks in the arguments of a macro away: a message would not be found.
+#[test]
+fn the_headings_of_the_man_page_keep_their_quotation_marks() {
+    let page = Dir::new().program().arg("man").run().stdout;
+    let headings: Vec<&str> = page
+        .lines()
+        .filter(|line| line.starts_with(".SS "))
+        .collect();
+    let quoted = r".SS source digest \(dq...\(dq != dest digest \(dq...\(dq";
+    assert!(headings.contains(&quoted), "{headings:#?}");
+    assert!(
+        headings.iter().all(|line| !line.contains('"')),
+        "{headings:#?}"
+    );
+}

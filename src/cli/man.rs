@@ -110,7 +110,8 @@ fn roff(text: &str) -> String {
             page += ".EE\n";
         }
         if let Some(title) = paragraph.strip_prefix("## ") {
-            page += &format!(".SS {}\n", escape(title));
+            // A macro's arguments lose their quotation marks.
+            page += &format!(".SS {}\n", escape(title).replace('"', "\\(dq"));
         } else if is_block {
             page += match (in_block, at_heading) {
                 (true, _) => "\n",
