@@ -55,10 +55,10 @@ fn files(flags: &[PathBuf], arguments: &[OsString]) -> Result<Vec<PathBuf>, Usag
 pub fn help(command: &Command, page: HelpPage) -> String {
     format!(
         "{}
-FILE is an image list in any form that mirror-validate -f reads: lines, YAML or JSON; '-' is standard input, and so is no
-FILE at all. For example:
+FILE is an image list in any format that mirror-validate -f reads: lines, YAML or JSON. '-', or no FILE, means standard
+input. For example:
   {PROGRAM} list --unique regsync.yaml more.txt | {PROGRAM} mirror-validate -f -
-What is not understood is named on standard error, and the exit code is 2; the rest is printed.
+Invalid lines are reported on standard error, with exit code 2; all other lines are printed.
 ",
         super::help::command(command, page)
     )

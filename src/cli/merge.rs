@@ -37,8 +37,8 @@ pub fn run(parsed: &Parsed) -> Result<Exit, Error> {
 pub fn help(command: &Command, page: HelpPage) -> String {
     format!(
         "{}
-Merges reports (.json, .jsonl), failed lists, metrics or recordings of the shards of one list; all files are of one kind.
-The suffix of OUT selects the form of a merged report, as for --report. For example:
+Merges reports (.json, .jsonl), failed lists, metrics or recordings of the shards of one list; all files must be of the same type.
+The suffix of OUT selects the format of a merged report, as for --report. For example:
   {PROGRAM} merge all.json shard-*.json
 Missing and incomplete shards are reported on standard error. The exit code is that of the whole run: 1 if an
 image failed, else 3 if an image was not validated or a shard is missing or incomplete.

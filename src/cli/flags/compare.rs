@@ -190,7 +190,7 @@ fn names(text: &str) -> Result<Vec<String>, &'static str> {
     };
     if names.is_empty() || !names.iter().all(is_plain) {
         return Err(
-            "names separated with ',', for example amd64,arm64; a variant is not part of the name",
+            "names separated by commas, for example amd64,arm64; a variant is not part of the name",
         );
     }
     Ok(names)
@@ -205,7 +205,7 @@ fn classes(text: &str) -> Result<Vec<Class>, String> {
     let found: Option<Vec<Class>> = text.split(',').map(str::trim).map(class).collect();
     found.ok_or_else(|| {
         let known = Class::ACCEPTABLE.map(Class::as_str);
-        format!("{}, separated with ','", known.join(", "))
+        format!("{}, separated by commas", known.join(", "))
     })
 }
 
@@ -221,7 +221,7 @@ mod tests {
             let wanted = classes(text).expect_err(text);
             assert_eq!(
                 wanted,
-                "re-serialised, converted, re-compressed, separated with ','"
+                "re-serialised, converted, re-compressed, separated by commas"
             );
         }
     }

@@ -33,7 +33,7 @@ pub const GROUP: Group = Group {
                         _ => (None, host),
                     };
                     let host = host.parse().map_err(
-                        |_| "hosts as in the list, HOST[:PORT], separated with ','; source=HOST or destination=HOST for one side",
+                        |_| "hosts as in the list, HOST[:PORT], separated by commas; source=HOST or destination=HOST for one side",
                     )?;
                     flags.registries.insecure.push((side, host));
                 }

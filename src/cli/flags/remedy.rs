@@ -33,7 +33,7 @@ pub const GROUP: Group = Group {
                 for host in text.split(',').map(str::trim) {
                     let host = host
                         .parse()
-                        .map_err(|_| "hosts as in the list, HOST[:PORT], separated with ','")?;
+                        .map_err(|_| "hosts as in the list, HOST[:PORT], separated by commas")?;
                     flags.remedy.insecure.hosts.push(host);
                 }
                 Ok(())
