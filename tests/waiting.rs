@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use serde_json::Value;
 
-use crate::support::{Content, Dir, Gate, Reply, Request, Server, answer};
+use crate::support::{Content, Dir, Gate, Reply, Request, Server, Shim, answer};
 
 const GOOD: &str = "team/good team/good 1\n";
 const LATE: &str = "team/late   team/late 1\n";
@@ -283,4 +283,34 @@ fn lines_that_are_no_images_are_not_waited_for() {
     run.code(3)
         .has("2 images: 1 passed, 0 failed, 1 not validated");
     run.has_not("next attempt");
+}
+
+#[test]
+fn a_run_whose_next_attempt_cannot_begin_keeps_the_outcomes() {
+    let (source, destination) = (Server::of(source()), Server::start(destination()));
+    let (dir, shim) = (Dir::new(), Shim::no_threads());
+    dir.write("list.txt", [GOOD, NONSENSE, GONE].concat());
+    let command = dir
+        .validate()
+        .args(&flags(&source, &destination))
+        .args("--wait 1h --report r.json")
+        .env("NO_THREADS", dir.path().join("none"));
+    let mut running = shim.in_front_of(command).start();
+    running.wait_for("the next attempt begins in");
+    dir.write("none", "");
+    running
+        .end()
+        .code(1)
+        .has("[WARN] no further attempt: ")
+        .has("3 images: 1 passed, 1 failed, 1 not validated");
+    assert_eq!(
+        dir.read("mirror-validate-failed.txt"),
+        [NONSENSE, GONE].concat()
+    );
+    let outcomes = outcomes(&dir.read("r.json"));
+    let outcomes: Vec<&str> = outcomes
+        .iter()
+        .map(|(_, outcome)| outcome.as_str())
+        .collect();
+    assert_eq!(outcomes, ["passed", "not_validated", "failed"]);
 }

@@ -173,36 +173,32 @@ impl Run {
                 log.clone(),
                 events.clone(),
             );
-            let workers = match workers {
-                Ok(workers) => workers,
-                Err(error) if is_first => return Err(io::Error::other(error)),
-                Err(error) => {
-                    writer.give_up(&error);
-                    break;
-                }
-            };
             let (places, interrupt) = (places.clone(), self.interrupt.clone());
-            let reading = move || match feed {
+            let reading = move |workers: &Workers| match feed {
                 Feed::List(reader, warnings) => {
                     for warning in warnings {
                         log.warn(warning);
                     }
                     drop(log);
-                    reader.run(&workers);
+                    reader.run(workers);
                 }
                 Feed::NextAttempt(again) => {
                     drop(log);
                     drop(events);
-                    again.run(&workers, &places, &interrupt);
+                    again.run(workers, &places, &interrupt);
                 }
             };
-            let named = thread::Builder::new().name(READER.to_owned());
-            if let Err(error) = named.spawn(reading) {
-                if is_first {
-                    return Err(error);
+            let started = workers.map_err(io::Error::other).and_then(|workers| {
+                let named = thread::Builder::new().name(READER.to_owned());
+                named.spawn(move || reading(&workers))
+            });
+            match started {
+                Ok(_) => {}
+                Err(error) if is_first => return Err(error),
+                Err(error) => {
+                    writer.give_up(&error);
+                    break;
                 }
-                writer.give_up(&error);
-                break;
             }
             writer.run(&received, &signals);
             let Some(wait) = &self.wait else { break };

@@ -1,4 +1,5 @@
-//! Preloaded libraries that replace functions of the C library: slow disks, changed clocks.
+//! Preloaded libraries that replace functions of the C library: slow disks, changed clocks,
+//! no threads.
 
 use std::path::{Path, PathBuf};
 
@@ -20,6 +21,11 @@ impl Shim {
     /// The wall clock is a day ahead as soon as the file `$CLOCK_STEP` exists.
     pub fn clock() -> Self {
         Self::compile("clock")
+    }
+
+    /// The system refuses threads as soon as the file `$NO_THREADS` exists.
+    pub fn no_threads() -> Self {
+        Self::compile("no_threads")
     }
 
     /// Compiles with `cc`, which Rust needs for linking anyway.
