@@ -41,7 +41,7 @@ impl FailedStart {
     pub fn note(&self) {
         if let Some(note) = &self.0 {
             let list = List::unopened(&note.list);
-            let _ = output::write_unbegun(&note.metrics, &list, note.shard, Exit::Usage);
+            let _ = output::write_failed_start(&note.metrics, &list, note.shard, Exit::Usage);
         }
     }
 }

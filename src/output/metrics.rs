@@ -55,7 +55,7 @@ fn labels(input: &List, shard: Option<Shard>) -> String {
 ///
 /// # Errors
 /// As [`Output::create_for`].
-pub fn write_unbegun(
+pub fn write_failed_start(
     name: &Path,
     input: &List,
     shard: Option<Shard>,

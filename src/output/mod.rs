@@ -36,7 +36,7 @@ pub use error::{OutputError, show};
 pub use failed::{FAILED_LIST, NOT_VALIDATED_LIST};
 pub use file::{Output, PARTIAL, suffixed};
 pub use json::line as json_line;
-pub use metrics::{METRICS, write_unbegun};
+pub use metrics::{METRICS, write_failed_start};
 pub use outcome_log::OutcomeLog;
 pub use progress::{Display, Progress};
 pub use recording::RECORDING;

@@ -159,7 +159,7 @@ impl Workers {
         })
     }
 
-    fn turn(&self, image: &Image, line: u64) -> MemoLookup {
+    fn look_up(&self, image: &Image, line: u64) -> MemoLookup {
         match &self.state.memo {
             Some(memo) => memo.begin(image, line),
             None => MemoLookup::Validate,
@@ -175,8 +175,8 @@ impl Workers {
         places: &Places,
         interrupt: &Interrupt,
     ) -> Result<(), Box<(Line, NumberedImage)>> {
-        let turn = self.turn(&image.image, line.number);
-        let load = match turn {
+        let lookup = self.look_up(&image.image, line.number);
+        let load = match lookup {
             MemoLookup::Validate => {
                 self.state.task.announce(&image.image);
                 Load::image(line.bytes.len())
@@ -186,16 +186,16 @@ impl Workers {
         if !places.take(load, interrupt) {
             return Err(Box::new((line, image)));
         }
-        self.begin(turn, line, image, load);
+        self.begin(lookup, line, image, load);
         Ok(())
     }
 
     /// Begins an image.
-    fn begin(&self, turn: MemoLookup, line: Line, image: NumberedImage, load: Load) {
+    fn begin(&self, lookup: MemoLookup, line: Line, image: NumberedImage, load: Load) {
         let number = line.number;
         let own = image.clone();
         self.state.send(Event::Begun { line, image, load });
-        match turn {
+        match lookup {
             MemoLookup::Validate => self.spawn(number, own),
             MemoLookup::Wait => {}
             MemoLookup::Known {
