@@ -141,10 +141,8 @@ fn a_wrong_size_fails_where_the_source_has_it_right() {
 fn indexes_nested_deeper_than_four_levels_are_not_validated() {
     let mut content = Content::default();
     let image = content.image("team/x", OCI, "linux/amd64", "a");
-    let mut inner = content.index("team/x", None, INDEX, &[entry(&image, "linux/amd64")]);
-    for _ in 0..4 {
-        inner = content.index("team/x", None, INDEX, &[descriptor(&inner)]);
-    }
+    let index = content.index("team/x", None, INDEX, &[entry(&image, "linux/amd64")]);
+    let inner = content.nest("team/x", index, 4);
     content.tag("team/x", "1", &inner);
     let both = Registry::of(&content);
     validate(&both.name(), &both.alias(), "")

@@ -392,10 +392,8 @@ fn the_same_entry_twice_counts_once() {
 fn indexes_are_followed_four_levels_below_the_first() {
     let mut content = Content::default();
     let image = content.image("team/x", OCI, "linux/amd64", "a");
-    let mut inner = content.index("team/x", None, INDEX, &[entry(&image, "linux/amd64")]);
-    for _ in 0..4 {
-        inner = content.index("team/x", None, INDEX, &[descriptor(&inner)]);
-    }
+    let index = content.index("team/x", None, INDEX, &[entry(&image, "linux/amd64")]);
+    let inner = content.nest("team/x", index, 4);
     content.tag("team/x", "1", &inner);
     let both = Server::of(content);
     validate(&both, &both, "").code(0).has("PASS");

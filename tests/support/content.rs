@@ -187,6 +187,13 @@ impl Content {
         self.put(repository, tag.unwrap_or(&name), media_type, bytes)
     }
 
+    /// Wraps an index into this many levels of indexes, each with one entry; returns the outermost.
+    pub fn nest(&mut self, repository: &str, index: Stored, levels: usize) -> Stored {
+        (0..levels).fold(index, |inner, _| {
+            self.index(repository, None, INDEX, &[descriptor(&inner)])
+        })
+    }
+
     /// Adds a Docker image per platform, and a tagged manifest list of them.
     pub fn multi(&mut self, repository: &str, tag: &str, platforms: &[&str], salt: &str) -> Stored {
         let entries: Vec<Value> = platforms
